@@ -1,0 +1,620 @@
+//! The JSON shapes of `/api/v1` and of the live feed: the only types that screens see.
+//!
+//! TypeScript is generated from this file into `kds-ui/src/generated/`; a test fails when it is stale. Amounts are integers in
+//! minor units, times are milliseconds since 1970 UTC, ids are UUIDs in text.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use utoipa::ToSchema;
+
+/// Milliseconds since 1970 UTC.
+pub(crate) type Millis = u64;
+
+macro_rules! shape {
+    ($($item:item)+) => {$(
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+        #[ts(export)]
+        $item
+    )+};
+}
+
+macro_rules! words {
+    ($($item:item)+) => {$(
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        #[ts(export)]
+        $item
+    )+};
+}
+
+words! {
+    /// What a device or person is here to do.
+    pub enum RoleJson { Customer, Kitchen, Staff, Manager, Admin }
+    /// Where an order was taken.
+    pub enum ChannelJson { Kiosk, Counter, Phone, QrTable, Cloud, Marketplace }
+    /// How the guest gets it.
+    pub enum FulfilmentJson { DineIn, Takeaway, Delivery }
+    /// How far a station's ticket is.
+    pub enum TicketPhaseJson { Queued, Started, Ready, HandedOver }
+    /// Why this epoch of a ticket was opened.
+    pub enum EpochKindJson { First, LookAgain, CookAgain }
+    /// What is known of an allergen.
+    pub enum AllergenStateJson { Contains, MayContain, Free, Unknown }
+    /// Why an item cannot be ordered now.
+    pub enum UnavailableReasonJson { EightySix, SoldOut }
+    /// What became of one kitchen action.
+    pub enum OutcomeJson { Done, Already, Refused }
+    /// What a live connection shows.
+    pub enum ScreenJson { Kitchen, Kiosk, Counter, Pickup }
+}
+
+/// The order's state word, as in the state machine of the product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[ts(export)]
+pub enum StatusJson {
+    OrderPlaced,
+    OrderConfirmed,
+    Preparing,
+    ReadyForPickup,
+    PickedUp,
+    OutForDelivery,
+    Completed,
+    DeliveryFailed,
+    Cancelled,
+    Refunded,
+}
+
+shape! {
+    // ---- site, devices, people
+
+    /// What anyone on the LAN may know of this site, before pairing.
+    pub struct SiteJson {
+        pub site: String,
+        pub name: String,
+        pub currency: String,
+        /// IANA name.
+        pub time_zone: String,
+        /// The node's program version.
+        pub version: String,
+        /// The node's clock.
+        #[ts(type = "number")]
+        pub now: Millis,
+        /// The store that writes here; another one means a replaced or rolled-back node.
+        pub origin: String,
+        /// Whether the store is open. When not, only recovery is possible.
+        pub ready: bool,
+    }
+    /// A one-time code, typed or scanned on the new device.
+    pub struct PairJson {
+        pub code: String,
+        pub name: String,
+    }
+    /// The device's own token: shown once, kept by the device.
+    pub struct PairedJson {
+        pub token: String,
+        pub device: String,
+        pub name: String,
+        pub role: RoleJson,
+        pub site_name: String,
+    }
+    /// Asks for a pairing code.
+    pub struct NewPairingCodeJson {
+        pub role: RoleJson,
+    }
+    /// A pairing code, good once, until it expires.
+    pub struct PairingCodeJson {
+        pub code: String,
+        pub role: RoleJson,
+        #[ts(type = "number")]
+        pub expires_at: Millis,
+        /// Opens the right screen on the new device and fills in the code.
+        pub url: String,
+        /// The same as a QR code, an SVG document.
+        pub qr_svg: String,
+    }
+    /// One paired device.
+    pub struct DeviceJson {
+        pub id: String,
+        pub name: String,
+        pub role: RoleJson,
+        #[ts(type = "number")]
+        pub paired_at: Millis,
+        pub revoked: bool,
+    }
+    /// One person.
+    pub struct StaffJson {
+        pub id: String,
+        pub name: String,
+        pub role: RoleJson,
+    }
+    /// Adds a person.
+    pub struct NewStaffJson {
+        pub name: String,
+        pub role: RoleJson,
+        /// 4 to 8 digits.
+        pub pin: String,
+    }
+    /// Signs a person in on this shared device.
+    pub struct SignInJson {
+        pub staff: String,
+        pub pin: String,
+    }
+    /// Use this token instead of the device's until the person signs out.
+    pub struct SignedInJson {
+        pub token: String,
+        pub staff: StaffJson,
+        #[ts(type = "number")]
+        pub expires_at: Millis,
+    }
+    /// Who this token speaks for.
+    pub struct WhoAmIJson {
+        pub device: DeviceJson,
+        pub staff: Option<StaffJson>,
+        /// What the token may do: the wider of the two roles.
+        pub role: RoleJson,
+    }
+
+    // ---- menu
+
+    /// The whole menu. Changes only with its version; what is sold out is told by `AvailabilityJson`.
+    pub struct MenuJson {
+        /// Also the ETag.
+        pub version: String,
+        pub currency: String,
+        pub categories: Vec<CategoryJson>,
+        pub items: Vec<ItemJson>,
+        pub groups: Vec<GroupJson>,
+        pub stations: Vec<StationJson>,
+    }
+    pub struct CategoryJson {
+        pub id: String,
+        pub name: String,
+    }
+    pub struct ItemJson {
+        pub id: String,
+        pub category: String,
+        pub name: String,
+        pub description: String,
+        pub kitchen_name: String,
+        pub station: String,
+        pub prep_s: u32,
+        /// Never empty; an only one may have an empty name.
+        pub variants: Vec<VariantJson>,
+        /// Ids of groups, in their order.
+        pub groups: Vec<String>,
+        pub tags: Vec<String>,
+        pub allergens: Vec<AllergenJson>,
+        /// Fewest portions of a line.
+        pub quantity_min: u32,
+    }
+    pub struct VariantJson {
+        pub id: String,
+        pub name: String,
+        #[ts(type = "number")]
+        pub price_minor: i64,
+    }
+    pub struct AllergenJson {
+        pub name: String,
+        pub state: AllergenStateJson,
+    }
+    pub struct GroupJson {
+        pub id: String,
+        pub name: String,
+        /// Fewest choices, counted with repeats.
+        pub min: u32,
+        /// Most choices, counted with repeats.
+        pub max: u32,
+        pub options: Vec<OptionJson>,
+    }
+    pub struct OptionJson {
+        pub id: String,
+        pub name: String,
+        #[ts(type = "number")]
+        pub price_minor: i64,
+        /// It takes something away.
+        pub removal: bool,
+    }
+    pub struct StationJson {
+        pub id: String,
+        pub name: String,
+    }
+    /// Everything that cannot be ordered now; what is not listed can.
+    pub struct AvailabilityJson {
+        pub unavailable: Vec<UnavailableJson>,
+    }
+    /// An item, one of its variants, or an option that cannot be ordered now.
+    pub struct UnavailableJson {
+        pub item: Option<String>,
+        pub variant: Option<String>,
+        pub option: Option<String>,
+        pub reason: UnavailableReasonJson,
+        /// When it comes back by itself.
+        #[ts(type = "number | null")]
+        pub until: Option<Millis>,
+    }
+    /// 86s an item, or puts it back.
+    pub struct EightySixJson {
+        pub available: bool,
+        /// Comes back by itself then.
+        #[ts(type = "number | null")]
+        pub until: Option<Millis>,
+    }
+    /// What an import did, and line by line what it did not understand.
+    pub struct ImportReportJson {
+        pub categories: u32,
+        pub items: u32,
+        pub variants: u32,
+        pub groups: u32,
+        pub options: u32,
+        pub ingredients: u32,
+        pub recipes: u32,
+        pub not_understood: Vec<NotUnderstoodJson>,
+    }
+    pub struct NotUnderstoodJson {
+        /// Line of a CSV file, or position in a JSON document (`categories[3].items[2]`).
+        pub place: String,
+        pub what: String,
+        /// What was done instead, or what to change.
+        pub remedy: String,
+    }
+
+    // ---- stock
+
+    pub struct StockJson {
+        pub ingredients: Vec<IngredientJson>,
+    }
+    pub struct IngredientJson {
+        pub id: String,
+        pub name: String,
+        /// `g`, `ml` or `pc`.
+        pub unit: String,
+        /// What may still be sold, in the unit.
+        #[ts(type = "number")]
+        pub rights: u64,
+        /// Sold, not begun to be cooked.
+        #[ts(type = "number")]
+        pub held: u64,
+        /// Used in all, what was returned taken off.
+        #[ts(type = "number")]
+        pub used: u64,
+        /// Running out stops the sale.
+        pub enforced: bool,
+    }
+    /// Books a delivery.
+    pub struct ReceiptJson {
+        /// Minted by the device: sending it again books nothing twice.
+        pub id: String,
+        #[ts(type = "number")]
+        pub amount: u64,
+    }
+    /// Adds what a person found on the shelf, or sets what is enforced.
+    pub struct EnforcedJson {
+        pub enforced: bool,
+    }
+
+    // ---- orders
+
+    /// A new order. The device mints all ids; sending it again is normal.
+    pub struct PlaceOrderJson {
+        pub id: String,
+        pub channel: ChannelJson,
+        pub fulfilment: FulfilmentJson,
+        #[serde(default)]
+        pub table: Option<String>,
+        #[serde(default)]
+        pub note: Option<String>,
+        pub lines: Vec<PlaceLineJson>,
+        /// What the guest was shown. When the menu says otherwise the order is refused as `price_changed`.
+        #[ts(type = "number")]
+        pub expected_total_minor: i64,
+    }
+    pub struct PlaceLineJson {
+        pub id: String,
+        pub item: String,
+        /// May be left out when the item has only one.
+        #[serde(default)]
+        pub variant: Option<String>,
+        pub quantity: u32,
+        #[serde(default)]
+        pub choices: Vec<PlaceChoiceJson>,
+        #[serde(default)]
+        pub note: Option<String>,
+    }
+    pub struct PlaceChoiceJson {
+        pub group: String,
+        pub option: String,
+        pub count: u32,
+    }
+    /// Changes an order that is not finished: voids lines and adds lines, in one step.
+    pub struct AmendOrderJson {
+        /// Minted by the device: sending it again changes nothing twice.
+        pub id: String,
+        #[serde(default)]
+        pub void: Vec<VoidLineJson>,
+        #[serde(default)]
+        pub add: Vec<AddLineJson>,
+    }
+    pub struct VoidLineJson {
+        pub line: String,
+        /// Why, in a few words; required.
+        pub why: String,
+    }
+    pub struct AddLineJson {
+        pub line: PlaceLineJson,
+        /// The line it takes the place of, voided in the same amendment: shown to the cook as old against new.
+        #[serde(default)]
+        pub replaces: Option<String>,
+    }
+    /// Cancels an order.
+    pub struct CancelOrderJson {
+        pub why: String,
+    }
+    /// An order as everyone on this site sees it.
+    pub struct OrderJson {
+        pub id: String,
+        /// For people, unique in the business day: `A042`.
+        pub number: Option<String>,
+        pub status: StatusJson,
+        pub history: Vec<HistoryJson>,
+        pub channel: ChannelJson,
+        pub fulfilment: FulfilmentJson,
+        pub table: Option<String>,
+        pub note: Option<String>,
+        #[ts(type = "number")]
+        pub placed_at: Millis,
+        pub lines: Vec<OrderLineJson>,
+        #[ts(type = "number")]
+        pub total_minor: i64,
+        #[ts(type = "number")]
+        pub tax_minor: i64,
+        #[ts(type = "number")]
+        pub paid_minor: i64,
+        #[ts(type = "number")]
+        pub due_minor: i64,
+        pub currency: String,
+        pub tickets: Vec<TicketJson>,
+        /// On so many replicas it is durable.
+        pub safe_on: u32,
+    }
+    /// One change of the state word.
+    pub struct HistoryJson {
+        pub from: Option<StatusJson>,
+        pub to: StatusJson,
+        /// `device 3f2a…`, `staff 91bc…` or `system`.
+        pub who: String,
+        pub why: String,
+        #[ts(type = "number")]
+        pub at: Millis,
+    }
+    pub struct OrderLineJson {
+        pub id: String,
+        pub item: String,
+        pub variant: String,
+        pub name: String,
+        pub variant_name: String,
+        pub quantity: u32,
+        pub choices: Vec<LineChoiceJson>,
+        pub note: Option<String>,
+        #[ts(type = "number")]
+        pub unit_minor: i64,
+        #[ts(type = "number")]
+        pub total_minor: i64,
+        pub replaces: Option<String>,
+        pub voided: Option<VoidedJson>,
+    }
+    pub struct LineChoiceJson {
+        pub group: String,
+        pub option: String,
+        pub name: String,
+        pub count: u32,
+        #[ts(type = "number")]
+        pub price_minor: i64,
+        pub removal: bool,
+    }
+    pub struct VoidedJson {
+        pub who: String,
+        pub why: String,
+        #[ts(type = "number")]
+        pub at: Millis,
+    }
+
+    // ---- kitchen
+
+    /// An order as kitchen, expo, counter and pickup boards show it.
+    pub struct BoardOrderJson {
+        pub id: String,
+        pub number: Option<String>,
+        pub status: StatusJson,
+        pub channel: ChannelJson,
+        pub fulfilment: FulfilmentJson,
+        pub table: Option<String>,
+        pub note: Option<String>,
+        #[ts(type = "number")]
+        pub placed_at: Millis,
+        /// Age counts from here.
+        #[ts(type = "number")]
+        pub start_at: Millis,
+        pub tickets: Vec<TicketJson>,
+    }
+    /// One station's share of an order.
+    pub struct TicketJson {
+        pub station: String,
+        pub course: u32,
+        /// Opened again by recall (look again) or remake (cook again).
+        pub epoch: u32,
+        pub epoch_kind: EpochKindJson,
+        pub phase: TicketPhaseJson,
+        pub lines: Vec<TicketLineJson>,
+        /// Estimated time to make, in seconds; yellow at 1x, red at 1.5x.
+        pub estimate_s: u32,
+        #[ts(type = "number")]
+        pub queued_at: Millis,
+        #[ts(type = "number | null")]
+        pub started_at: Option<Millis>,
+        #[ts(type = "number | null")]
+        pub ready_at: Option<Millis>,
+        /// A screen has shown it.
+        pub acknowledged: bool,
+    }
+    pub struct TicketLineJson {
+        pub id: String,
+        /// The cook's name of the item.
+        pub name: String,
+        pub variant_name: String,
+        pub quantity: u32,
+        pub choices: Vec<TicketChoiceJson>,
+        pub note: Option<String>,
+        /// When the cook tapped it done.
+        #[ts(type = "number | null")]
+        pub done_at: Option<Millis>,
+        /// Set when the line was added after the ticket was sent, or changed, or voided.
+        pub change: Option<LineChangeJson>,
+    }
+    pub struct TicketChoiceJson {
+        pub name: String,
+        pub count: u32,
+        pub removal: bool,
+    }
+    /// What a cook or counter does with a ticket or a line of it.
+    pub struct KitchenActionsJson {
+        /// At most 100, in the order they were tapped.
+        pub actions: Vec<KitchenActionJson>,
+    }
+    pub struct KitchenActionJson {
+        /// Minted by the screen.
+        pub id: String,
+        pub order: String,
+        pub station: String,
+        pub course: u32,
+        /// The epoch that was on the screen when it was tapped.
+        pub epoch: u32,
+        pub action: ActionJson,
+    }
+    pub struct KitchenOutcomesJson {
+        pub outcomes: Vec<KitchenOutcomeJson>,
+    }
+    pub struct KitchenOutcomeJson {
+        pub id: String,
+        pub outcome: OutcomeJson,
+        /// When refused: the pinned code and what to do.
+        pub code: Option<String>,
+        pub detail: Option<String>,
+    }
+
+    // ---- live feed
+
+    /// Where a screen is in the node's log.
+    pub struct PositionJson {
+        pub origin: String,
+        #[ts(type = "number")]
+        pub seq: u64,
+        /// Chain hash after that commit, hex: a rolled-back node is noticed by it.
+        pub hash: String,
+    }
+
+    // ---- problems
+
+    /// RFC 9457.
+    pub struct ProblemJson {
+        /// `/problems/<code>`.
+        #[serde(rename = "type")]
+        pub kind: String,
+        pub title: String,
+        pub status: u16,
+        /// Pinned word: `sold_out`, `price_changed`.
+        pub code: String,
+        pub detail: String,
+        /// The field it is about: `lines[2].quantity`.
+        pub field: Option<String>,
+        /// What to do.
+        pub remedy: Option<String>,
+    }
+    /// How the node is.
+    pub struct HealthJson {
+        /// `ok` or `degraded`.
+        pub status: String,
+        pub store: String,
+        pub open_orders: u32,
+        pub screens: u32,
+        #[ts(type = "number")]
+        pub uptime_ms: u64,
+    }
+}
+
+/// What is done to a ticket or a line of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[ts(export)]
+pub enum ActionJson {
+    /// The cook begins.
+    Start,
+    /// The station is done.
+    Bump,
+    /// One line is done, or not after all.
+    Line { line: String, done: bool },
+    /// Brings a bumped ticket back to look at; nothing is cooked.
+    Recall,
+    /// Has it cooked again, with stock.
+    Remake,
+    /// The guest has it.
+    HandOver,
+    /// A screen shows it.
+    Acknowledge,
+    /// The cook has seen that a line was voided or changed.
+    Seen { line: String },
+}
+
+/// What a cook must notice on a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[ts(export)]
+pub enum LineChangeJson {
+    /// Added after the ticket was sent.
+    Added { seen: bool },
+    /// Takes the place of a line with this quantity and name.
+    Changed { was_quantity: u32, was_name: String, seen: bool },
+    /// Not wanted any more.
+    Voided { why: String, seen: bool },
+}
+
+/// What a screen sends on the live socket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[ts(export)]
+pub enum FromScreenJson {
+    /// The first frame.
+    Hello { token: String, screen: ScreenJson, position: Option<PositionJson> },
+    /// Still there; answered by `pong`.
+    Ping,
+}
+
+/// What the node sends on the live socket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[ts(export)]
+pub enum ToScreenJson {
+    /// The token was good. `resumed`: only what was missed follows; otherwise a snapshot does.
+    Welcome {
+        resumed: bool,
+        #[ts(type = "number")]
+        now: Millis,
+        menu_version: String,
+        position: PositionJson,
+    },
+    /// Part of the whole board; replaces everything once `last` is set.
+    Snapshot { position: PositionJson, orders: Vec<BoardOrderJson>, first: bool, last: bool },
+    /// Orders that changed, whole, and orders that left the board.
+    Delta { position: PositionJson, orders: Vec<BoardOrderJson>, gone: Vec<String> },
+    /// What cannot be ordered now, whole.
+    Availability { availability: AvailabilityJson },
+    /// There is a new menu.
+    Menu { version: String },
+    /// Answer to `ping`.
+    Pong {
+        #[ts(type = "number")]
+        now: Millis,
+    },
+    /// The node closes this connection: `unauthorised`, `too_slow`, `stopping`, `hello_expected`.
+    Bye { reason: String },
+}

@@ -1,0 +1,14 @@
+//! Nouns and rules of a restaurant: no IO, no clock, no randomness, no merging.
+
+pub mod business_day;
+pub mod id;
+pub mod menu;
+pub mod money;
+pub mod order;
+pub mod payment;
+pub mod pricing;
+pub mod role;
+pub mod routing;
+pub mod stock;
+pub mod ticket;
+pub mod timestamp;
