@@ -1,0 +1,1 @@
+//! m2..m4: filled by the pricing tests.
