@@ -98,6 +98,8 @@ pub struct Touched {
     pub menu: bool,
     /// Something may be sold out, or back.
     pub availability: bool,
+    /// A device or person came, changed or left.
+    pub people: bool,
 }
 
 /// All small documents of a site, in memory.
@@ -274,10 +276,12 @@ impl Site {
             Change::Device(w) => {
                 self.devices.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
                 touched.docs.insert(DocKey::Device(w.key));
+                touched.people = true;
             }
             Change::Person(w) => {
                 self.people.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
                 touched.docs.insert(DocKey::Person(w.key));
+                touched.people = true;
             }
             Change::Day(day) => {
                 self.open_day(*day);

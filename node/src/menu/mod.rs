@@ -1,0 +1,4 @@
+//! The menu: imports, and writing what they found.
+
+pub mod import;
+pub mod upsert;
