@@ -151,7 +151,11 @@ impl Builder {
             }
             if tags.len() == ITEM_TAGS_MAX || tag.chars().count() > TAG_CHARS_MAX {
                 let what = format!("the tag {} is one too many or too long", quoted(&tag));
-                self.complain(place, what, format!("it was left out; {ITEM_TAGS_MAX} tags of {TAG_CHARS_MAX} characters fit"));
+                self.complain(
+                    place,
+                    what,
+                    format!("it was left out; {ITEM_TAGS_MAX} tags of {TAG_CHARS_MAX} characters fit"),
+                );
             } else {
                 tags.push(tag);
             }
@@ -183,7 +187,14 @@ impl Builder {
     }
 
     /// The group of this id; one that is already in the draft stays as it is.
-    pub(super) fn group(&mut self, place: &str, id: GroupId, name: String, bounds: (u32, u32), options: Vec<NewOption>) -> Option<GroupId> {
+    pub(super) fn group(
+        &mut self,
+        place: &str,
+        id: GroupId,
+        name: String,
+        bounds: (u32, u32),
+        options: Vec<NewOption>,
+    ) -> Option<GroupId> {
         if self.groups.contains(&id) {
             return Some(id);
         }
@@ -204,7 +215,13 @@ impl Builder {
         Some(id)
     }
 
-    fn options(&mut self, place: &str, group: GroupId, group_name: &str, options: Vec<NewOption>) -> Vec<ModifierOption> {
+    fn options(
+        &mut self,
+        place: &str,
+        group: GroupId,
+        group_name: &str,
+        options: Vec<NewOption>,
+    ) -> Vec<ModifierOption> {
         let group_key = group.to_string();
         let mut times: BTreeMap<String, usize> = BTreeMap::new();
         let mut seen = BTreeSet::new();
@@ -260,7 +277,11 @@ impl Builder {
     pub(super) fn item(&mut self, place: &str, mut item: NewItem) {
         let name = quoted(&item.name);
         if item.variants.is_empty() {
-            return self.complain(place, format!("{name} has no price that can be charged"), "the item was left out; price it");
+            return self.complain(
+                place,
+                format!("{name} has no price that can be charged"),
+                "the item was left out; price it",
+            );
         }
         if self.items.len() == MENU_ITEMS_MAX {
             let remedy = format!("those beyond were left out; {MENU_ITEMS_MAX} fit one menu");
@@ -272,7 +293,10 @@ impl Builder {
             item.groups.truncate(ITEM_GROUPS_MAX);
         }
         if item.quantity_min > LINE_QUANTITY_MAX {
-            let what = format!("{name} is sold from {} portions on; a line has at most {LINE_QUANTITY_MAX}", item.quantity_min);
+            let what = format!(
+                "{name} is sold from {} portions on; a line has at most {LINE_QUANTITY_MAX}",
+                item.quantity_min
+            );
             self.complain(place, what, "it is sold from one portion on");
             item.quantity_min = 1;
         }
@@ -313,7 +337,8 @@ impl Builder {
     pub(super) fn finish(self) -> Result<Import, ImportRefusal> {
         let Self { mut draft, found, posts, complaints, .. } = self;
         let Complaints { list, beyond, .. } = complaints;
-        let mut not_understood: Vec<NotUnderstood> = list.into_iter().map(|(entry, more)| counted(entry, more)).collect();
+        let mut not_understood: Vec<NotUnderstood> =
+            list.into_iter().map(|(entry, more)| counted(entry, more)).collect();
         if beyond > 0 {
             not_understood.push(NotUnderstood {
                 place: "the whole file".to_owned(),

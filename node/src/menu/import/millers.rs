@@ -76,7 +76,12 @@ fn read_item(item: &Value, (category, heading): (CategoryId, &Value), place: &st
         description,
         post,
         prep_s: post.prep_s(),
-        variants: vec![Variant { id: VariantId::derived(&words), name: String::new(), price_minor, recipe: Vec::new() }],
+        variants: vec![Variant {
+            id: VariantId::derived(&words),
+            name: String::new(),
+            price_minor,
+            recipe: Vec::new(),
+        }],
         groups: groups.into_iter().filter_map(|group| group.id).collect(),
         tags: build.tags(place, raw_tags.into_iter()),
         quantity_min: 1,
@@ -128,7 +133,11 @@ fn read_groups(item: &Value, place: &str, build: &mut Builder) -> Vec<ReadGroup>
         let Some(group) = read_group(group, &place, build) else { continue };
         let twice = group.id.is_some() && read.iter().any(|known| known.id == group.id);
         if twice {
-            build.complain(&place, format!("the item has the group {} twice", quoted(&group.name)), "it was taken once");
+            build.complain(
+                &place,
+                format!("the item has the group {} twice", quoted(&group.name)),
+                "it was taken once",
+            );
         } else if read.len() <= pilotlight_sync::limits::ITEM_GROUPS_MAX {
             if read.iter().any(|known| known.name == group.name) {
                 let what = format!("the item has two different groups called {}", quoted(&group.name));
@@ -148,8 +157,9 @@ fn read_group(group: &Value, place: &str, build: &mut Builder) -> Option<ReadGro
         build.complain(place, what, "the group was left out; guests can write a note on the line");
         return None;
     }
-    if let Some(default) = name.to_lowercase().split_once("(default").map(|(_, rest)| rest.trim_end_matches(')').trim().to_owned()) {
-        let what = format!("the group {} names a default, {}", quoted(&name), quoted(&default));
+    let default = ["(default ", "(Default "].iter().find_map(|opening| name.split_once(opening));
+    if let Some(default) = default.map(|(_, rest)| rest.trim_end_matches(')')) {
+        let what = format!("the group {} names a default, {}", quoted(&name), quoted(default));
         build.complain(place, what, "nothing is chosen beforehand; without a choice the kitchen serves the default");
     }
     let required = group.get("isRequired").and_then(flag).unwrap_or_else(|| {

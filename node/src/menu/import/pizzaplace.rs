@@ -20,38 +20,128 @@ const HEADINGS: [(&str, &str); 4] = [
 
 /// Key, name, what guests read, further tags.
 const PIZZAS: [(&str, &str, &str, &[&str]); 32] = [
-    ("bbq_ckn", "The Barbecue Chicken Pizza", "Barbecued chicken, red and green peppers, tomatoes and red onions on barbecue sauce.", &[]),
+    (
+        "bbq_ckn",
+        "The Barbecue Chicken Pizza",
+        "Barbecued chicken, red and green peppers, tomatoes and red onions on barbecue sauce.",
+        &[],
+    ),
     ("big_meat", "The Big Meat Pizza", "Bacon, pepperoni, Italian sausage and chorizo.", &[]),
     ("brie_carre", "The Brie Carre Pizza", "Brie, prosciutto, caramelised onions, pears, thyme and garlic.", &[]),
-    ("calabrese", "The Calabrese Pizza", "'Nduja, pancetta, tomatoes, red onions, friggitello peppers and garlic.", &["spicy"]),
-    ("cali_ckn", "The California Chicken Pizza", "Chicken, artichokes, spinach, garlic, jalapeños, fontina and gouda.", &["spicy"]),
-    ("ckn_alfredo", "The Chicken Alfredo Pizza", "Chicken, red onions, red peppers, mushrooms and asiago on alfredo sauce.", &[]),
+    (
+        "calabrese",
+        "The Calabrese Pizza",
+        "'Nduja, pancetta, tomatoes, red onions, friggitello peppers and garlic.",
+        &["spicy"],
+    ),
+    (
+        "cali_ckn",
+        "The California Chicken Pizza",
+        "Chicken, artichokes, spinach, garlic, jalapeños, fontina and gouda.",
+        &["spicy"],
+    ),
+    (
+        "ckn_alfredo",
+        "The Chicken Alfredo Pizza",
+        "Chicken, red onions, red peppers, mushrooms and asiago on alfredo sauce.",
+        &[],
+    ),
     ("ckn_pesto", "The Chicken Pesto Pizza", "Chicken, tomatoes, red peppers, spinach and garlic on pesto.", &[]),
     ("classic_dlx", "The Classic Deluxe Pizza", "Pepperoni, mushrooms, red onions, red peppers and bacon.", &[]),
-    ("five_cheese", "The Five Cheese Pizza", "Mozzarella, provolone, smoked gouda, romano, blue cheese and garlic.", &[]),
+    (
+        "five_cheese",
+        "The Five Cheese Pizza",
+        "Mozzarella, provolone, smoked gouda, romano, blue cheese and garlic.",
+        &[],
+    ),
     ("four_cheese", "The Four Cheese Pizza", "Ricotta, gorgonzola, mozzarella, parmesan and garlic.", &[]),
     ("green_garden", "The Green Garden Pizza", "Spinach, mushrooms, tomatoes, green olives and feta.", &[]),
     ("hawaiian", "The Hawaiian Pizza", "Ham, pineapple and mozzarella.", &[]),
-    ("ital_cpcllo", "The Italian Capocollo Pizza", "Capocollo, red peppers, tomatoes, goat cheese, garlic and oregano.", &[]),
-    ("ital_supr", "The Italian Supreme Pizza", "Calabrese salami, capocollo, tomatoes, red onions, green olives and garlic.", &[]),
-    ("ital_veggie", "The Italian Vegetables Pizza", "Eggplant, artichokes, tomatoes, zucchini, red peppers and garlic on pesto.", &[]),
-    ("mediterraneo", "The Mediterraneo Pizza", "Spinach, artichokes, kalamata olives, sun-dried and plum tomatoes, feta and red onions.", &[]),
-    ("mexicana", "The Mexicana Pizza", "Tomatoes, red peppers, jalapeños, red onions, coriander, corn and garlic on chipotle sauce.", &["spicy"]),
+    (
+        "ital_cpcllo",
+        "The Italian Capocollo Pizza",
+        "Capocollo, red peppers, tomatoes, goat cheese, garlic and oregano.",
+        &[],
+    ),
+    (
+        "ital_supr",
+        "The Italian Supreme Pizza",
+        "Calabrese salami, capocollo, tomatoes, red onions, green olives and garlic.",
+        &[],
+    ),
+    (
+        "ital_veggie",
+        "The Italian Vegetables Pizza",
+        "Eggplant, artichokes, tomatoes, zucchini, red peppers and garlic on pesto.",
+        &[],
+    ),
+    (
+        "mediterraneo",
+        "The Mediterraneo Pizza",
+        "Spinach, artichokes, kalamata olives, sun-dried and plum tomatoes, feta and red onions.",
+        &[],
+    ),
+    (
+        "mexicana",
+        "The Mexicana Pizza",
+        "Tomatoes, red peppers, jalapeños, red onions, coriander, corn and garlic on chipotle sauce.",
+        &["spicy"],
+    ),
     ("napolitana", "The Napolitana Pizza", "Tomatoes, anchovies, green olives, red onions and garlic.", &[]),
     ("pep_msh_pep", "The Pepperoni, Mushroom and Peppers Pizza", "Pepperoni, mushrooms and green peppers.", &[]),
     ("pepperoni", "The Pepperoni Pizza", "Pepperoni and mozzarella.", &[]),
-    ("peppr_salami", "The Pepper Salami Pizza", "Genoa salami, capocollo, pepperoni, tomatoes, asiago and garlic.", &[]),
+    (
+        "peppr_salami",
+        "The Pepper Salami Pizza",
+        "Genoa salami, capocollo, pepperoni, tomatoes, asiago and garlic.",
+        &[],
+    ),
     ("prsc_argla", "The Prosciutto and Arugula Pizza", "Prosciutto, arugula and mozzarella.", &[]),
-    ("sicilian", "The Sicilian Pizza", "Sicilian salami, luganega sausage, tomatoes, green olives, onions and garlic.", &[]),
+    (
+        "sicilian",
+        "The Sicilian Pizza",
+        "Sicilian salami, luganega sausage, tomatoes, green olives, onions and garlic.",
+        &[],
+    ),
     ("soppressata", "The Soppressata Pizza", "Soppressata, fontina, mozzarella, mushrooms and garlic.", &[]),
-    ("southw_ckn", "The Southwest Chicken Pizza", "Chicken, tomatoes, red peppers, red onions, jalapeños, corn and coriander on chipotle sauce.", &["spicy"]),
-    ("spicy_ital", "The Spicy Italian Pizza", "Capocollo, tomatoes, goat cheese, artichokes, peperoncini and garlic.", &["spicy"]),
-    ("spin_pesto", "The Spinach Pesto Pizza", "Spinach, artichokes, tomatoes, sun-dried tomatoes and garlic on pesto.", &[]),
+    (
+        "southw_ckn",
+        "The Southwest Chicken Pizza",
+        "Chicken, tomatoes, red peppers, red onions, jalapeños, corn and coriander on chipotle sauce.",
+        &["spicy"],
+    ),
+    (
+        "spicy_ital",
+        "The Spicy Italian Pizza",
+        "Capocollo, tomatoes, goat cheese, artichokes, peperoncini and garlic.",
+        &["spicy"],
+    ),
+    (
+        "spin_pesto",
+        "The Spinach Pesto Pizza",
+        "Spinach, artichokes, tomatoes, sun-dried tomatoes and garlic on pesto.",
+        &[],
+    ),
     ("spinach_fet", "The Spinach and Feta Pizza", "Spinach, mushrooms, red onions, feta and garlic.", &[]),
-    ("spinach_supr", "The Spinach Supreme Pizza", "Spinach, red onions, pepperoni, tomatoes, artichokes, kalamata olives, garlic and asiago.", &[]),
-    ("thai_ckn", "The Thai Chicken Pizza", "Chicken, pineapple, tomatoes and red peppers on sweet chilli sauce.", &["spicy"]),
+    (
+        "spinach_supr",
+        "The Spinach Supreme Pizza",
+        "Spinach, red onions, pepperoni, tomatoes, artichokes, kalamata olives, garlic and asiago.",
+        &[],
+    ),
+    (
+        "thai_ckn",
+        "The Thai Chicken Pizza",
+        "Chicken, pineapple, tomatoes and red peppers on sweet chilli sauce.",
+        &["spicy"],
+    ),
     ("the_greek", "The Greek Pizza", "Kalamata olives, feta, tomatoes, garlic, roast beef and red onions.", &[]),
-    ("veggie_veg", "The Vegetables and Vegetables Pizza", "Mushrooms, tomatoes, red and green peppers, red onions, zucchini, spinach and garlic.", &[]),
+    (
+        "veggie_veg",
+        "The Vegetables and Vegetables Pizza",
+        "Mushrooms, tomatoes, red and green peppers, red onions, zucchini, spinach and garlic.",
+        &[],
+    ),
 ];
 
 struct Pizza {
@@ -89,11 +179,14 @@ fn by_name(rows: &Rows, build: &mut Builder) -> Vec<Pizza> {
         let Some(price) = build.price(&row.place, key, row.cell(3), LEFT_OUT) else { continue };
         let Some(pizza) = pizzas.get_mut(at) else { continue };
         if pizza.kind != kind {
-            let what = format!("{} is of the type {} here and {} above", quoted(key), quoted(kind), quoted(&pizza.kind));
+            let what =
+                format!("{} is of the type {} here and {} above", quoted(key), quoted(kind), quoted(&pizza.kind));
             build.complain(&row.place, what, "the first type was taken");
         }
         match pizza.sizes.iter().find(|(known, _)| known == size) {
-            None if build.takes_variant(&row.place, key, pizza.sizes.len()) => pizza.sizes.push((size.to_owned(), price)),
+            None if build.takes_variant(&row.place, key, pizza.sizes.len()) => {
+                pizza.sizes.push((size.to_owned(), price))
+            }
             None => {}
             Some((_, known)) => {
                 let same = if *known == price { "the same price" } else { "another price" };

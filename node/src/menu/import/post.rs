@@ -95,11 +95,16 @@ pub(super) fn by_heading(text: &str) -> Option<Post> {
     clean(text).to_lowercase().split(|c: char| !c.is_alphabetic()).find_map(post_of_word)
 }
 
-/// The place that the name of an item names. The last word counts, but not what it comes with: "Tea Cake with Fries" is a
+/// Words that tell a heading but not a dish: crab cakes, prawn cocktail.
+const OF_HEADINGS: [&str; 4] = ["cake", "cakes", "cocktail", "cocktails"];
+
+/// The place that the name of an item names. The last word counts, but not what it comes with: "Cheesecake with Chips" is a
 /// dessert.
 pub(super) fn by_name(name: &str) -> Option<Post> {
     let name = clean(name).to_lowercase();
     let ends = [" with ", " w/", " - ", " & ", " + ", " and ", "(", ","];
     let end = ends.iter().filter_map(|end| name.find(end)).min().unwrap_or(name.len());
-    name[..end].split(|c: char| !c.is_alphabetic()).rev().find_map(post_of_word)
+    let words = name.get(..end).unwrap_or(&name).split(|c: char| !c.is_alphabetic());
+    let (word, post) = words.rev().find_map(|word| Some((word, post_of_word(word)?)))?;
+    (!OF_HEADINGS.contains(&word)).then_some(post)
 }

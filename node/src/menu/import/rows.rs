@@ -14,6 +14,27 @@ pub(super) struct Row {
     cells: Vec<String>,
 }
 
+/// Counts lines as editors do. The reader's own count starts a record at the line feed before it when lines end in CR LF.
+struct Lines<'text> {
+    text: &'text str,
+    byte: usize,
+    line: usize,
+}
+
+impl Lines<'_> {
+    /// The line of the record that begins at or after this byte, which must not go back.
+    fn line_of(&mut self, byte: u64) -> usize {
+        let bytes = self.text.as_bytes();
+        let mut end = usize::try_from(byte).unwrap_or(usize::MAX).clamp(self.byte, bytes.len());
+        while bytes.get(end).is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+            end += 1;
+        }
+        self.line += bytes.get(self.byte..end).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+        self.byte = end;
+        self.line
+    }
+}
+
 impl Row {
     /// The cell of the nth needed column; empty when the line is too short.
     pub(super) fn cell(&self, column: usize) -> &str {
@@ -31,9 +52,10 @@ impl Rows {
             .iter()
             .map(|column| headers.iter().position(|header| header.trim() == *column).ok_or_else(|| lacks(column)))
             .collect::<Result<Vec<_>, _>>()?;
+        let mut lines = Lines { text, byte: 0, line: 1 };
         // Reading cannot fail: the text is UTF-8, in memory, and lines of any length are taken.
         let rows = reader.records().filter_map(Result::ok).map(|record| Row {
-            place: format!("line {}", record.position().map_or(0, csv::Position::line)),
+            place: format!("line {}", record.position().map_or(0, |position| lines.line_of(position.byte()))),
             cells: places.iter().map(|place| record.get(*place).unwrap_or_default().to_owned()).collect(),
         });
         Ok(Self { rows: rows.collect() })

@@ -13,11 +13,18 @@ use pilotlight_sync::limits::{CHOICE_COUNT_MAX, ITEM_GROUPS_MAX};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-const MENU_FIELDS: &[&str] = &[
-    "menu_name", "menu_description", "menu_price", "minimum_qty", "menu_status", "menu_options", "categories",
+const MENU_FIELDS: &[&str] =
+    &["menu_name", "menu_description", "menu_price", "minimum_qty", "menu_status", "menu_options", "categories"];
+const OPTION_FIELDS: &[&str] = &[
+    "option_name",
+    "display_type",
+    "option_values",
+    "is_required",
+    "required",
+    "min_selected",
+    "max_selected",
+    "priority",
 ];
-const OPTION_FIELDS: &[&str] =
-    &["option_name", "display_type", "option_values", "is_required", "required", "min_selected", "max_selected", "priority"];
 const VALUE_FIELDS: &[&str] = &["name", "price", "priority"];
 const CATEGORY_FIELDS: &[&str] = &["name", "permalink_slug", "description", "priority", "status"];
 const ITEM_LEFT_OUT: &str = "the item was left out; mend it";
@@ -92,7 +99,11 @@ fn whole(value: &Value, field: &str, place: &str, build: &mut Builder) -> Option
         Some(given) => {
             let number = number_text(given).and_then(|text| text.parse().ok());
             if number.is_none() {
-                build.complain(place, format!("{field} is no whole number from 0 on"), "it was taken as absent; mend it");
+                build.complain(
+                    place,
+                    format!("{field} is no whole number from 0 on"),
+                    "it was taken as absent; mend it",
+                );
             }
             number
         }
@@ -214,7 +225,12 @@ fn read_item(
         description: build.description(place, text(menu, "menu_description").unwrap_or_default()),
         post,
         prep_s: post.prep_s(),
-        variants: vec![Variant { id: VariantId::derived(&words), name: String::new(), price_minor, recipe: Vec::new() }],
+        variants: vec![Variant {
+            id: VariantId::derived(&words),
+            name: String::new(),
+            price_minor,
+            recipe: Vec::new(),
+        }],
         groups: item_groups(menu, place, known_groups, build),
         tags: Vec::new(),
         quantity_min: whole(menu, "minimum_qty", place, build).unwrap_or(1),

@@ -20,8 +20,8 @@ pub(super) enum NotAnAmount {
 /// Digits after the point of an amount in this currency (ISO 4217).
 pub(super) fn currency_decimals(currency: Currency) -> usize {
     match currency.code() {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV" | "XAF"
-        | "XOF" | "XPF" => 0,
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
+        | "XAF" | "XOF" | "XPF" => 0,
         "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
         _ => 2,
     }
@@ -55,7 +55,10 @@ pub(super) fn amount(text: &str, decimals: usize) -> Result<i64, NotAnAmount> {
 
 /// The text on one line: control characters and runs of white space become one space.
 pub(super) fn clean(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// The first characters, cut between words where that loses less than half, with an ellipsis in the last place.
@@ -64,7 +67,9 @@ pub(super) fn cut(text: &str, chars_max: usize) -> String {
         return text.to_owned();
     }
     let head: String = text.chars().take(chars_max.saturating_sub(1)).collect();
-    let whole_words = head.rfind(' ').filter(|at| *at * 2 > head.len()).map_or(head.as_str(), |at| &head[..at]);
+    let between_words = text.get(head.len()..).is_some_and(|rest| rest.starts_with(' '));
+    let last_space = head.rfind(' ').filter(|at| !between_words && *at * 2 > head.len());
+    let whole_words = last_space.and_then(|at| head.get(..at)).unwrap_or(&head);
     format!("{}…", whole_words.trim_end_matches([' ', ',', '-', '&', '+']))
 }
 

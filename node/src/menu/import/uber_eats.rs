@@ -2,18 +2,17 @@
 //!
 //! One restaurant is taken. An item that is there with several prices becomes one item with a variant for each price.
 
+use crate::menu::import::ImportRefusal;
 use crate::menu::import::build::{Builder, NewItem};
 use crate::menu::import::post::{Post, by_name};
 use crate::menu::import::rows::{Row, Rows};
 use crate::menu::import::text::{clean, currency_decimals, quoted};
-use crate::menu::import::ImportRefusal;
 use pilotlight_sync::domain::id::{MenuItemId, VariantId};
 use pilotlight_sync::domain::menu::Variant;
 use pilotlight_sync::domain::money::Currency;
 use std::collections::BTreeMap;
 
-pub(super) const COLUMNS: &[&str] =
-    &["menu_id", "restaurant_name", "identifier", "item_name", "price_usd", "calories"];
+pub(super) const COLUMNS: &[&str] = &["menu_id", "restaurant_name", "identifier", "item_name", "price_usd", "calories"];
 const LEFT_OUT: &str = "the line was left out; mend it";
 const OFFERED_MAX: usize = 5;
 
@@ -123,7 +122,8 @@ fn add(offer: Offer, menu_id: &str, build: &mut Builder) {
     let variant = |price_minor: i64| {
         let price = price_text(price_minor, decimals);
         // The id of the only price does not name it, so that a price that changed stays the same variant.
-        let words: &[&str] = if only { &["ubereats", menu_id, &full_name] } else { &["ubereats", menu_id, &full_name, &price] };
+        let words: &[&str] =
+            if only { &["ubereats", menu_id, &full_name] } else { &["ubereats", menu_id, &full_name, &price] };
         let id = VariantId::derived(words);
         Variant { id, name: if only { String::new() } else { price }, price_minor, recipe: Vec::new() }
     };
