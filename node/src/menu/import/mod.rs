@@ -210,11 +210,15 @@ pub enum ImportRefusal {
         offered: String,
     },
     /// A file from which nothing can be imported.
-    #[error("the file holds nothing to import{}", first.as_ref().map(|it| format!(": {}: {}", it.place, it.what)).unwrap_or_default())]
+    #[error("the file holds nothing to import{}", because(first.as_ref()))]
     NothingFound {
         /// The first thing that was not understood.
         first: Option<NotUnderstood>,
     },
+}
+
+fn because(first: Option<&NotUnderstood>) -> String {
+    first.map(|entry| format!(": {}: {}", entry.place, entry.what)).unwrap_or_default()
 }
 
 /// Reads a file of this format into a draft of the menu. Reads nothing else, writes nothing.

@@ -5,6 +5,9 @@ use crate::domain::id::CategoryId;
 use crate::domain::menu::ModifierOption;
 use crate::limits::PRICE_MINOR_MAX;
 
+/// A size or option: its name, its price, what it uses.
+type Offer<'row> = (&'row str, i64, &'row [(&'row str, u64)]);
+
 fn item_id(name: &str) -> MenuItemId {
     MenuItemId::derived(&[name])
 }
@@ -29,8 +32,8 @@ fn recipe(lines: &[(&str, u64)]) -> Vec<RecipeLine> {
     lines.iter().map(|(name, amount)| RecipeLine { ingredient: ingredient_id(name), amount: *amount }).collect()
 }
 
-fn item(name: &str, sizes: &[(&str, i64, &[(&str, u64)])], groups: &[&str]) -> MenuItem {
-    let variant = |(size, price_minor, uses): &(&str, i64, &[(&str, u64)])| Variant {
+fn item(name: &str, sizes: &[Offer], groups: &[&str]) -> MenuItem {
+    let variant = |(size, price_minor, uses): &Offer| Variant {
         id: variant_id(name, size),
         name: (*size).to_owned(),
         price_minor: *price_minor,
@@ -54,8 +57,8 @@ fn item(name: &str, sizes: &[(&str, i64, &[(&str, u64)])], groups: &[&str]) -> M
     }
 }
 
-fn group(name: &str, min: u32, max: u32, options: &[(&str, i64, &[(&str, u64)])]) -> ModifierGroup {
-    let option = |(option, price_minor, uses): &(&str, i64, &[(&str, u64)])| ModifierOption {
+fn group(name: &str, min: u32, max: u32, options: &[Offer]) -> ModifierGroup {
+    let option = |(option, price_minor, uses): &Offer| ModifierOption {
         id: option_id(option),
         name: (*option).to_owned(),
         price_minor: *price_minor,
@@ -71,12 +74,12 @@ fn menu() -> Menu {
     let mut buns = item("Buns", &[("", 50, &[])], &[]);
     buns.quantity_min = 3;
     let dearest = item("Gold", &[("", PRICE_MINOR_MAX, &[("Gold", u64::MAX)])], &["Gems"]);
-    let pizza_sizes: &[(&str, i64, &[(&str, u64)])] =
+    let pizza_sizes: &[Offer] =
         &[("S", 1_000, &[("Dough", 230), ("Cheese", 90)]), ("L", 1_650, &[("Dough", 380), ("Cheese", 150)])];
     let pizza = item("Pizza", pizza_sizes, &["Toppings", "Crust"]);
     let soup = item("Soup", &[("", 600, &[("Stock", 300)])], &[]);
     menu.items.extend([pizza, soup, buns, dearest].map(|item| (item.id, item)));
-    let toppings: &[(&str, i64, &[(&str, u64)])] =
+    let toppings: &[Offer] =
         &[("Extra cheese", 150, &[("Cheese", 40)]), ("Ham", 200, &[("Ham", 55)]), ("No sauce", -30, &[])];
     let toppings = group("Toppings", 0, 4, toppings);
     let crust = group("Crust", 1, 1, &[("Thin", 0, &[]), ("Gift", -9_000, &[])]);

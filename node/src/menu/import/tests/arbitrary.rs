@@ -26,6 +26,10 @@ fn seed(format: Format) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Longer than any name.
+const LONG: &str = "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm \
+    mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm";
+
 /// Pieces that have broken importers.
 const PIECES: [&str; 20] = [
     "\"",
@@ -46,7 +50,7 @@ const PIECES: [&str; 20] = [
     "é",
     "\u{0}",
     "\u{202e}",
-    "                                                                                                                                ",
+    LONG,
     "\u{feff}",
 ];
 

@@ -196,7 +196,8 @@ fn millers_shares_equal_groups_and_knows_removals() {
 
 #[test]
 fn tasty_igniter_reads_one_object_or_each_list_to_the_same_menu() {
-    let menus = r#"[{"menu_name":"ATA RICE","menu_price":12,"minimum_qty":3,"menu_status":1,"menu_options":["Size"],"categories":["Rice"]}]"#;
+    let menus = r#"[{"menu_name":"ATA RICE","menu_price":12,"minimum_qty":3,"menu_status":1,
+        "menu_options":["Size"],"categories":["Rice"]}]"#;
     let options = r#"[{"option_name":"Size","display_type":"radio","is_required":1,"option_values":[
         {"name":"Large","price":5,"priority":2},{"name":"Small","price":0,"priority":1}]}]"#;
     let categories = r#"[{"name":"Rice","permalink_slug":"rice","description":"","priority":6,"status":1}]"#;
