@@ -1,0 +1,194 @@
+// Keeps and sends the kitchen's taps: on the device first, then to the node in batches, by one tab at a time.
+import type { Client } from '../api/client'
+import type { BoardOrderJson, KitchenActionJson } from '../generated/api'
+import { mintId } from '../kernels/uuid'
+import { allEntries, dropEntries, putEntries } from './kept'
+import type { Entry, KitchenEntry, Refused } from './outbox'
+import { answer, cancels, isKitchen, nextBatch, nextDue, refuseAll, SETTLE_MS } from './outbox'
+import type { Tap } from './overlay'
+import { reflected } from './overlay'
+
+const RETRY_MIN_MS = 500
+const RETRY_MAX_MS = 10_000
+const REFUSED_KEPT = 20
+
+type Settled = { entry: KitchenEntry; at: number }
+
+export type KitchenOutbox = ReturnType<typeof kitchenOutbox>
+
+export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) {
+  let entries = $state.raw<readonly KitchenEntry[]>([])
+  let settled = $state.raw<readonly Settled[]>([])
+  let refused = $state.raw<readonly Refused[]>([])
+  const inFlight = new Set<string>()
+  let failures = 0
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let busy = false
+  /** Somebody asked to send while a sending was ending. */
+  let again = false
+  let stopped = false
+  const tabs = new BroadcastChannel('pilotlight outbox')
+
+  const taps = $derived.by(() => {
+    const byOrder = new Map<string, Tap[]>()
+    const add = (entry: KitchenEntry, answered: boolean) => {
+      const list = byOrder.get(entry.action.order) ?? []
+      list.push({ action: entry.action, at: entry.at, answered })
+      byOrder.set(entry.action.order, list)
+    }
+    for (const { entry } of settled) add(entry, true)
+    for (const entry of entries) add(entry, false)
+    for (const list of byOrder.values()) list.sort((a, b) => a.at - b.at)
+    return byOrder
+  })
+
+  async function reload(): Promise<void> {
+    const kept = (await allEntries<Entry>()).filter(isKitchen)
+    const known = new Set(kept.map(({ id }) => id))
+    // A tap that is still being written is not in the store yet.
+    entries = [...kept, ...entries.filter((entry) => writing.has(entry.id) && !known.has(entry.id))].sort((a, b) => a.at - b.at)
+  }
+
+  const writing = new Set<string>()
+
+  function tap(action: Omit<KitchenActionJson, 'id'>, label: string, holdMs = 0): void {
+    const id = mintId()
+    const at = Math.max(Date.now(), (entries[entries.length - 1]?.at ?? 0) + 1)
+    const entry: KitchenEntry = { kind: 'kitchen', id, at, holdUntil: holdMs > 0 ? at + holdMs : 0, label, action: { ...action, id } }
+    const undone = cancels(entries, entry.action, inFlight)
+    if (undone) {
+      entries = entries.filter(({ id: other }) => other !== undone.id)
+      void dropEntries([undone.id]).then(announce)
+      return
+    }
+    entries = [...entries, entry]
+    writing.add(id)
+    putEntries([entry])
+      .catch((error: unknown) => console.warn('tap not kept on the device; sending it all the same', error))
+      .finally(() => {
+        writing.delete(id)
+        announce()
+        void send()
+      })
+  }
+
+  /** Takes back something that is held and was not sent. */
+  function withdraw(match: (entry: KitchenEntry) => boolean): boolean {
+    const found = entries.find((entry) => !inFlight.has(entry.id) && match(entry))
+    if (!found) return false
+    entries = entries.filter((entry) => entry.id !== found.id)
+    void dropEntries([found.id]).then(announce)
+    return true
+  }
+
+  function announce(): void {
+    if (!stopped) tabs.postMessage('changed')
+  }
+
+  function later(ms: number): void {
+    clearTimeout(timer)
+    if (!stopped) timer = setTimeout(() => void send(), ms)
+  }
+
+  async function send(): Promise<void> {
+    if (stopped) return
+    if (busy) {
+      again = true
+      return
+    }
+    busy = true
+    try {
+      do {
+        again = false
+        await exclusively(sendAll)
+      } while (again)
+    } finally {
+      busy = false
+    }
+  }
+
+  async function sendAll(): Promise<void> {
+    // Another tab may have sent some of them meanwhile: what counts is what is kept.
+    await reload().catch((error: unknown) => console.warn('device store not readable', error))
+    for (;;) {
+      const batch = nextBatch(entries, Date.now())
+      if (batch.length === 0 || stopped) break
+      for (const { id } of batch) inFlight.add(id)
+      const got = await client().kitchenActions({ actions: batch.map(({ action }) => action) })
+      for (const { id } of batch) inFlight.delete(id)
+      if (got.kind === 'away' || got.kind === 'unchanged') {
+        failures += 1
+        later(Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** Math.min(failures, 6)) * (0.5 + Math.random() / 2))
+        return
+      }
+      failures = 0
+      if (got.kind === 'refused' && got.problem.status === 401) {
+        // Not the taps' fault: they stay until somebody pairs this screen again.
+        onUnauthorised()
+        return
+      }
+      const now = Date.now()
+      const answered = got.kind === 'ok' ? answer(batch, got.value.outcomes, now) : refuseAll(batch, got.problem, now)
+      settled = [...settled, ...answered.settled.map((entry) => ({ entry, at: now }))]
+      const done = new Set(answered.done)
+      entries = entries.filter((entry) => !done.has(entry.id))
+      refused = [...refused, ...answered.refused].slice(-REFUSED_KEPT)
+      await dropEntries(answered.done).catch((error: unknown) => console.warn('answered tap not dropped; sent again later', error))
+      announce()
+      setTimeout(() => settle(null), SETTLE_MS)
+      if (done.size === 0) {
+        later(RETRY_MAX_MS)
+        return
+      }
+    }
+    const due = nextDue(entries, Date.now())
+    if (due !== null) later(Math.max(0, due - Date.now()))
+  }
+
+  /** Drops covers that the board has made good, or that have waited long enough for it. */
+  function settle(orders: ReadonlyMap<string, BoardOrderJson> | null): void {
+    const now = Date.now()
+    const rest = settled.filter(({ entry, at }) => now - at < SETTLE_MS && !(orders && reflected(orders.get(entry.action.order), entry.action)))
+    if (rest.length !== settled.length) settled = rest
+  }
+
+  tabs.onmessage = () => void reload().catch((error: unknown) => console.warn('device store not readable', error))
+
+  return {
+    get entries() {
+      return entries
+    },
+    get taps() {
+      return taps
+    },
+    get refused() {
+      return refused
+    },
+    tap,
+    withdraw,
+    settle,
+    /** The link is back: no reason to wait for the next try. */
+    kick(): void {
+      failures = 0
+      void send()
+    },
+    dismiss(id: string): void {
+      refused = refused.filter((entry) => entry.id !== id)
+    },
+    async start(): Promise<void> {
+      await reload().catch((error: unknown) => console.warn('device store not readable', error))
+      void send()
+    },
+    stop(): void {
+      stopped = true
+      clearTimeout(timer)
+      tabs.close()
+    },
+  }
+}
+
+async function exclusively(work: () => Promise<void>): Promise<void> {
+  // Old tablets lack locks; there the node's answers by id keep two tabs harmless.
+  if ('locks' in navigator && navigator.locks) await navigator.locks.request('pilotlight kitchen outbox', { ifAvailable: false }, work)
+  else await work()
+}
