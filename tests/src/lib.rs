@@ -3,5 +3,9 @@
 //! - They know the node as a program and by its API only, so they test what is shipped.
 //! - Nothing waits by the clock: a ready file, a socket, a child's end.
 
+pub mod build;
+pub mod client;
+pub mod clock;
+pub mod node_process;
 pub mod power_cut;
 pub mod seeded;
