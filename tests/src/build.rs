@@ -57,7 +57,14 @@ pub fn build_workspace(release: bool) -> anyhow::Result<PathBuf> {
 pub fn build_release_node() -> anyhow::Result<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command
-        .args(["build", "--quiet", "--release", "--package", "pilotlight-node", "--message-format=json-render-diagnostics"])
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "pilotlight-node",
+            "--message-format=json-render-diagnostics",
+        ])
         .current_dir(root());
     Ok(artifact_directory(&mut command)?.join("pilotlight-node"))
 }

@@ -120,7 +120,8 @@ impl Answer {
 
     /// The body as JSON.
     pub fn json(&self) -> anyhow::Result<Value> {
-        serde_json::from_slice(&self.body).with_context(|| format!("{} with a body that is not JSON: {}", self.status, self.text()))
+        serde_json::from_slice(&self.body)
+            .with_context(|| format!("{} with a body that is not JSON: {}", self.status, self.text()))
     }
 
     /// The body as text.
@@ -154,7 +155,13 @@ pub fn request(method: &str, host: &str, path: &str, headers: &[(&str, &str)], b
 
 impl Connection {
     /// Sends a request and reads its answer.
-    pub async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Answer> {
+    pub async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> anyhow::Result<Answer> {
         let bytes = request(method, &self.host, path, headers, body);
         self.exchange(&bytes).await
     }
@@ -276,7 +283,13 @@ impl Api {
     }
 
     /// One request with these headers beside the token.
-    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> anyhow::Result<Answer> {
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> anyhow::Result<Answer> {
         let bearer = self.token.as_ref().map(|token| format!("Bearer {token}"));
         let mut all: Vec<(&str, &str)> = headers.to_vec();
         if let Some(bearer) = &bearer {
@@ -288,7 +301,8 @@ impl Api {
             None => self.target.connect().await?,
         };
         let what = format!("answer to {method} {path}");
-        let answer = clock::within(&what, clock::PATIENCE, connection.send(method, path, &all, body)).await?.context(what)?;
+        let answer =
+            clock::within(&what, clock::PATIENCE, connection.send(method, path, &all, body)).await?.context(what)?;
         if answer.header("connection") != Some("close") {
             *kept = Some(connection);
         }
@@ -326,7 +340,9 @@ impl Screen {
     /// The next frame as text.
     pub async fn next_text(&mut self) -> anyhow::Result<String> {
         loop {
-            let frame = clock::within("frame", clock::PATIENCE, self.socket.next()).await?.context("the live connection ended")??;
+            let frame = clock::within("frame", clock::PATIENCE, self.socket.next())
+                .await?
+                .context("the live connection ended")??;
             match frame {
                 Message::Text(text) => return Ok(text.to_string()),
                 Message::Close(frame) => bail!("closed by the node: {frame:?}"),
@@ -366,10 +382,14 @@ mod tests {
 
     #[test]
     fn a_head_is_read_and_a_request_is_written() {
-        let answer = parse_head(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nETag: \"a:b\"\r\n\r\n").expect("a good head");
+        let answer =
+            parse_head(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nETag: \"a:b\"\r\n\r\n").expect("a good head");
         assert_eq!(answer.status, 201);
         assert_eq!(answer.header("etag"), Some("\"a:b\""));
         let sent = request("POST", "h", "/p", &[("a", "b")], b"{}");
-        assert_eq!(String::from_utf8_lossy(&sent), "POST /p HTTP/1.1\r\nhost: h\r\na: b\r\ncontent-length: 2\r\n\r\n{}");
+        assert_eq!(
+            String::from_utf8_lossy(&sent),
+            "POST /p HTTP/1.1\r\nhost: h\r\na: b\r\ncontent-length: 2\r\n\r\n{}"
+        );
     }
 }

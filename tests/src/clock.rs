@@ -25,3 +25,9 @@ pub fn unix_seconds() -> u64 {
 pub async fn within<T>(what: &str, patience: Duration, future: impl Future<Output = T>) -> anyhow::Result<T> {
     tokio::time::timeout(patience, future).await.with_context(|| format!("no {what} within {patience:?}"))
 }
+
+/// Lets a random moment pass before something is torn down; what is timed is the fault, never an expectation.
+pub async fn moment(length: Duration) {
+    // Nothing resolves `pending`, so this ends exactly at its deadline.
+    drop(tokio::time::timeout(length, std::future::pending::<()>()).await);
+}

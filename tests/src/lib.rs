@@ -6,6 +6,11 @@
 pub mod build;
 pub mod client;
 pub mod clock;
+pub mod counts;
+pub mod fixtures;
 pub mod node_process;
 pub mod power_cut;
+pub mod scale;
 pub mod seeded;
+pub mod shop;
+pub mod writers;

@@ -42,7 +42,12 @@ pub struct NodeOptions {
 impl NodeOptions {
     /// The node of this build, over a data directory.
     pub fn new(data: &Path) -> anyhow::Result<Self> {
-        Ok(Self { program: build::node_bin()?, data: data.to_path_buf(), arguments: Vec::new(), environment: Vec::new() })
+        Ok(Self {
+            program: build::node_bin()?,
+            data: data.to_path_buf(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        })
     }
 
     /// Another node program.
@@ -92,7 +97,9 @@ impl NodeOptions {
         let stdout = child.stdout.take().context("stdout is piped")?;
         let mut node = NodeProcess { child, stdout: BufReader::new(stdout), ready: None, log, log_start };
         node.wait_until_ready()?;
-        node.ready = Some(serde_json::from_slice(&std::fs::read(&ready_file).context("the ready file")?).context("the ready file")?);
+        node.ready = Some(
+            serde_json::from_slice(&std::fs::read(&ready_file).context("the ready file")?).context("the ready file")?,
+        );
         Ok(node)
     }
 }

@@ -7,8 +7,8 @@
 //!   reads as zeros if a later page did, and lies beyond the end if none did.
 //! - A new length (truncation) that was not synced survives or not, in order; data written after a truncation that did not survive, behind
 //!   its end, did not arrive either.
-//! - Names (create, rename, unlink, mkdir) are journaled in order: a random prefix survives. `Promise::Ext4`: a sync of a file also keeps its
-//!   own creation. `Promise::Posix`: only a sync of the directory keeps a name.
+//! - Names (create, rename, unlink, mkdir) are journaled in order: a random prefix survives. `Model::Ext4`: a sync of a file also keeps its
+//!   own creation. `Model::Posix`: only a sync of the directory keeps a name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -55,7 +55,7 @@ pub enum Operation {
 
 /// Which names a file system keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Promise {
+pub enum Model {
     /// A sync of a file keeps the file's creation too.
     Ext4,
     /// Only a sync of the directory keeps a name.
@@ -139,7 +139,7 @@ impl Recording {
     pub fn whole(&self) -> anyhow::Result<Image> {
         let mut disk = Disk::default();
         for operation in &self.operations {
-            disk.note(operation, Promise::Ext4)?;
+            disk.note(operation, Model::Ext4)?;
         }
         disk.pinned_names = disk.names.len();
         for file in &mut disk.files {
@@ -149,10 +149,10 @@ impl Recording {
     }
 
     /// One tree that may be found when the power goes after the first `cut` operations.
-    pub fn after_cut(&self, cut: usize, promise: Promise, seed: u64) -> anyhow::Result<Image> {
+    pub fn after_cut(&self, cut: usize, model: Model, seed: u64) -> anyhow::Result<Image> {
         let mut disk = Disk::default();
         for operation in self.operations.iter().take(cut) {
-            disk.note(operation, promise)?;
+            disk.note(operation, model)?;
         }
         Ok(disk.image(&mut Seeded::new(seed)))
     }
@@ -216,7 +216,12 @@ impl Image {
             (Some(ours), Some(theirs)) if ours == theirs => None,
             (Some(ours), Some(theirs)) => {
                 let at = ours.iter().zip(theirs).position(|(a, b)| a != b);
-                Some(format!("{}: {} and {} bytes, first difference at {at:?}", name.display(), ours.len(), theirs.len()))
+                Some(format!(
+                    "{}: {} and {} bytes, first difference at {at:?}",
+                    name.display(),
+                    ours.len(),
+                    theirs.len()
+                ))
             }
             (Some(_), None) => Some(format!("{} is only in the first", name.display())),
             (None, _) => Some(format!("{} is only in the second", name.display())),
@@ -272,7 +277,7 @@ struct File {
 }
 
 impl Disk {
-    fn note(&mut self, operation: &Operation, promise: Promise) -> anyhow::Result<()> {
+    fn note(&mut self, operation: &Operation, model: Model) -> anyhow::Result<()> {
         match operation {
             Operation::Create { inode, path } => {
                 let file = self.files.len();
@@ -281,7 +286,9 @@ impl Disk {
                 self.by_inode.insert(*inode, file);
             }
             Operation::Mkdir { path } => self.names.push(NameChange::Mkdir { path: path.clone() }),
-            Operation::Rename { from, to } => self.names.push(NameChange::Rename { from: from.clone(), to: to.clone() }),
+            Operation::Rename { from, to } => {
+                self.names.push(NameChange::Rename { from: from.clone(), to: to.clone() })
+            }
             Operation::Remove { path } => self.names.push(NameChange::Remove { path: path.clone() }),
             Operation::Write { inode, offset, data } => {
                 let offset = usize::try_from(*offset)?;
@@ -299,7 +306,7 @@ impl Disk {
                 let file = self.file(*inode)?;
                 file.sync();
                 let created_at = file.created_at;
-                if promise == Promise::Ext4 {
+                if model == Model::Ext4 {
                     self.pinned_names = self.pinned_names.max(created_at);
                 }
             }
@@ -332,7 +339,8 @@ impl Disk {
                 }
                 NameChange::Rename { from, to } => {
                     files = moved(files, from, to);
-                    directories = moved(directories.into_iter().map(|path| (path, ())).collect(), from, to).into_keys().collect();
+                    directories =
+                        moved(directories.into_iter().map(|path| (path, ())).collect(), from, to).into_keys().collect();
                 }
                 NameChange::Remove { path } => {
                     files.remove(path);
@@ -436,7 +444,9 @@ impl File {
             if let Pending::SetLength { length } = change {
                 lengths_seen += 1;
                 if lengths_seen <= lengths_kept {
-                    versions.iter_mut().for_each(|version| version[length.saturating_sub(start).min(PAGE_BYTES)..].fill(0));
+                    versions
+                        .iter_mut()
+                        .for_each(|version| version[length.saturating_sub(start).min(PAGE_BYTES)..].fill(0));
                 } else if *length <= start {
                     most = most.min(versions.len() - 1);
                 }

@@ -26,11 +26,11 @@ fn recording(operations: Vec<Operation>) -> Recording {
 }
 
 /// Every outcome over all seeds, of the file `db`.
-fn outcomes(operations: Vec<Operation>, promise: Promise) -> BTreeSet<Option<Vec<u8>>> {
+fn outcomes(operations: Vec<Operation>, model: Model) -> BTreeSet<Option<Vec<u8>>> {
     let recording = recording(operations);
     SEEDS
         .map(|seed| {
-            let image = recording.after_cut(recording.len(), promise, seed).expect("a fair recording");
+            let image = recording.after_cut(recording.len(), model, seed).expect("a fair recording");
             image.files.get(Path::new("db")).cloned()
         })
         .collect()
@@ -38,19 +38,26 @@ fn outcomes(operations: Vec<Operation>, promise: Promise) -> BTreeSet<Option<Vec
 
 #[test]
 fn what_was_synced_is_there_whatever_the_dice_say() {
-    for promise in [Promise::Ext4, Promise::Posix] {
-        let found = outcomes(vec![create(1, "db"), write(1, 0, 7, 10_000), sync(1), sync_root()], promise);
+    for model in [Model::Ext4, Model::Posix] {
+        let found = outcomes(vec![create(1, "db"), write(1, 0, 7, 10_000), sync(1), sync_root()], model);
         assert_eq!(found, BTreeSet::from([Some(vec![7; 10_000])]));
     }
 }
 
 #[test]
 fn an_unsynced_write_is_kept_lost_or_torn_at_a_sector() {
-    let found = outcomes(vec![create(1, "db"), write(1, 0, 1, PAGE_BYTES), sync(1), sync_root(), write(1, 0, 2, PAGE_BYTES)], Promise::Ext4);
+    let found = outcomes(
+        vec![create(1, "db"), write(1, 0, 1, PAGE_BYTES), sync(1), sync_root(), write(1, 0, 2, PAGE_BYTES)],
+        Model::Ext4,
+    );
     assert!(found.contains(&Some(vec![1; PAGE_BYTES])), "lost");
     assert!(found.contains(&Some(vec![2; PAGE_BYTES])), "kept");
-    let torn: Vec<usize> =
-        found.iter().flatten().map(|content| content.iter().filter(|byte| **byte == 2).count()).filter(|new| *new % PAGE_BYTES != 0).collect();
+    let torn: Vec<usize> = found
+        .iter()
+        .flatten()
+        .map(|content| content.iter().filter(|byte| **byte == 2).count())
+        .filter(|new| *new % PAGE_BYTES != 0)
+        .collect();
     assert!(!torn.is_empty(), "torn");
     assert!(torn.iter().all(|new| new % SECTOR_BYTES == 0), "only whole sectors: {torn:?}");
     for content in found.iter().flatten() {
@@ -62,7 +69,7 @@ fn an_unsynced_write_is_kept_lost_or_torn_at_a_sector() {
 fn pages_fare_independently() {
     let found = outcomes(
         vec![create(1, "db"), write(1, 0, 1, 2 * PAGE_BYTES), sync(1), sync_root(), write(1, 0, 2, 2 * PAGE_BYTES)],
-        Promise::Ext4,
+        Model::Ext4,
     );
     let ends: BTreeSet<(u8, u8)> = found.iter().flatten().map(|content| (content[0], content[PAGE_BYTES])).collect();
     assert_eq!(ends, BTreeSet::from([(1, 1), (1, 2), (2, 1), (2, 2)]));
@@ -72,8 +79,15 @@ fn pages_fare_independently() {
 fn a_later_write_of_a_page_never_comes_without_the_earlier_one() {
     // Both lie in one page of the cache, which is written as a whole.
     let found = outcomes(
-        vec![create(1, "db"), write(1, 0, 1, PAGE_BYTES), sync(1), sync_root(), write(1, 0, 2, 512), write(1, 512, 3, 512)],
-        Promise::Ext4,
+        vec![
+            create(1, "db"),
+            write(1, 0, 1, PAGE_BYTES),
+            sync(1),
+            sync_root(),
+            write(1, 0, 2, 512),
+            write(1, 512, 3, 512),
+        ],
+        Model::Ext4,
     );
     for content in found.iter().flatten() {
         assert!(content[512] != 3 || content[0] == 2, "the second without the first");
@@ -83,17 +97,21 @@ fn a_later_write_of_a_page_never_comes_without_the_earlier_one() {
 
 #[test]
 fn a_grown_file_ends_behind_its_last_page_that_arrived() {
-    let found = outcomes(vec![create(1, "db"), sync(1), sync_root(), write(1, 0, 5, 2 * PAGE_BYTES + 100)], Promise::Ext4);
+    let found =
+        outcomes(vec![create(1, "db"), sync(1), sync_root(), write(1, 0, 5, 2 * PAGE_BYTES + 100)], Model::Ext4);
     let lengths: BTreeSet<usize> = found.iter().flatten().map(Vec::len).collect();
     assert_eq!(lengths, BTreeSet::from([0, PAGE_BYTES, 2 * PAGE_BYTES, 2 * PAGE_BYTES + 100]));
-    assert!(found.iter().flatten().any(|content| content.len() > 2 * PAGE_BYTES && content[0] == 0), "a hole before a page that arrived");
+    assert!(
+        found.iter().flatten().any(|content| content.len() > 2 * PAGE_BYTES && content[0] == 0),
+        "a hole before a page that arrived"
+    );
 }
 
 #[test]
 fn a_name_needs_the_sync_that_the_file_system_promises() {
     let file_only = vec![create(1, "db"), write(1, 0, 9, 4), sync(1)];
-    assert_eq!(outcomes(file_only.clone(), Promise::Ext4), BTreeSet::from([Some(vec![9; 4])]));
-    assert_eq!(outcomes(file_only, Promise::Posix), BTreeSet::from([None, Some(vec![9; 4])]));
+    assert_eq!(outcomes(file_only.clone(), Model::Ext4), BTreeSet::from([Some(vec![9; 4])]));
+    assert_eq!(outcomes(file_only, Model::Posix), BTreeSet::from([None, Some(vec![9; 4])]));
 }
 
 #[test]
@@ -111,7 +129,7 @@ fn names_survive_in_order() {
     ]);
     let mut seen = BTreeSet::new();
     for seed in SEEDS {
-        let image = recording.after_cut(recording.len(), Promise::Posix, seed).expect("a fair recording");
+        let image = recording.after_cut(recording.len(), Model::Posix, seed).expect("a fair recording");
         seen.insert(image.files.into_iter().map(|(path, content)| (path, content[0])).collect::<Vec<_>>());
     }
     let expected: BTreeSet<Vec<(PathBuf, u8)>> =
@@ -143,7 +161,7 @@ fn a_truncation_survives_or_not_and_hides_no_old_bytes() {
             Operation::SetLength { inode: 1, length: 100 },
             write(1, PAGE_BYTES as u64, 2, PAGE_BYTES),
         ],
-        Promise::Ext4,
+        Model::Ext4,
     );
     for content in found.iter().flatten() {
         if content.len() == 3 * PAGE_BYTES {

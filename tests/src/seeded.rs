@@ -15,6 +15,12 @@ impl Seeded {
         Self { state: seed }
     }
 
+    /// Starts a stream that no other run has.
+    pub fn from_system() -> anyhow::Result<Self> {
+        let seed = getrandom::u64().map_err(|error| anyhow::anyhow!("no random source: {error}"))?;
+        Ok(Self::new(seed))
+    }
+
     /// The next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -43,8 +49,10 @@ impl Seeded {
 
     /// A random (version 4) id from this stream.
     pub fn uuid(&mut self) -> uuid::Uuid {
-        uuid::Builder::from_random_bytes(((u128::from(self.next_u64()) << 64) | u128::from(self.next_u64())).to_be_bytes())
-            .into_uuid()
+        uuid::Builder::from_random_bytes(
+            ((u128::from(self.next_u64()) << 64) | u128::from(self.next_u64())).to_be_bytes(),
+        )
+        .into_uuid()
     }
 }
 
@@ -54,7 +62,10 @@ mod tests {
 
     #[test]
     fn equal_seeds_give_equal_streams_and_others_differ() {
-        let stream = |seed| { let mut s = Seeded::new(seed); [s.next_u64(), s.next_u64()] };
+        let stream = |seed| {
+            let mut s = Seeded::new(seed);
+            [s.next_u64(), s.next_u64()]
+        };
         assert_eq!(stream(7), stream(7));
         assert_ne!(stream(7), stream(8));
     }

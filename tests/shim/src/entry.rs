@@ -124,7 +124,9 @@ unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, count: usize) -> is
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pwrite64(fd: c_int, buffer: *const c_void, count: usize, at: i64) -> isize {
     // SAFETY: the caller's own arguments, passed on.
-    unsafe { write_any(fd, Some(at), &single(buffer, count), || libc::syscall(libc::SYS_pwrite64, fd, buffer, count, at)) }
+    unsafe {
+        write_any(fd, Some(at), &single(buffer, count), || libc::syscall(libc::SYS_pwrite64, fd, buffer, count, at))
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -148,7 +150,9 @@ unsafe extern "C" fn writev(fd: c_int, parts: *const libc::iovec, count: c_int) 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn pwritev64(fd: c_int, parts: *const libc::iovec, count: c_int, at: i64) -> isize {
     // SAFETY: the caller's own arguments, passed on; the high word of the offset is unused on 64-bit machines.
-    unsafe { write_any(fd, Some(at), vector(parts, count), || libc::syscall(libc::SYS_pwritev, fd, parts, count, at, 0)) }
+    unsafe {
+        write_any(fd, Some(at), vector(parts, count), || libc::syscall(libc::SYS_pwritev, fd, parts, count, at, 0))
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -229,7 +233,11 @@ unsafe extern "C" fn fallocate(fd: c_int, mode: c_int, at: i64, length: i64) -> 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn posix_fallocate64(fd: c_int, at: i64, length: i64) -> c_int {
     // SAFETY: as libc's posix_fallocate, which returns the error instead of setting it.
-    if unsafe { fallocate64(fd, 0, at, length) } == SUCCESS { SUCCESS } else { std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO) }
+    if unsafe { fallocate64(fd, 0, at, length) } == SUCCESS {
+        SUCCESS
+    } else {
+        std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -271,7 +279,13 @@ unsafe extern "C" fn renameat(from_dir: c_int, from: *const c_char, to_dir: c_in
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn renameat2(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char, flags: c_uint) -> c_int {
+unsafe extern "C" fn renameat2(
+    from_dir: c_int,
+    from: *const c_char,
+    to_dir: c_int,
+    to: *const c_char,
+    flags: c_uint,
+) -> c_int {
     // SAFETY: as libc's renameat2.
     unsafe { rename_any(from_dir, from, to_dir, to, flags) }
 }
@@ -324,7 +338,13 @@ unsafe extern "C" fn mkdir(path: *const c_char, mode: c_uint) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn linkat(from_dir: c_int, from: *const c_char, to_dir: c_int, to: *const c_char, flags: c_int) -> c_int {
+unsafe extern "C" fn linkat(
+    from_dir: c_int,
+    from: *const c_char,
+    to_dir: c_int,
+    to: *const c_char,
+    flags: c_int,
+) -> c_int {
     // SAFETY: the caller's terminated strings.
     if unsafe { recorder::watched_path(to_dir, to) }.is_some() {
         recorder::unsupported("hard link");

@@ -188,10 +188,8 @@ fn append(kind: Kind, inode: u64, numbers: (u64, u64), path: &[u8], data: &[u8])
         data_bytes: u32::try_from(data.len()).unwrap_or(u32::MAX),
     }
     .encode();
-    let parts = [&header[..], path, data].map(|part| libc::iovec {
-        iov_base: part.as_ptr().cast_mut().cast(),
-        iov_len: part.len(),
-    });
+    let parts = [&header[..], path, data]
+        .map(|part| libc::iovec { iov_base: part.as_ptr().cast_mut().cast(), iov_len: part.len() });
     let expected = header.len() + path.len() + data.len();
     // SAFETY: the three slices outlive the call, and writev only reads them.
     let written = unsafe { libc::syscall(libc::SYS_writev, config.log, parts.as_ptr(), parts.len()) };
