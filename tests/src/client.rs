@@ -92,6 +92,16 @@ impl Target {
     }
 }
 
+impl Target {
+    /// A WebSocket that says nothing first: for the floor.
+    pub async fn bare_screen(&self) -> anyhow::Result<Screen> {
+        let connection = self.connect().await?;
+        let url = format!("wss://{}/", self.address);
+        let (socket, _) = tokio_tungstenite::client_async(url, connection.stream).await?;
+        Ok(Screen { socket })
+    }
+}
+
 /// One kept connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -368,6 +378,11 @@ impl Screen {
                 return Ok(frames);
             }
         }
+    }
+
+    /// Sends text as it is.
+    pub async fn send_text(&mut self, text: String) -> anyhow::Result<()> {
+        Ok(self.socket.send(Message::text(text)).await?)
     }
 
     /// Sends a frame.

@@ -7,6 +7,7 @@ pub mod build;
 pub mod client;
 pub mod clock;
 pub mod counts;
+pub mod figures;
 pub mod fixtures;
 pub mod node_process;
 pub mod power_cut;

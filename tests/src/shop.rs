@@ -52,9 +52,7 @@ struct Sale {
 impl Shop {
     /// Pairs with the admin code of a first start, imports the menu and fills the shelves.
     pub async fn open(ready: &Ready) -> anyhow::Result<Self> {
-        let target = Target::of(ready)?;
-        let code = ready.admin_code.clone().context("a first start has an admin code")?;
-        let admin = pair(&target, &code, "Office").await?;
+        let admin = Self::pair_first(ready).await?;
         import(&admin, "pizzaplace", &fixtures::fixture(fixtures::PIZZAPLACE_MENU)?).await?;
         import(&admin, "recipes", &fixtures::fixture(fixtures::PIZZA_RECIPES)?).await?;
         let stock = admin.get("/api/v1/stock").await?.expect(200)?;
@@ -69,6 +67,12 @@ impl Shop {
         let menu = admin.get("/api/v1/menu").await?.expect(200)?;
         let carts = carts(&menu, &fixtures::fixture(fixtures::PIZZAPLACE_ORDERS)?)?;
         Ok(Self { admin, menu, carts: carts.into() })
+    }
+
+    /// Pairs with the admin code of a first start, and nothing else.
+    pub async fn pair_first(ready: &Ready) -> anyhow::Result<Api> {
+        let code = ready.admin_code.as_deref().context("a first start has an admin code")?;
+        pair(&Target::of(ready)?, code, "Office").await
     }
 
     /// Pairs another device.
