@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
@@ -83,12 +83,14 @@ impl Target {
 
     /// A live connection that has said hello; the welcome is the first frame to read.
     pub async fn screen(&self, token: &str, screen: &str, position: &Value) -> anyhow::Result<Screen> {
-        let connection = self.connect().await?;
-        let url = format!("wss://{}/api/v1/live", self.address);
-        let (mut socket, _) = tokio_tungstenite::client_async(url, connection.stream).await?;
-        let hello = json!({"type": "hello", "token": token, "screen": screen, "position": position});
-        socket.send(Message::text(hello.to_string())).await?;
-        Ok(Screen { socket })
+        self.connect().await?.into_screen(token, screen, position).await
+    }
+
+    /// A connection whose receiving buffer is as small as the system allows: for clients that do not read.
+    pub async fn connect_small(&self) -> anyhow::Result<Connection> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(4_096)?;
+        self.secure(socket.connect(self.address).await?).await
     }
 }
 
@@ -164,6 +166,15 @@ pub fn request(method: &str, host: &str, path: &str, headers: &[(&str, &str)], b
 }
 
 impl Connection {
+    /// Makes a live connection of this one and says hello.
+    pub async fn into_screen(self, token: &str, screen: &str, position: &Value) -> anyhow::Result<Screen> {
+        let url = format!("wss://{}/api/v1/live", self.host);
+        let (mut socket, _) = tokio_tungstenite::client_async(url, self.stream).await?;
+        let hello = json!({"type": "hello", "token": token, "screen": screen, "position": position});
+        socket.send(Message::text(hello.to_string())).await?;
+        Ok(Screen { socket })
+    }
+
     /// Sends a request and reads its answer.
     pub async fn send(
         &mut self,

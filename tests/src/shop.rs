@@ -154,6 +154,22 @@ impl Cart {
     }
 }
 
+/// A JSON document with one place changed: `/lines/0/quantity`.
+#[must_use]
+pub fn with(document: &Value, pointer: &str, value: Value) -> Value {
+    let mut changed = document.clone();
+    match (changed.pointer_mut(pointer), pointer.rsplit_once('/')) {
+        (Some(place), _) => *place = value,
+        (None, Some((parent, name))) => {
+            if let Some(parent) = changed.pointer_mut(parent) {
+                parent[name] = value;
+            }
+        }
+        (None, None) => changed = value,
+    }
+    changed
+}
+
 /// An id that no other run has used.
 pub fn fresh_id() -> anyhow::Result<Uuid> {
     Ok(Seeded::from_system()?.uuid())

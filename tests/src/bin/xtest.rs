@@ -99,6 +99,8 @@ fn main() -> anyhow::Result<ExitCode> {
         logs,
         environment: vec![
             (LONG_VARIABLE, u8::from(arguments.long).to_string()),
+            // A failing test says why; a hundred frames of its runtime say nothing more.
+            ("RUST_LIB_BACKTRACE", "0".to_owned()),
             ("PILOTLIGHT_SCREENSHOTS", screenshots.to_string_lossy().into_owned()),
         ],
         progress: ProgressBar::new_spinner(),
