@@ -52,21 +52,34 @@ struct Sale {
 impl Shop {
     /// Pairs with the admin code of a first start, imports the menu and fills the shelves.
     pub async fn open(ready: &Ready) -> anyhow::Result<Self> {
+        Self::open_with_stock(ready, Some(STOCK_AMOUNT)).await
+    }
+
+    /// The same with this much of every ingredient, or with empty shelves.
+    pub async fn open_with_stock(ready: &Ready, amount: Option<u64>) -> anyhow::Result<Self> {
         let admin = Self::pair_first(ready).await?;
         import(&admin, "pizzaplace", &fixtures::fixture(fixtures::PIZZAPLACE_MENU)?).await?;
         import(&admin, "recipes", &fixtures::fixture(fixtures::PIZZA_RECIPES)?).await?;
-        let stock = admin.get("/api/v1/stock").await?.expect(200)?;
+        let menu = admin.get("/api/v1/menu").await?.expect(200)?;
+        let carts = carts(&menu, &fixtures::fixture(fixtures::PIZZAPLACE_ORDERS)?)?;
+        let shop = Self { admin, menu, carts: carts.into() };
+        if let Some(amount) = amount {
+            shop.receive_all(amount).await?;
+        }
+        Ok(shop)
+    }
+
+    /// Books a delivery of every ingredient.
+    pub async fn receive_all(&self, amount: u64) -> anyhow::Result<()> {
+        let stock = self.admin.get("/api/v1/stock").await?.expect(200)?;
         let ingredients = stock["ingredients"].as_array().context("a list of ingredients")?;
         ensure!(!ingredients.is_empty(), "the recipes brought no ingredients");
         for ingredient in ingredients {
             let path = format!("/api/v1/stock/{}/receipts", text(&ingredient["id"]));
-            let receipt = json!({"id": fresh_id()?, "amount": STOCK_AMOUNT});
-            let answer = admin.post(&path, &receipt).await?;
+            let answer = self.admin.post(&path, &json!({"id": fresh_id()?, "amount": amount})).await?;
             ensure!(answer.status / 100 == 2, "a receipt was answered {}: {}", answer.status, answer.text());
         }
-        let menu = admin.get("/api/v1/menu").await?.expect(200)?;
-        let carts = carts(&menu, &fixtures::fixture(fixtures::PIZZAPLACE_ORDERS)?)?;
-        Ok(Self { admin, menu, carts: carts.into() })
+        Ok(())
     }
 
     /// Pairs with the admin code of a first start, and nothing else.

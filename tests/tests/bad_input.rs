@@ -2,9 +2,10 @@
 
 use anyhow::Context as _;
 use pilotlight_tests::client::{Answer, Api};
+use pilotlight_tests::fixtures;
 use pilotlight_tests::node_process::{NodeOptions, NodeProcess};
 use pilotlight_tests::seeded::Seeded;
-use pilotlight_tests::shop::{Shop, fresh_id, text, with};
+use pilotlight_tests::shop::{Shop, fresh_id, import, text, with};
 use serde_json::{Value, json};
 
 struct Open {
@@ -67,23 +68,23 @@ async fn a_bad_order_is_refused_by_field_and_nothing_is_written() -> anyhow::Res
     let rows: Vec<(&str, Value, u16, &str, &str)> = vec![
         ("/lines/0/item", unknown()?, 404, "unknown_item", "lines[0].item"),
         ("/lines/0/variant", unknown()?, 404, "unknown_variant", "lines[0].variant"),
-        ("/lines/0/item", json!("a pizza"), 422, "invalid_field", "lines[0].item"),
-        ("/lines/0/quantity", json!(0), 422, "invalid_field", "lines[0].quantity"),
-        ("/lines/1/quantity", json!(-1), 422, "invalid_field", "lines[1].quantity"),
-        ("/lines/0/quantity", json!(1_000_000), 422, "invalid_field", "lines[0].quantity"),
-        ("/lines/0/quantity", json!(99_999_999_999_u64), 422, "invalid_field", "lines[0].quantity"),
-        ("/lines/0/quantity", json!(1.5), 422, "invalid_field", "lines[0].quantity"),
-        ("/lines/0/quantity", json!("two"), 422, "invalid_field", "lines[0].quantity"),
-        ("/lines/0/choices", choice, 422, "unknown_choice", "lines[0].choices[0].group"),
-        ("/lines/0/note", json!("n".repeat(281)), 422, "invalid_field", "lines[0].note"),
-        ("/lines/1/id", line["id"].clone(), 422, "invalid_field", "lines[1].id"),
-        ("/lines", json!([]), 422, "invalid_field", "lines"),
+        ("/lines/0/item", json!("a pizza"), 400, "bad_field", "lines[0].item"),
+        ("/lines/0/quantity", json!(0), 422, "quantity", "lines[0].quantity"),
+        ("/lines/1/quantity", json!(-1), 400, "bad_json", "lines[1].quantity"),
+        ("/lines/0/quantity", json!(1_000_000), 422, "quantity", "lines[0].quantity"),
+        ("/lines/0/quantity", json!(99_999_999_999_u64), 400, "bad_json", "lines[0].quantity"),
+        ("/lines/0/quantity", json!(1.5), 400, "bad_json", "lines[0].quantity"),
+        ("/lines/0/quantity", json!("two"), 400, "bad_json", "lines[0].quantity"),
+        ("/lines/0/choices", choice, 404, "unknown_group", "lines[0].choices[0].group"),
+        ("/lines/0/note", json!("n".repeat(281)), 422, "note_too_long", "lines[0].note"),
+        ("/lines/1/id", line["id"].clone(), 422, "line_id_twice", "lines[1].id"),
+        ("/lines", json!([]), 422, "no_lines", "lines"),
         ("/lines", json!(lines_501), 422, "too_many_lines", "lines"),
-        ("/lines", json!("all"), 422, "invalid_field", "lines"),
-        ("/id", json!("seven"), 422, "invalid_field", "id"),
-        ("/channel", json!("fax"), 422, "invalid_field", "channel"),
-        ("/fulfilment", json!(3), 422, "invalid_field", "fulfilment"),
-        ("/note", json!("n".repeat(281)), 422, "invalid_field", "note"),
+        ("/lines", json!("all"), 400, "bad_json", "lines"),
+        ("/id", json!("seven"), 400, "bad_field", "id"),
+        ("/channel", json!("fax"), 400, "bad_json", "channel"),
+        ("/fulfilment", json!(3), 400, "bad_json", "fulfilment"),
+        ("/note", json!("n".repeat(281)), 422, "text_too_long", "note"),
         ("/expected_total_minor", json!(total - 1), 409, "price_changed", "expected_total_minor"),
         ("/expected_total_minor", json!(-total), 409, "price_changed", "expected_total_minor"),
     ];
@@ -109,13 +110,13 @@ async fn a_body_that_is_no_request_is_refused() -> anyhow::Result<()> {
     let before = state(admin).await?;
     let json_type = [("content-type", "application/json")];
     let rows: [(&str, &str, &[u8], u16, &str); 7] = [
-        ("POST", "/api/v1/orders", b"{\"id\": ", 400, "malformed_json"),
-        ("POST", "/api/v1/orders", b"", 400, "malformed_json"),
-        ("POST", "/api/v1/orders", b"\xff\xfe", 400, "malformed_json"),
-        ("POST", "/api/v1/orders", b"[1, 2]", 422, "invalid_field"),
+        ("POST", "/api/v1/orders", b"{\"id\": ", 400, "bad_json"),
+        ("POST", "/api/v1/orders", b"", 400, "bad_json"),
+        ("POST", "/api/v1/orders", b"\xff\xfe", 400, "bad_json"),
+        ("POST", "/api/v1/orders", b"[1, 2]", 400, "bad_json"),
         ("POST", "/api/v1/nothing", b"{}", 404, "unknown_path"),
         ("DELETE", "/api/v1/menu", b"", 405, "method_not_allowed"),
-        ("GET", "/api/v1/orders/not-an-id", b"", 422, "invalid_field"),
+        ("GET", "/api/v1/orders/not-an-id", b"", 400, "bad_field"),
     ];
     let mut wrong = Vec::new();
     for (method, path, body, status, code) in rows {
@@ -223,19 +224,109 @@ async fn what_is_eighty_sixed_or_out_of_stock_is_not_sold() -> anyhow::Result<()
     let mut ids = Seeded::from_system()?;
     let order = open.shop.carts[0].order(&mut ids);
     let item = text(&order["lines"][0]["item"]).to_owned();
-    let path = format!("/api/v1/menu/items/{item}/availability");
+    let path = format!("/api/v1/items/{item}/availability");
     let answer = admin
         .call("PUT", &path, &[("content-type", "application/json")], br#"{"available": false, "until": null}"#)
         .await?;
     assert_eq!(answer.status / 100, 2, "{}", answer.text());
     let before = state(admin).await?;
     let refused = admin.post("/api/v1/orders", &order).await?;
-    assert_eq!(faults(&refused, 409, "sold_out", Some("lines[0].item")), Vec::<String>::new());
+    assert_eq!(faults(&refused, 409, "eighty_six", Some("lines[0].item")), Vec::<String>::new());
     assert_eq!(state(admin).await?, before, "nothing is half-written");
     let answer = admin
         .call("PUT", &path, &[("content-type", "application/json")], br#"{"available": true, "until": null}"#)
         .await?;
     assert_eq!(answer.status / 100, 2, "{}", answer.text());
     admin.post("/api/v1/orders", &order).await?.expect(201)?;
+    open.node.stop()
+}
+
+#[tokio::test]
+async fn the_last_portion_is_sold_once() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let node = NodeOptions::new(&home.path().join("data"))?.start()?;
+    let shop = Shop::open_with_stock(node.ready(), None).await?;
+    let admin = &shop.admin;
+    let mut ids = Seeded::from_system()?;
+    let order = shop.carts[0].order(&mut ids);
+    let stock = admin.get("/api/v1/stock").await?.expect(200)?;
+    for ingredient in stock["ingredients"].as_array().context("ingredients")? {
+        let path = format!("/api/v1/stock/{}/enforced", text(&ingredient["id"]));
+        let answer =
+            admin.call("PUT", &path, &[("content-type", "application/json")], br#"{"enforced": true}"#).await?;
+        assert_eq!(answer.status / 100, 2, "{}", answer.text());
+    }
+    let before = state(admin).await?;
+    let refused = admin.post("/api/v1/orders", &order).await?;
+    assert_eq!(faults(&refused, 409, "sold_out", Some("lines[0]")), Vec::<String>::new());
+    assert_eq!(state(admin).await?, before, "nothing is half-written");
+
+    // Exactly what one pizza takes: the first order gets it, the second does not, whoever asks first.
+    shop.receive_all(1_000).await?;
+    let kiosks = [shop.pair("customer", "Left").await?, shop.pair("customer", "Right").await?];
+    let mut sold = 0;
+    loop {
+        let (left, right) = (shop.carts[0].order(&mut ids), shop.carts[0].order(&mut ids));
+        let (left, right) =
+            tokio::join!(kiosks[0].post("/api/v1/orders", &left), kiosks[1].post("/api/v1/orders", &right));
+        let answers = [left?, right?];
+        sold += answers.iter().filter(|answer| answer.status == 201).count();
+        for answer in answers.iter().filter(|answer| answer.status != 201) {
+            assert_eq!(faults(answer, 409, "sold_out", Some("lines[0]")), Vec::<String>::new());
+        }
+        if answers.iter().any(|answer| answer.status != 201) {
+            break;
+        }
+        assert!(sold < 1_000, "a thousand grams make no thousand pizzas");
+    }
+    assert!(sold >= 1, "what there was could be sold");
+    let stock = admin.get("/api/v1/stock").await?.expect(200)?;
+    for ingredient in stock["ingredients"].as_array().context("ingredients")? {
+        let (left, used) = (ingredient["rights"].as_u64(), ingredient["used"].as_u64());
+        assert_eq!(left.zip(used).map(|(left, used)| left + used), Some(1_000), "nothing is sold twice: {ingredient}");
+    }
+    node.stop()
+}
+
+#[tokio::test]
+async fn modifiers_outside_their_bounds_are_refused() -> anyhow::Result<()> {
+    let open = open().await?;
+    let admin = &open.shop.admin;
+    for file in ["tastyigniter_categories.json", "tastyigniter_menu_options.json", "tastyigniter_menus.json"] {
+        import(admin, "tastyigniter", &fixtures::fixture(file)?).await?;
+    }
+    let menu = admin.get("/api/v1/menu").await?.expect(200)?;
+    let groups = menu["groups"].as_array().context("groups")?;
+    let group = groups
+        .iter()
+        .find(|group| group["min"].as_u64() >= Some(1) || group["max"].as_u64() == Some(1))
+        .context("a bounded group")?;
+    let has = |item: &&Value| item["groups"].as_array().is_some_and(|all| all.contains(&group["id"]));
+    let item = menu["items"].as_array().context("items")?.iter().find(has).context("an item with this group")?;
+    let option = &group["options"][0];
+    let choose = |count: u64| json!([{"group": group["id"], "option": option["id"], "count": count}]);
+    let (min, max) = (group["min"].as_u64().context("min")?, group["max"].as_u64().context("max")?);
+    let price = item["variants"][0]["price_minor"].as_i64().context("a price")?;
+    let mut ids = Seeded::from_system()?;
+    let order = json!({
+        "id": ids.uuid(), "channel": "kiosk", "fulfilment": "takeaway", "expected_total_minor": price,
+        "lines": [{"id": ids.uuid(), "item": item["id"], "variant": item["variants"][0]["id"], "choices": [],
+            "quantity": item["quantity_min"]}],
+    });
+    let mut rows = vec![(choose(max + 1), vec!["group_bounds", "choice_count"]), (choose(0), vec!["choice_count"])];
+    if min > 0 {
+        rows.push((json!([]), vec!["group_bounds"]));
+    }
+    let before = state(admin).await?;
+    for (choices, codes) in rows {
+        let problem =
+            admin.post("/api/v1/orders", &with(&order, "/lines/0/choices", choices.clone())).await?.expect(422)?;
+        assert!(codes.contains(&text(&problem["code"])), "{choices}: {problem}");
+        assert!(
+            text(&problem["field"]).starts_with("lines[0].choices") && !text(&problem["remedy"]).is_empty(),
+            "{problem}"
+        );
+    }
+    assert_eq!(state(admin).await?, before, "nothing is half-written");
     open.node.stop()
 }

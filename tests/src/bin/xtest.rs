@@ -51,6 +51,9 @@ const STEPS: [Step; 9] = [
     ("figures", quick_figures),
 ];
 
+/// Steps that run what the step `build` builds.
+const NEED_PROGRAMS: [&str; 3] = ["rust", "browser", "figures"];
+
 /// Tests or checks of one step.
 #[derive(Debug, Clone, Copy)]
 struct Counted {
@@ -105,7 +108,7 @@ fn main() -> anyhow::Result<ExitCode> {
         ],
         progress: ProgressBar::new_spinner(),
     };
-    if arguments.only.is_some() {
+    if arguments.only.as_deref().is_some_and(|only| NEED_PROGRAMS.contains(&only)) {
         run.log = run.logs.join("build.log");
         build_all(&mut run)?;
     }
