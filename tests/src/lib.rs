@@ -1,1 +1,17 @@
-//! x
+//! What the end-to-end tests, the fault tests and the benchmarks share.
+//!
+//! - They know the node as a program and by its API only, so they test what is shipped.
+//! - Nothing waits by the clock: a ready file, a socket, a child's end.
+
+pub mod build;
+pub mod client;
+pub mod clock;
+pub mod counts;
+pub mod figures;
+pub mod fixtures;
+pub mod node_process;
+pub mod power_cut;
+pub mod scale;
+pub mod seeded;
+pub mod shop;
+pub mod writers;

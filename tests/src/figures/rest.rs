@@ -1,0 +1,52 @@
+//! A node with a full day behind it: what it needs at rest, and how long from exec to the first order answered.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::{Figure, Plan, place_order};
+use crate::client::{Api, Target};
+use crate::clock;
+use crate::seeded::Seeded;
+use crate::shop::Shop;
+
+/// Runs the benchmark.
+pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
+    let orders = plan.choose(20_000, 200);
+    let home = tempfile::tempdir()?;
+    let data = home.path().join("data");
+    let node = plan.start(&data)?;
+    let shop = Shop::open(node.ready()).await?;
+    place_order::fill(&shop, orders, 64).await?;
+    node.stop()?;
+
+    let mut ids = Seeded::from_system()?;
+    let order = shop.carts[0].order(&mut ids);
+    let exec = clock::now();
+    let node = plan.start(&data)?;
+    let api = Api::new(Target::of(node.ready())?, Some(shop.admin.token().to_owned()));
+    api.post("/api/v1/orders", &order).await?.expect(201)?;
+    let first_answer_ms = exec.elapsed().as_secs_f64() * 1_000.0;
+    drop(api);
+
+    let idle = Duration::from_secs(plan.choose(60, 2));
+    clock::moment(idle).await;
+    let megabytes = resident_megabytes(node.pid())?;
+    let boot_ms = node.ready().boot_ms;
+    node.stop()?;
+    let with = format!("with {orders} orders");
+    let boot_ms = u32::try_from(boot_ms).map(f64::from)?;
+    Ok(vec![
+        Figure::new(format!("exec to the first order answered, {with}"), "ms", first_answer_ms, "limit", 1_000.0),
+        Figure::new(format!("exec to serving, by the node's own clock, {with}"), "ms", boot_ms, "limit", 1_000.0),
+        Figure::new(format!("RSS after {} s idle, {with}", idle.as_secs()), "MB", megabytes, "limit", 60.0),
+    ])
+}
+
+/// Resident memory of a process.
+fn resident_megabytes(pid: u32) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS in /proc")?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes / 1_024.0)
+}

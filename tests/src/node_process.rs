@@ -1,0 +1,210 @@
+//! One node program: started, waited for by its own word, killed, started again.
+//!
+//! - Ready is the line `ready https://...` on its stdout; its ready file then says the rest.
+//! - What it logs goes to a file beside the data; an `ERROR` in it fails the test that stops the node (house style 9).
+//! - Dropping it ends it; only processes started here are ended, by their handle.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::build;
+
+/// What the node writes when it serves.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Ready {
+    /// `https://127.0.0.1:PORT`.
+    pub url: String,
+    /// The node's process.
+    pub pid: u32,
+    /// Pairs the first administrator; only while there is none.
+    pub admin_code: Option<String>,
+    /// The site CA's certificate.
+    pub ca: PathBuf,
+    /// From start to serving.
+    pub boot_ms: u64,
+}
+
+/// How to start a node.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    program: PathBuf,
+    data: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl NodeOptions {
+    /// The node of this build, over a data directory.
+    pub fn new(data: &Path) -> anyhow::Result<Self> {
+        Ok(Self {
+            program: build::node_bin()?,
+            data: data.to_path_buf(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        })
+    }
+
+    /// Another node program.
+    #[must_use]
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = program.to_path_buf();
+        self
+    }
+
+    /// A further argument of `run`.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// A variable of its environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the node and returns once it serves.
+    pub fn start(&self) -> anyhow::Result<NodeProcess> {
+        std::fs::create_dir_all(&self.data)?;
+        let beside = |suffix: &str| {
+            let mut name = self.data.file_name().unwrap_or_default().to_os_string();
+            name.push(suffix);
+            self.data.with_file_name(name)
+        };
+        let (ready_file, log) = (beside(".ready.json"), beside(".log"));
+        let stderr = File::options().create(true).append(true).open(&log)?;
+        let log_start = stderr.metadata()?.len();
+        let mut child = Command::new(&self.program)
+            .args(["run", "--listen", "127.0.0.1:0", "--data"])
+            .arg(&self.data)
+            .arg("--ready-file")
+            .arg(&ready_file)
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .with_context(|| format!("{} does not start", self.program.display()))?;
+        let stdout = child.stdout.take().context("stdout is piped")?;
+        let mut node = NodeProcess { child, stdout: BufReader::new(stdout), ready: None, log, log_start };
+        node.wait_until_ready()?;
+        node.ready = Some(
+            serde_json::from_slice(&std::fs::read(&ready_file).context("the ready file")?).context("the ready file")?,
+        );
+        Ok(node)
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct NodeProcess {
+    child: Child,
+    /// Kept open: a node that prints to a closed pipe would fail.
+    stdout: BufReader<ChildStdout>,
+    ready: Option<Ready>,
+    log: PathBuf,
+    log_start: u64,
+}
+
+impl NodeProcess {
+    fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.stdout.read_line(&mut line)? == 0 {
+                let status = self.child.wait()?;
+                bail!("the node ended before it was ready ({status}):\n{}", self.log_text()?);
+            }
+            if line.starts_with("ready ") {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What the node said when it began to serve.
+    #[must_use]
+    pub fn ready(&self) -> &Ready {
+        self.ready.as_ref().expect("`start` fills it before anyone has the node")
+    }
+
+    /// The process, for `/proc`.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, at once.
+    pub fn kill_nine(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks the node to stop, waits for it, and complains about what it should not have logged.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        let status = self.terminate()?;
+        let errors = self.errors()?;
+        ensure!(errors.is_empty(), "the node logged errors:\n{}", errors.join("\n"));
+        ensure!(status.success(), "the node stopped with {status}:\n{}", self.log_text()?);
+        Ok(())
+    }
+
+    fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the node had ended by itself ({status}):\n{}", self.log_text()?);
+        }
+        Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+        Ok(self.child.wait()?)
+    }
+
+    /// Lines of this run's log at level ERROR, and panics.
+    pub fn errors(&self) -> anyhow::Result<Vec<String>> {
+        let text = self.log_text()?;
+        let bad = |line: &&str| line.contains("ERROR") || line.contains("panicked at");
+        Ok(text.lines().filter(bad).map(str::to_owned).collect())
+    }
+
+    /// This run's log.
+    pub fn log_text(&self) -> anyhow::Result<String> {
+        let mut file = File::open(&self.log)?;
+        file.seek(SeekFrom::Start(self.log_start))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+impl Drop for NodeProcess {
+    fn drop(&mut self) {
+        // Already ended is as good; a destructor has nobody to tell.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Runs `pilotlight-node check` on a store that nobody has open; returns its report, problems or not.
+pub fn check(data: &Path) -> anyhow::Result<Value> {
+    let output = Command::new(build::node_bin()?).arg("check").arg("--data").arg(data).stdin(Stdio::null()).output()?;
+    let report = serde_json::from_slice(&output.stdout).with_context(|| {
+        format!("check printed no report ({}): {}", output.status, String::from_utf8_lossy(&output.stderr))
+    })?;
+    Ok(report)
+}
+
+/// The problems in a report of `check`.
+#[must_use]
+pub fn problems(report: &Value) -> Vec<String> {
+    match report["problems"].as_array() {
+        Some(problems) => problems.iter().map(ToString::to_string).collect(),
+        None => vec![format!("a report without a list of problems: {report}")],
+    }
+}
