@@ -37,7 +37,7 @@ words! {
     /// How far a station's ticket is.
     pub enum TicketPhaseJson { Queued, Started, Ready, HandedOver }
     /// Why this epoch of a ticket was opened.
-    pub enum EpochKindJson { First, LookAgain, CookAgain }
+    pub enum EpochKindJson { First, LookAgain, CookAgain, More }
     /// What is known of an allergen.
     pub enum AllergenStateJson { Contains, MayContain, Free, Unknown }
     /// Why an item cannot be ordered now.
@@ -113,6 +113,9 @@ shape! {
         /// The same as a QR code, an SVG document.
         pub qr_svg: String,
     }
+    pub struct DevicesJson {
+        pub devices: Vec<DeviceJson>,
+    }
     /// One paired device.
     pub struct DeviceJson {
         pub id: String,
@@ -121,6 +124,9 @@ shape! {
         #[ts(type = "number")]
         pub paired_at: Millis,
         pub revoked: bool,
+    }
+    pub struct StaffListJson {
+        pub staff: Vec<StaffJson>,
     }
     /// One person.
     pub struct StaffJson {
@@ -288,7 +294,7 @@ shape! {
         #[ts(type = "number")]
         pub amount: u64,
     }
-    /// Adds what a person found on the shelf, or sets what is enforced.
+    /// Says whether running out of an ingredient stops the sale.
     pub struct EnforcedJson {
         pub enforced: bool,
     }
@@ -376,6 +382,10 @@ shape! {
         pub tickets: Vec<TicketJson>,
         /// On so many replicas it is durable.
         pub safe_on: u32,
+    }
+    /// A page of orders.
+    pub struct OrdersJson {
+        pub orders: Vec<OrderJson>,
     }
     /// One change of the state word.
     pub struct HistoryJson {

@@ -108,7 +108,7 @@ pub fn plan(
         return Err(PlanError::Refused(PairRefusal::TooMany));
     }
     let changes = vec![replica.site().write_device(id, device.clone())];
-    Ok(Plan { by: Actor::Device(id), changes, answer: Box::new(move |_| device) })
+    Ok(Plan::new(Actor::Device(id), changes, move |_| device))
 }
 
 /// Plans that a device's token opens nothing any more; answers whether there is such a device.
@@ -118,7 +118,7 @@ pub fn revoke(replica: &Replica, by: Actor, id: DeviceId) -> Result<Plan<bool>, 
         Some(device) if device.revoked => Ok(Plan::answer_only(by, true)),
         Some(device) => {
             let changes = vec![replica.site().write_device(id, Device { revoked: true, ..device.clone() })];
-            Ok(Plan { by, changes, answer: Box::new(|_| true) })
+            Ok(Plan::new(by, changes, |_| true))
         }
     }
 }

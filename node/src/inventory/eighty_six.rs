@@ -36,5 +36,5 @@ pub fn plan(
     if site.eighty_sixed(now).get(&item).copied() == off {
         return Ok(Plan::answer_only(by, ()));
     }
-    Ok(Plan { by, changes: vec![site.write_eighty_six(item, off)], answer: Box::new(|_| ()) })
+    Ok(Plan::new(by, vec![site.write_eighty_six(item, off)], |_| ()))
 }

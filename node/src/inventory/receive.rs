@@ -41,5 +41,5 @@ pub fn plan(
     let row = site.stock(&receipt.ingredient).map(|stock| stock.row(&replica.identity().origin)).unwrap_or_default();
     let changes =
         vec![Change::Receipt(intent, receipt), Change::Stock(receipt.ingredient, row.deliver(receipt.amount))];
-    Ok(Plan { by, changes, answer: Box::new(|_| ()) })
+    Ok(Plan::new(by, changes, |_| ()))
 }

@@ -124,7 +124,7 @@ pub fn plan(replica: &Replica, _now: Timestamp, by: Actor, action: KitchenAction
     };
     let changes = changes.map_err(refuse)?;
     let outcome = if changes.is_empty() { Outcome::Already } else { Outcome::Done };
-    Ok(Plan { by, changes, answer: Box::new(move |_| outcome) })
+    Ok(Plan::new(by, changes, move |_| outcome))
 }
 
 trait OfOrder {

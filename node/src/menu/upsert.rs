@@ -6,8 +6,8 @@ use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::domain::menu::MenuItem;
 use std::collections::BTreeMap;
 
-/// Changes per commit of an import: far below the bounds of a commit, whatever the items hold.
-const CHANGES_PER_COMMIT: usize = 16;
+/// Bytes of one commit of an import: well below the bound, so that a frame of the protocol holds several.
+const IMPORT_COMMIT_BYTES: usize = 32 * 1024;
 
 /// The changes that make the site's menu hold this draft, in commits. Importing the same again yields none (SPEC I1).
 pub fn changes(site: &Site, draft: &MenuDraft) -> Vec<Vec<Change>> {
@@ -40,7 +40,24 @@ pub fn changes(site: &Site, draft: &MenuDraft) -> Vec<Vec<Change>> {
     for (id, item) in items.into_iter().filter(|(id, new)| menu.items.get(id) != Some(new)) {
         changes.push(site.write_item(id, Some(item)));
     }
-    changes.chunks(CHANGES_PER_COMMIT).map(<[Change]>::to_vec).collect()
+    in_commits(changes)
+}
+
+fn in_commits(changes: Vec<Change>) -> Vec<Vec<Change>> {
+    let mut commits: Vec<Vec<Change>> = Vec::new();
+    let mut room = 0;
+    for change in changes {
+        let bytes = change.to_raw().body.len() + 16;
+        match commits.last_mut().filter(|_| bytes <= room) {
+            Some(commit) => commit.push(change),
+            None => {
+                commits.push(vec![change]);
+                room = IMPORT_COMMIT_BYTES;
+            }
+        }
+        room = room.saturating_sub(bytes);
+    }
+    commits
 }
 
 /// Recipes come in a file of their own: an item's import without any keeps those that are known.

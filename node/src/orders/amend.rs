@@ -136,7 +136,7 @@ pub fn plan(replica: &Replica, now: Timestamp, by: Actor, amendment: Amendment) 
         let live = replica.order(&id).ok().flatten().unwrap_or(order);
         Order { id, live }
     };
-    Ok(Plan { by, changes, answer: Box::new(answer) })
+    Ok(Plan::new(by, changes, answer))
 }
 
 fn check(view: &OrderView, amendment: &Amendment) -> Result<(), AmendRefusal> {

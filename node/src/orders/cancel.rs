@@ -7,7 +7,7 @@ use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::LineView;
-use pilotlight_sync::domain::id::{LineId, OrderId};
+use pilotlight_sync::domain::id::{DeviceId, LineId, OrderId};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -22,16 +22,33 @@ pub enum CancelRefusal {
     /// The guest or the rider has it.
     #[error("the order is {0:?}")]
     Finished(Status),
+    /// A guest may cancel until somebody begins; then the counter must.
+    #[error("the kitchen has begun")]
+    Begun,
     /// A cancellation says why, in so many words.
     #[error("say why in 1 to {} characters", NOTE_CHARS_MAX)]
     Why,
 }
 
-/// Plans a cancellation. Cancelling again changes nothing.
-pub fn plan(replica: &Replica, _now: Timestamp, by: Actor, id: OrderId, why: &str) -> Result<Plan<Order>, PlanError<CancelRefusal>> {
+/// Plans a cancellation. Cancelling again changes nothing. `own_only`: a guest's device, which may cancel what it placed itself,
+/// until somebody begins; of another's order it learns nothing.
+pub fn plan(
+    replica: &Replica,
+    _now: Timestamp,
+    by: Actor,
+    id: OrderId,
+    why: &str,
+    own_only: Option<DeviceId>,
+) -> Result<Plan<Order>, PlanError<CancelRefusal>> {
     let refuse = PlanError::Refused;
     let order = replica.order(&id)?.ok_or(refuse(CancelRefusal::UnknownOrder(id)))?;
     let view = &order.view;
+    if own_only.is_some() && view.header.device != own_only {
+        return Err(refuse(CancelRefusal::UnknownOrder(id)));
+    }
+    if own_only.is_some() && view.wanted().any(|line| !view.not_begun(line)) {
+        return Err(refuse(CancelRefusal::Begun));
+    }
     match view.status {
         Status::OrderPlaced | Status::OrderConfirmed | Status::Preparing | Status::ReadyForPickup => {}
         Status::Cancelled | Status::Refunded => {
@@ -60,5 +77,5 @@ pub fn plan(replica: &Replica, _now: Timestamp, by: Actor, id: OrderId, why: &st
         let live = replica.order(&id).ok().flatten().unwrap_or(order);
         Order { id, live }
     };
-    Ok(Plan { by, changes, answer: Box::new(answer) })
+    Ok(Plan::new(by, changes, answer))
 }

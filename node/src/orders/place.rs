@@ -155,7 +155,7 @@ pub fn plan(replica: &Replica, now: Timestamp, by: Actor, new: NewOrder) -> Resu
     changes.push(Change::Order(id, OrderFact::Placed(Box::new(header))));
     changes.push(Change::Order(id, accepted));
     changes.extend(stock.into_changes());
-    Ok(Plan { by, changes, answer: Box::new(move |replica| Placed::Now(placed(replica, id))) })
+    Ok(Plan::new(by, changes, move |replica| Placed::Now(placed(replica, id))))
 }
 
 fn placed(replica: &Replica, id: OrderId) -> Order {

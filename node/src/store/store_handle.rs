@@ -7,6 +7,7 @@ use crate::store::store_thread::{self, Job, StoreHealth};
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -19,6 +20,8 @@ pub struct Plan<A> {
     pub by: Actor,
     /// One commit; with no changes nothing is written.
     pub changes: Vec<Change>,
+    /// Further commits, durable together with the first: for what is too much for one.
+    pub more: Vec<Vec<Change>>,
     /// Reads the answer from the state after the changes; it is sent when they are durable.
     pub answer: Box<dyn FnOnce(&Replica) -> A + Send>,
 }
@@ -30,9 +33,14 @@ impl<A> std::fmt::Debug for Plan<A> {
 }
 
 impl<A: Send + 'static> Plan<A> {
+    /// Writes one commit and answers from the state after it.
+    pub fn new(by: Actor, changes: Vec<Change>, answer: impl FnOnce(&Replica) -> A + Send + 'static) -> Self {
+        Self { by, changes, more: Vec::new(), answer: Box::new(answer) }
+    }
+
     /// Writes nothing and answers this.
     pub fn answer_only(by: Actor, answer: A) -> Self {
-        Self { by, changes: Vec::new(), answer: Box::new(move |_| answer) }
+        Self::new(by, Vec::new(), move |_| answer)
     }
 }
 
@@ -139,8 +147,24 @@ fn carry_out<A, R>(
             return Err(RunError::Damaged(Arc::new(error)));
         }
     };
-    if !plan.changes.is_empty() {
-        replica.commit(plan.by, now, &plan.changes)?;
+    let commits: Vec<Vec<Change>> = std::iter::once(plan.changes).chain(plan.more).collect();
+    for changes in commits.iter().filter(|changes| !changes.is_empty()) {
+        check_size(changes)?;
+    }
+    for changes in commits.iter().filter(|changes| !changes.is_empty()) {
+        replica.commit(plan.by, now, changes)?;
     }
     Ok((plan.answer)(replica))
+}
+
+/// Refuses what will not fit before anything is staged: half a plan must never be.
+fn check_size(changes: &[Change]) -> Result<(), CommitTooLarge> {
+    const HEADER_BYTES_MAX: usize = 256;
+    const CHANGE_OVERHEAD_BYTES_MAX: usize = 16;
+    if changes.len() > COMMIT_CHANGES_MAX {
+        return Err(CommitTooLarge::Changes { changes: changes.len() });
+    }
+    let bodies: usize = changes.iter().map(|change| change.to_raw().body.len() + CHANGE_OVERHEAD_BYTES_MAX).sum();
+    let bytes = HEADER_BYTES_MAX + bodies;
+    if bytes > COMMIT_BYTES_MAX { Err(CommitTooLarge::Bytes { bytes }) } else { Ok(()) }
 }

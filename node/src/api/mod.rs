@@ -1,0 +1,18 @@
+//! HTTP and WebSocket: the only folder that names warp and JSON shapes.
+
+pub mod call;
+pub mod devices;
+pub mod health;
+pub mod json;
+pub mod kitchen;
+pub mod live;
+pub mod menu;
+pub mod openapi;
+pub mod orders;
+pub mod problem;
+pub mod render;
+pub mod routes;
+pub mod screens;
+pub mod staff;
+pub mod stock;
+pub mod to_json;

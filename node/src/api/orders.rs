@@ -1,0 +1,141 @@
+//! `/api/v1/orders`: place, read, amend, cancel.
+
+use crate::api::call::{Answer, Call, id, json};
+use crate::api::json::{AmendOrderJson, CancelOrderJson, OrderJson, OrdersJson, PlaceOrderJson, ProblemJson};
+use crate::api::problem::Problem;
+use crate::api::to_json;
+use crate::devices::doors::Caller;
+use crate::orders::amend::{AddLine, Amendment, VoidLine};
+use crate::orders::place::{Placed, PlaceRefusal};
+use crate::orders::{Order, amend, cancel, place};
+use http::StatusCode;
+use pilotlight_sync::domain::id::OrderId;
+use pilotlight_sync::domain::role::{Action, Role};
+use pilotlight_sync::domain::timestamp::Timestamp;
+
+/// Orders of one page of a listing.
+const PAGE_MAX: usize = 200;
+
+/// Places an order. Sending it again is normal: 201 the first time, 200 after.
+#[utoipa::path(post, path = "/api/v1/orders", operation_id = "place_order", tag = "orders", request_body = PlaceOrderJson,
+    responses((status = 201, body = OrderJson), (status = 200, body = OrderJson), (status = 400, body = ProblemJson),
+        (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
+pub async fn place_order(call: Call) -> Answer {
+    let caller = call.allow(Action::PlaceOrder)?;
+    if call.app.disk_is_full() {
+        let detail = "less than 200 MB are free: new orders are refused, work in progress goes on";
+        return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail).remedy("free some disk space"));
+    }
+    let new = to_json::new_order(call.json()?)?;
+    let by = caller.actor();
+    let placed = call.app.store.run(move |replica, now| place::plan(replica, now, by, new)).await;
+    if let Err(crate::store::store_handle::RunError::Refused(PlaceRefusal::SoldOut { .. })) = &placed {
+        metrics::counter!("pilotlight_orders_sold_out_total").increment(1);
+    }
+    Ok(match placed? {
+        Placed::Now(order) => {
+            metrics::counter!("pilotlight_orders_placed_total").increment(1);
+            json(StatusCode::CREATED, &to_json::order(&order))
+        }
+        Placed::Before(order) => json(StatusCode::OK, &to_json::order(&order)),
+    })
+}
+
+/// Reads one order. A device that may not read all sees its own; of another's it learns nothing.
+#[utoipa::path(get, path = "/api/v1/orders/{id}", operation_id = "get_order", tag = "orders", params(("id" = String, Path)),
+    responses((status = 200, body = OrderJson), (status = 404, body = ProblemJson)))]
+pub async fn get_order(call: Call, order: String) -> Answer {
+    let caller = call.allow(Action::ReadOwnOrder)?;
+    let order = id::<OrderId>("id", &order)?;
+    let live = call.app.store.read(move |replica, _| replica.order(&order)).await?;
+    let live = live.filter(|live| may_read(&caller, live.view.header.device)).ok_or_else(unknown)?;
+    Ok(json(StatusCode::OK, &to_json::order(&Order { id: order, live })))
+}
+
+fn may_read(caller: &Caller, device: Option<pilotlight_sync::domain::id::DeviceId>) -> bool {
+    caller.role.may(Action::ReadOrders) || device == Some(caller.device)
+}
+
+fn unknown() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown_order", "there is no such order here").at("id")
+}
+
+/// Lists orders: those on the board (`state=open`, the default), the latest (`state=all`, `before`, `limit`), or one by `number`.
+#[utoipa::path(get, path = "/api/v1/orders", operation_id = "list_orders", tag = "orders",
+    params(("state" = Option<String>, Query), ("before" = Option<u64>, Query), ("limit" = Option<usize>, Query), ("number" = Option<String>, Query)),
+    responses((status = 200, body = OrdersJson), (status = 400, body = ProblemJson)))]
+pub async fn list_orders(call: Call) -> Answer {
+    call.allow(Action::ReadOrders)?;
+    let number = |name: &str| {
+        let parse = |text: &str| {
+            text.parse::<u64>().map_err(|_| Problem::bad_field(name, "not a whole number", "send digits only"))
+        };
+        call.query(name).map(parse).transpose()
+    };
+    let before = number("before")?.map_or(Timestamp(u64::MAX), Timestamp);
+    let limit = number("limit")?.map_or(PAGE_MAX, |limit| usize::try_from(limit).unwrap_or(PAGE_MAX)).min(PAGE_MAX);
+    let wanted = call.query("number").map(str::to_owned);
+    let all = match call.query("state") {
+        None | Some("open") => false,
+        Some("all") => true,
+        Some(_) => return Err(Problem::bad_field("state", "no such state", "ask for open or all")),
+    };
+    let found = call.app.store.read(move |replica, _| {
+        let ids = match (&wanted, all) {
+            (Some(number), _) => {
+                let day = replica.site().day().day();
+                day.map(|day| replica.order_by_number(day.number, number)).transpose()?.flatten().into_iter().collect()
+            }
+            (None, true) => replica.orders_before(before, limit)?,
+            (None, false) => replica.live_orders().map(|(id, _)| *id).take(limit).collect(),
+        };
+        let read = |id: OrderId| Ok(replica.order(&id)?.map(|live| Order { id, live }));
+        ids.into_iter().map(read).collect::<Result<Vec<Option<Order>>, _>>()
+    });
+    let orders = found.await?.iter().flatten().map(to_json::order).collect();
+    Ok(json(StatusCode::OK, &OrdersJson { orders }))
+}
+
+/// Voids lines and adds lines, in one step.
+#[utoipa::path(post, path = "/api/v1/orders/{id}/amendments", operation_id = "amend_order", tag = "orders", params(("id" = String, Path)),
+    request_body = AmendOrderJson, responses((status = 200, body = OrderJson), (status = 404, body = ProblemJson),
+        (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
+pub async fn amend_order(call: Call, order: String) -> Answer {
+    let caller = call.allow(Action::ChangeOrder)?;
+    let sent: AmendOrderJson = call.json()?;
+    let void = sent.void.iter().enumerate().map(|(at, void)| {
+        Ok::<_, Problem>(VoidLine { line: id(format!("void[{at}].line"), &void.line)?, why: void.why.clone() })
+    });
+    let add = sent.add.iter().enumerate().map(|(at, add)| {
+        let replaces = add.replaces.as_deref().map(|line| id(format!("add[{at}].replaces"), line)).transpose()?;
+        Ok::<_, Problem>(AddLine { line: to_json::cart_line(&format!("add[{at}].line"), &add.line)?, replaces })
+    });
+    let amendment = Amendment {
+        order: id("id", &order)?,
+        intent: id("id", &sent.id)?,
+        void: void.collect::<Result<_, _>>()?,
+        add: add.collect::<Result<_, _>>()?,
+    };
+    let by = caller.actor();
+    let order = call.app.store.run(move |replica, now| amend::plan(replica, now, by, amendment)).await?;
+    Ok(json(StatusCode::OK, &to_json::order(&order)))
+}
+
+/// Cancels an order. The counter may cancel any; a kiosk its own, while nobody has begun.
+#[utoipa::path(post, path = "/api/v1/orders/{id}/cancellation", operation_id = "cancel_order", tag = "orders", params(("id" = String, Path)),
+    request_body = CancelOrderJson, responses((status = 200, body = OrderJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+pub async fn cancel_order(call: Call, order: String) -> Answer {
+    let caller = call.allow(Action::ReadOwnOrder)?;
+    if caller.role != Role::Customer {
+        call.allow(Action::ChangeOrder)?;
+    }
+    let sent: CancelOrderJson = call.json()?;
+    let order = id::<OrderId>("id", &order)?;
+    let by = caller.actor();
+    let own_only = (caller.role == Role::Customer).then_some(caller.device);
+    let plan = move |replica: &crate::store::replica::Replica, now| {
+        cancel::plan(replica, now, by, order, &sent.why, own_only)
+    };
+    let order = call.app.store.run(plan).await?;
+    Ok(json(StatusCode::OK, &to_json::order(&order)))
+}

@@ -1,0 +1,317 @@
+//! From a refusal to a status and a problem document: one table an operation, no wildcard, so a new refusal must choose.
+
+use crate::api::json::ProblemJson;
+use crate::devices::doors::Closed;
+use crate::devices::pairing::PairRefusal;
+use crate::devices::staff::PinRefusal;
+use crate::devices::throttle::Locked;
+use crate::inventory::eighty_six::EightySixRefusal;
+use crate::inventory::receive::ReceiveRefusal;
+use crate::menu::import::ImportRefusal;
+use crate::orders::amend::AmendRefusal;
+use crate::orders::cancel::CancelRefusal;
+use crate::orders::place::{CartField, PlaceRefusal};
+use crate::store::store_handle::RunError;
+use http::StatusCode;
+use pilotlight_sync::domain::pricing::PriceRefusal;
+use std::convert::Infallible;
+
+/// An answer that says no, or that something broke.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The pinned word.
+    pub code: &'static str,
+    /// What happened.
+    pub detail: String,
+    /// The field it is about.
+    pub field: Option<String>,
+    /// What to do.
+    pub remedy: Option<String>,
+    /// Try again after so many seconds.
+    pub retry_after_s: Option<u64>,
+}
+
+impl Problem {
+    /// A problem without field and remedy.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), field: None, remedy: None, retry_after_s: None }
+    }
+
+    /// It is about this field.
+    #[must_use]
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Do this.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// A field that is not what it must be.
+    pub fn bad_field(field: impl Into<String>, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_field", detail).at(field).remedy(remedy)
+    }
+
+    /// The document as it is sent.
+    pub fn to_json(&self) -> ProblemJson {
+        ProblemJson {
+            kind: format!("/problems/{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
+            status: self.status.as_u16(),
+            code: self.code.to_owned(),
+            detail: self.detail.clone(),
+            field: self.field.clone(),
+            remedy: self.remedy.clone(),
+        }
+    }
+}
+
+impl<R: Into<Problem>> From<RunError<R>> for Problem {
+    fn from(error: RunError<R>) -> Self {
+        let again = "ask again with the same id: it is never done twice";
+        match error {
+            RunError::Refused(refusal) => refusal.into(),
+            RunError::TooLarge(too_large) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_large", too_large.to_string())
+                    .remedy("split it into smaller requests")
+            }
+            RunError::Unknown => {
+                let detail = "the disk did not confirm; whether it was written is unknown";
+                Self { retry_after_s: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unknown_outcome", detail) }
+                    .remedy(again)
+            }
+            RunError::Closed => Self {
+                retry_after_s: Some(2),
+                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_closed", "the store takes no requests now")
+            }
+            .remedy(again),
+            RunError::Damaged(error) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", format!("stored data cannot be read: {error}"))
+                    .remedy("the log names the document; nothing was changed")
+            }
+        }
+    }
+}
+
+impl From<Infallible> for Problem {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl From<Closed> for Problem {
+    fn from(closed: Closed) -> Self {
+        let detail = closed.to_string();
+        match closed {
+            Closed::NoToken => Self::new(StatusCode::UNAUTHORIZED, "unauthorised", detail)
+                .at("authorization")
+                .remedy("pair this device, then send: Authorization: Bearer <token>"),
+            Closed::UnknownToken => Self::new(StatusCode::UNAUTHORIZED, "unauthorised", detail)
+                .at("authorization")
+                .remedy("pair this device again, or sign in again"),
+            Closed::NotAllowed { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", detail).remedy("sign in as somebody who may")
+            }
+        }
+    }
+}
+
+impl From<Locked> for Problem {
+    fn from(locked: Locked) -> Self {
+        let seconds = locked.retry_after_ms.div_ceil(1000);
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "locked", locked.to_string());
+        Self { retry_after_s: Some(seconds), ..problem }.remedy(format!("wait {seconds} s"))
+    }
+}
+
+impl From<PairRefusal> for Problem {
+    fn from(refusal: PairRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            PairRefusal::WrongCode => Self::new(StatusCode::FORBIDDEN, "wrong_code", detail)
+                .at("code")
+                .remedy("ask for a new code at a device with the role admin"),
+            PairRefusal::Locked(locked) => locked.into(),
+            PairRefusal::Name { .. } => Self::bad_field("name", detail, "shorten it, or give one"),
+            PairRefusal::TooMany => {
+                Self::new(StatusCode::CONFLICT, "too_many_devices", detail).remedy("pair fewer devices")
+            }
+            PairRefusal::NoRandom(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "no_random", detail),
+        }
+    }
+}
+
+impl From<PinRefusal> for Problem {
+    fn from(refusal: PinRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            PinRefusal::NotAPin => Self::bad_field("pin", detail, "choose 4 to 8 digits"),
+            PinRefusal::Hash(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "hash_failed", detail),
+        }
+    }
+}
+
+impl From<PriceRefusal> for Problem {
+    fn from(refusal: PriceRefusal) -> Self {
+        use PriceRefusal as P;
+        let detail = refusal.to_string();
+        let bad = |code, field: String, remedy: &str| {
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.clone()).at(field).remedy(remedy)
+        };
+        let missing = |code, field: String, remedy: &str| {
+            Self::new(StatusCode::NOT_FOUND, code, detail.clone()).at(field).remedy(remedy)
+        };
+        let reload = "read the menu again";
+        match refusal {
+            P::NoLines => bad("no_lines", "lines".into(), "add a line"),
+            P::TooManyLines { .. } => bad("too_many_lines", "lines".into(), "place a second order"),
+            P::LineIdTwice { line } => bad("line_id_twice", format!("lines[{line}].id"), "mint a new id for each line"),
+            P::UnknownItem { line, .. } => missing("unknown_item", format!("lines[{line}].item"), reload),
+            P::UnknownVariant { line, .. } => {
+                missing("unknown_variant", format!("lines[{line}].variant"), "name one of these variants")
+            }
+            P::Quantity { line, min, max, .. } => {
+                bad("quantity", format!("lines[{line}].quantity"), &format!("order {min} to {max}"))
+            }
+            P::UnknownGroup { line, choice, .. } => {
+                missing("unknown_group", format!("lines[{line}].choices[{choice}].group"), reload)
+            }
+            P::UnknownOption { line, choice, .. } => {
+                missing("unknown_option", format!("lines[{line}].choices[{choice}].option"), reload)
+            }
+            P::ChoiceCount { line, choice, max, .. } => {
+                bad("choice_count", format!("lines[{line}].choices[{choice}].count"), &format!("choose 1 to {max}"))
+            }
+            P::GroupBounds { line, min, max, ref group_name, .. } => {
+                bad("group_bounds", format!("lines[{line}].choices"), &format!("choose {min} to {max} of {group_name}"))
+            }
+            P::NoteTooLong { line, .. } => bad("note_too_long", format!("lines[{line}].note"), "shorten it"),
+        }
+    }
+}
+
+impl From<PlaceRefusal> for Problem {
+    fn from(refusal: PlaceRefusal) -> Self {
+        use PlaceRefusal as R;
+        let detail = refusal.to_string();
+        match refusal {
+            R::NotSetUp => Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_set_up", detail)
+                .remedy("start the node with a name, a currency and a time zone"),
+            R::Price(refusal) => refusal.into(),
+            R::PriceChanged { actual_minor, .. } => Self::new(StatusCode::CONFLICT, "price_changed", detail)
+                .at("expected_total_minor")
+                .remedy(format!("read the menu again, show the guest {actual_minor}, and send that")),
+            R::EightySixed { line, .. } => Self::new(StatusCode::CONFLICT, "eighty_six", detail)
+                .at(format!("lines[{line}].item"))
+                .remedy("take it out of the cart"),
+            R::SoldOut { line, left_portions, ingredient_name, .. } => {
+                let detail = format!("{detail} ({ingredient_name} is short)");
+                let remedy = match left_portions {
+                    0 => "take it out of the cart".to_owned(),
+                    left => format!("order {left} or fewer"),
+                };
+                Self::new(StatusCode::CONFLICT, "sold_out", detail).at(format!("lines[{line}]")).remedy(remedy)
+            }
+            R::SameIdOtherCart { field, .. } => Self::new(StatusCode::CONFLICT, "same_id_other_cart", detail)
+                .at(match field {
+                    CartField::Channel => "channel".to_owned(),
+                    CartField::Fulfilment => "fulfilment".to_owned(),
+                    CartField::Table => "table".to_owned(),
+                    CartField::Note => "note".to_owned(),
+                    CartField::LineCount => "lines".to_owned(),
+                    CartField::Line(line) => format!("lines[{line}]"),
+                })
+                .remedy("mint a new id for another cart, or send the cart that was placed"),
+            R::TextTooLong { field, max, .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "text_too_long", detail)
+                    .at(field)
+                    .remedy(format!("shorten it to {max} characters"))
+            }
+        }
+    }
+}
+
+impl From<AmendRefusal> for Problem {
+    fn from(refusal: AmendRefusal) -> Self {
+        use AmendRefusal as R;
+        let detail = refusal.to_string();
+        let bad = |code, field: String, remedy: &str| {
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.clone()).at(field).remedy(remedy)
+        };
+        match refusal {
+            R::UnknownOrder(_) => Self::new(StatusCode::NOT_FOUND, "unknown_order", detail),
+            R::Finished(_) => {
+                Self::new(StatusCode::CONFLICT, "finished", detail).remedy("place a new order for what is added")
+            }
+            R::Empty => bad("empty_amendment", "add".into(), "void or add at least one line"),
+            R::UnknownLine { at, .. } => bad("unknown_line", format!("void[{at}].line"), "read the order again"),
+            R::AlreadyVoided { at, .. } => bad("already_voided", format!("void[{at}].line"), "read the order again"),
+            R::Why { at } => bad("why", format!("void[{at}].why"), "say why"),
+            R::ReplacesNotVoided { at } => {
+                bad("replaces_not_voided", format!("add[{at}].replaces"), "void that line in the same amendment")
+            }
+            R::LineIdTwice { at } => bad("line_id_twice", format!("add[{at}].line.id"), "mint a new id for each line"),
+            R::NothingLeft => bad("nothing_left", "void".into(), "cancel the order instead"),
+            R::TooManyLines { .. } => bad("too_many_lines", "add".into(), "place a second order"),
+            R::Place(refusal) => {
+                let problem = Self::from(refusal);
+                let field = problem.field.as_ref().map(|field| field.replacen("lines[", "add[", 1).replacen("].", "].line.", 1));
+                Self { field, ..problem }
+            }
+        }
+    }
+}
+
+impl From<CancelRefusal> for Problem {
+    fn from(refusal: CancelRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            CancelRefusal::UnknownOrder(_) => Self::new(StatusCode::NOT_FOUND, "unknown_order", detail),
+            CancelRefusal::Finished(_) => {
+                Self::new(StatusCode::CONFLICT, "finished", detail).remedy("give a refund instead")
+            }
+            CancelRefusal::Begun => {
+                Self::new(StatusCode::CONFLICT, "begun", detail).remedy("ask at the counter")
+            }
+            CancelRefusal::Why => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why"),
+        }
+    }
+}
+
+impl From<EightySixRefusal> for Problem {
+    fn from(refusal: EightySixRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            EightySixRefusal::UnknownItem(_) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_item", detail).remedy("read the menu again")
+            }
+            EightySixRefusal::ReturnInThePast(_) => Self::bad_field("until", detail, "name a later time, or none"),
+        }
+    }
+}
+
+impl From<ReceiveRefusal> for Problem {
+    fn from(refusal: ReceiveRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            ReceiveRefusal::UnknownIngredient(_) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
+            }
+            ReceiveRefusal::Amount(_) => Self::bad_field("amount", detail, "book what was delivered, in the unit"),
+        }
+    }
+}
+
+impl From<ImportRefusal> for Problem {
+    fn from(refusal: ImportRefusal) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable_import", refusal.to_string())
+            .at("body")
+            .remedy("check that the file is of the named format")
+    }
+}

@@ -1,0 +1,3 @@
+//! What screens are told, and when: a bounded feed with positions, resumed where possible, sent whole where not.
+
+pub mod screen_feed;
