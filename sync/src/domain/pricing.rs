@@ -269,7 +269,12 @@ fn price_line(at: usize, line: &CartLine, menu: &Menu) -> Result<PricedLine, Pri
     let variant = item.variant(line.variant).ok_or_else(|| PriceRefusal::UnknownVariant {
         line: at,
         item_name: item.name.clone(),
-        offered: item.variants.iter().map(|variant| format!("{} {}", variant.name, variant.id)).collect::<Vec<_>>().join(", "),
+        offered: item
+            .variants
+            .iter()
+            .map(|variant| format!("{} {}", variant.name, variant.id))
+            .collect::<Vec<_>>()
+            .join(", "),
     })?;
     let min = item.quantity_min.max(1);
     if line.quantity < min || line.quantity > LINE_QUANTITY_MAX {
@@ -302,10 +307,20 @@ fn price_line(at: usize, line: &CartLine, menu: &Menu) -> Result<PricedLine, Pri
 /// The priced choices, and the recipe lines they add with how often each counts.
 type Choices<'menu> = (Vec<PricedChoice>, Vec<(&'menu [RecipeLine], u32)>);
 
-fn price_choices<'menu>(at: usize, line: &CartLine, item: &MenuItem, menu: &'menu Menu) -> Result<Choices<'menu>, PriceRefusal> {
+fn price_choices<'menu>(
+    at: usize,
+    line: &CartLine,
+    item: &MenuItem,
+    menu: &'menu Menu,
+) -> Result<Choices<'menu>, PriceRefusal> {
     if line.choices.len() > LINE_CHOICES_MAX {
         let count = u32::try_from(line.choices.len()).unwrap_or(u32::MAX);
-        return Err(PriceRefusal::ChoiceCount { line: at, choice: LINE_CHOICES_MAX, count, max: LINE_CHOICES_MAX as u32 });
+        return Err(PriceRefusal::ChoiceCount {
+            line: at,
+            choice: LINE_CHOICES_MAX,
+            count,
+            max: LINE_CHOICES_MAX as u32,
+        });
     }
     let mut chosen: BTreeMap<GroupId, u32> = BTreeMap::new();
     let mut priced = Vec::with_capacity(line.choices.len());
@@ -319,10 +334,20 @@ fn price_choices<'menu>(at: usize, line: &CartLine, item: &MenuItem, menu: &'men
             item_name: item.name.clone(),
         })?;
         let option = group.options.iter().find(|option| option.id == choice.option).ok_or_else(|| {
-            PriceRefusal::UnknownOption { line: at, choice: index, option: choice.option, group_name: group.name.clone() }
+            PriceRefusal::UnknownOption {
+                line: at,
+                choice: index,
+                option: choice.option,
+                group_name: group.name.clone(),
+            }
         })?;
         if choice.count == 0 || choice.count > CHOICE_COUNT_MAX {
-            return Err(PriceRefusal::ChoiceCount { line: at, choice: index, count: choice.count, max: CHOICE_COUNT_MAX });
+            return Err(PriceRefusal::ChoiceCount {
+                line: at,
+                choice: index,
+                count: choice.count,
+                max: CHOICE_COUNT_MAX,
+            });
         }
         *chosen.entry(group.id).or_default() += choice.count;
         recipes.push((option.recipe.as_slice(), choice.count));

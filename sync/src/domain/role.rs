@@ -115,12 +115,30 @@ mod tests {
             (Role::Kitchen, &[A::ReadMenu, A::ReadOwnOrder, A::ReadOrders, A::WorkKitchen, A::EightySix, A::ReadStock]),
             (
                 Role::Staff,
-                &[A::ReadMenu, A::PlaceOrder, A::ReadOwnOrder, A::ReadOrders, A::ChangeOrder, A::WorkKitchen, A::EightySix, A::ReadStock],
+                &[
+                    A::ReadMenu,
+                    A::PlaceOrder,
+                    A::ReadOwnOrder,
+                    A::ReadOrders,
+                    A::ChangeOrder,
+                    A::WorkKitchen,
+                    A::EightySix,
+                    A::ReadStock,
+                ],
             ),
         ];
         let all = [
-            A::ReadMenu, A::PlaceOrder, A::ReadOwnOrder, A::ReadOrders, A::ChangeOrder, A::WorkKitchen, A::EightySix, A::ReadStock,
-            A::ChangeStock, A::ChangeMenu, A::Administer,
+            A::ReadMenu,
+            A::PlaceOrder,
+            A::ReadOwnOrder,
+            A::ReadOrders,
+            A::ChangeOrder,
+            A::WorkKitchen,
+            A::EightySix,
+            A::ReadStock,
+            A::ChangeStock,
+            A::ChangeMenu,
+            A::Administer,
         ];
         for (role, allowed) in rows {
             for action in all {

@@ -1,0 +1,64 @@
+//! Cancels an order: the stock of what was not begun goes back, once, to the row that paid (SPEC S3).
+
+use crate::orders::Order;
+use crate::orders::stock_rows::StockRows;
+use crate::store::replica::Replica;
+use crate::store::store_handle::{Plan, PlanError};
+use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::order::OrderFact;
+use pilotlight_sync::doc::order_view::LineView;
+use pilotlight_sync::domain::id::{LineId, OrderId};
+use pilotlight_sync::domain::order::Status;
+use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::limits::NOTE_CHARS_MAX;
+
+/// Why the order goes on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CancelRefusal {
+    /// No such order here.
+    #[error("order {0} is not known here")]
+    UnknownOrder(OrderId),
+    /// The guest or the rider has it.
+    #[error("the order is {0:?}")]
+    Finished(Status),
+    /// A cancellation says why, in so many words.
+    #[error("say why in 1 to {} characters", NOTE_CHARS_MAX)]
+    Why,
+}
+
+/// Plans a cancellation. Cancelling again changes nothing.
+pub fn plan(replica: &Replica, _now: Timestamp, by: Actor, id: OrderId, why: &str) -> Result<Plan<Order>, PlanError<CancelRefusal>> {
+    let refuse = PlanError::Refused;
+    let order = replica.order(&id)?.ok_or(refuse(CancelRefusal::UnknownOrder(id)))?;
+    let view = &order.view;
+    match view.status {
+        Status::OrderPlaced | Status::OrderConfirmed | Status::Preparing | Status::ReadyForPickup => {}
+        Status::Cancelled | Status::Refunded => {
+            return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
+        }
+        Status::PickedUp | Status::OutForDelivery | Status::Completed | Status::DeliveryFailed => {
+            return Err(refuse(CancelRefusal::Finished(view.status)));
+        }
+    }
+    let why = why.trim();
+    if why.is_empty() || why.chars().count() > NOTE_CHARS_MAX {
+        return Err(refuse(CancelRefusal::Why));
+    }
+    let mut stock = StockRows::of(replica.site(), replica.identity().origin);
+    let ours = view.payer == replica.identity().origin;
+    let goes_back = |line: &&LineView| ours && line.voided.is_none() && !line.stock_returned && view.not_begun(line);
+    let back: Vec<&LineView> = view.lines.iter().filter(goes_back).collect();
+    back.iter().for_each(|line| stock.take_back(&line.line));
+    let lines: Vec<LineId> = back.iter().map(|line| line.line.id).collect();
+    let mut changes = vec![Change::Order(id, OrderFact::Cancelled { why: why.to_owned() })];
+    if !lines.is_empty() {
+        changes.push(Change::Order(id, OrderFact::StockReturned { lines }));
+    }
+    changes.extend(stock.into_changes());
+    let answer = move |replica: &Replica| {
+        let live = replica.order(&id).ok().flatten().unwrap_or(order);
+        Order { id, live }
+    };
+    Ok(Plan { by, changes, answer: Box::new(answer) })
+}

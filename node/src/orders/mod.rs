@@ -1,0 +1,19 @@
+//! Placing, changing and cancelling orders: pure plans over the live state.
+
+pub mod amend;
+pub mod cancel;
+pub mod place;
+mod stock_rows;
+
+use crate::store::replica::LiveOrder;
+use pilotlight_sync::domain::id::OrderId;
+use std::sync::Arc;
+
+/// An order with its id, as an answer.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// Facts and view.
+    pub live: Arc<LiveOrder>,
+}

@@ -1,0 +1,411 @@
+//! The store port over sled 0.34.7. The only file that names sled.
+//!
+//! sled's `flush()` is `sync_file_range` on Linux, not `fsync`; its `conf` file is never synced. So durable means here:
+//! `db.flush()`, then `fdatasync` on our own second handle to `<dir>/db`, then the witness. After open: `conf`, `db`, the
+//! directory and its parent are synced. Every value carries a schema byte and a CRC. A failed flush is never repeated: the
+//! caller drops this store and opens it again.
+//!
+//! Values above `PART_BYTES` are kept in parts: a leaf of sled holds up to 17 values, and what exceeds 128 KiB would go to a
+//! blob file that sled never syncs.
+
+use crate::store::StoreError;
+use crate::store::files;
+use crate::store::witness::Witness;
+use pilotlight_sync::crdt::chain::{ChainHash, Head};
+use pilotlight_sync::doc::key::DocKey;
+use pilotlight_sync::domain::id::OriginId;
+use pilotlight_sync::store::{CommitError, LogEntry, SiteStore, Writes};
+use sled::transaction::{ConflictableTransactionError, TransactionError, Transactional};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+/// Order documents: order id (16) -> facts.
+const ORDERS: &str = "orders-1";
+/// All other documents: kind (1), id -> document.
+const DOCS: &str = "docs-1";
+/// Index entries, by their first byte: see `replica`. No values.
+const INDEX: &str = "index-1";
+/// Logs: origin (16), seq (8, big-endian), 0 -> hash (32), commit; 1 -> signature.
+const LOG: &str = "log-1";
+/// Notes: name -> bytes; `head` and origin (16) -> where a log ends.
+const NOTES: &str = "notes-1";
+/// Parts of large values: tree tag (1), key, part (2) -> bytes.
+const PARTS: &str = "parts-1";
+
+const SCHEMA_WHOLE: u8 = 1;
+const SCHEMA_PARTS: u8 = 2;
+const PART_BYTES: usize = 6 * 1024;
+const HEAD_NOTE: &[u8] = b"head";
+
+/// How much memory sled's cache may take, in bytes.
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A store directory, opened for this process only.
+#[derive(Debug)]
+pub struct SledStore {
+    db: sled::Db,
+    orders: sled::Tree,
+    docs: sled::Tree,
+    index: sled::Tree,
+    log: sled::Tree,
+    notes: sled::Tree,
+    parts: sled::Tree,
+    db_file: File,
+    witness: Option<(OriginId, Witness)>,
+}
+
+impl SledStore {
+    /// Opens or creates the store in this directory. Damage that sled answers with a panic is an error here.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        files::create_dir(dir)?;
+        let opened = catch_unwind(AssertUnwindSafe(|| Self::open_trees(dir)));
+        let store = opened.map_err(|panic| StoreError::Panicked(panic_text(panic.as_ref())))??;
+        Ok(store)
+    }
+
+    fn open_trees(dir: &Path) -> Result<Self, StoreError> {
+        let db = sled::Config::new()
+            .path(dir)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(Some(500))
+            .open()?;
+        let db_file = File::open(dir.join("db")).map_err(StoreError::io("opening the database file a second time"))?;
+        let store = Self {
+            orders: db.open_tree(ORDERS)?,
+            docs: db.open_tree(DOCS)?,
+            index: db.open_tree(INDEX)?,
+            log: db.open_tree(LOG)?,
+            notes: db.open_tree(NOTES)?,
+            parts: db.open_tree(PARTS)?,
+            db,
+            db_file,
+            witness: None,
+        };
+        store.db.flush()?;
+        let conf = File::open(dir.join("conf")).and_then(|conf| conf.sync_all());
+        conf.map_err(StoreError::io("syncing conf"))?;
+        store.db_file.sync_all().map_err(StoreError::io("syncing db"))?;
+        for synced in [dir.join("blobs"), dir.to_path_buf()] {
+            files::sync_dir(&synced)?;
+        }
+        dir.parent().map_or(Ok(()), files::sync_dir)?;
+        Ok(store)
+    }
+
+    /// From now on each commit is also told to this witness, after the database is synced and before it is confirmed.
+    pub fn set_witness(&mut self, origin: OriginId, witness: Witness) {
+        self.witness = Some((origin, witness));
+    }
+
+    /// A document, now.
+    pub fn get(&self, key: &DocKey) -> Result<Option<Vec<u8>>, StoreError> {
+        let (tree, tag, name, stored_key) = self.place(key);
+        self.read(tree, tag, name, &stored_key)
+    }
+
+    /// All documents but orders and receipts, now.
+    pub fn site_docs(&self) -> Result<Vec<(DocKey, Vec<u8>)>, StoreError> {
+        let receipts = DocKey::parse(11, &[0; 16]).map_or(11, |key| key.kind());
+        let mut docs = Vec::new();
+        for entry in self.docs.iter() {
+            let (stored_key, value) = entry?;
+            if stored_key.first() == Some(&receipts) {
+                continue;
+            }
+            let key = stored_key.split_first().and_then(|(kind, id)| DocKey::parse(*kind, id));
+            let key = key.ok_or_else(|| StoreError::Damaged { tree: DOCS, why: format!("key {stored_key:02x?}") })?;
+            docs.push((key, self.unwrap(DOCS, b'd', &stored_key, &value)?));
+        }
+        Ok(docs)
+    }
+
+    /// Index entries of a range, now.
+    pub fn index_range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let range = self.index.range(from.to_vec()..to.to_vec()).keys().take(limit);
+        range.map(|key| Ok(key?.to_vec())).collect()
+    }
+
+    /// Index entries of a range, the highest first, now.
+    pub fn index_range_back(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let range = self.index.range(from.to_vec()..to.to_vec()).rev().keys().take(limit);
+        range.map(|key| Ok(key?.to_vec())).collect()
+    }
+
+    /// Where each log ends, now.
+    pub fn log_heads(&self) -> Result<BTreeMap<OriginId, Head>, StoreError> {
+        let mut heads = BTreeMap::new();
+        for entry in self.notes.scan_prefix(HEAD_NOTE) {
+            let (key, value) = entry?;
+            let damaged = |why: &str| StoreError::Damaged { tree: NOTES, why: why.to_owned() };
+            let origin = <[u8; 16]>::try_from(&key[HEAD_NOTE.len()..]).map_err(|_| damaged("a head's key"))?;
+            let bytes = self.unwrap(NOTES, b'n', &key, &value)?;
+            let head = minicbor::decode(&bytes).map_err(|_| damaged("a head"))?;
+            heads.insert(OriginId::from_bytes(origin), head);
+        }
+        Ok(heads)
+    }
+
+    /// Log entries from a number on, now.
+    pub fn log_from(&self, origin: &OriginId, from: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        let mut entries = Vec::new();
+        for entry in self.log.range(log_key(origin, from, 0)..=log_key(origin, u64::MAX, 0)) {
+            let (key, value) = entry?;
+            if key.last() != Some(&0) {
+                continue;
+            }
+            if entries.len() == limit {
+                break;
+            }
+            let bytes = self.unwrap(LOG, b'l', &key, &value)?;
+            let short = || StoreError::Damaged { tree: LOG, why: "an entry is too short".to_owned() };
+            let seq = key.get(16..24).and_then(|seq| seq.try_into().ok()).map(u64::from_be_bytes).ok_or_else(short)?;
+            let (hash, commit) = bytes.split_at_checked(32).ok_or_else(short)?;
+            let hash = ChainHash(hash.try_into().map_err(|_| short())?);
+            entries.push(LogEntry { origin: *origin, head: Head { seq, hash }, bytes: commit.to_vec() });
+        }
+        Ok(entries)
+    }
+
+    /// The signature that closes a group, if one does at this number.
+    pub fn seal(&self, origin: &OriginId, seq: u64) -> Result<Option<[u8; 64]>, StoreError> {
+        let bytes = self.read(&self.log, b'l', LOG, &log_key(origin, seq, 1))?;
+        Ok(bytes.and_then(|bytes| bytes.try_into().ok()))
+    }
+
+    /// All ids of stored orders, in no meaningful order; for checks.
+    pub fn order_ids(&self) -> impl Iterator<Item = Result<Vec<u8>, StoreError>> + '_ {
+        self.orders.iter().keys().map(|key| Ok(key?.to_vec()))
+    }
+
+    /// Bytes on disk.
+    pub fn size_on_disk(&self) -> u64 {
+        self.db.size_on_disk().unwrap_or(0)
+    }
+
+    fn place(&self, key: &DocKey) -> (&sled::Tree, u8, &'static str, Vec<u8>) {
+        if key.is_order() {
+            return (&self.orders, b'o', ORDERS, key.id_bytes().to_vec());
+        }
+        let mut stored = vec![key.kind()];
+        stored.extend_from_slice(key.id_bytes());
+        (&self.docs, b'd', DOCS, stored)
+    }
+
+    fn read(&self, tree: &sled::Tree, tag: u8, name: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        tree.get(key)?.map(|value| self.unwrap(name, tag, key, &value)).transpose()
+    }
+
+    /// Takes schema byte and CRC off a value, and puts parts together.
+    fn unwrap(&self, tree: &'static str, tag: u8, key: &[u8], value: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let damaged = |why: &str| StoreError::Damaged { tree, why: format!("{why} at key {key:02x?}") };
+        let [schema, crc @ ..] = value.first_chunk::<5>().ok_or_else(|| damaged("a value of less than five bytes"))?;
+        let body = &value[5..];
+        let whole = match *schema {
+            SCHEMA_WHOLE => body.to_vec(),
+            SCHEMA_PARTS => {
+                let count = body.try_into().map(u16::from_be_bytes).map_err(|_| damaged("a count of parts"))?;
+                let mut whole = Vec::with_capacity(usize::from(count) * PART_BYTES);
+                for part in 0..count {
+                    let stored = self.parts.get(part_key(tag, key, part))?.ok_or_else(|| damaged("a missing part"))?;
+                    whole.extend_from_slice(&stored);
+                }
+                whole
+            }
+            _ => return Err(damaged("an unknown schema")),
+        };
+        if crc32fast::hash(&whole) != u32::from_be_bytes(*crc) {
+            return Err(damaged("a wrong checksum"));
+        }
+        Ok(whole)
+    }
+
+    fn check_gaps(&self, writes: &Writes) -> Result<BTreeMap<OriginId, Head>, CommitError<StoreError>> {
+        let mut heads: BTreeMap<OriginId, Head> = BTreeMap::new();
+        for entry in &writes.log {
+            let stored = match heads.get(&entry.origin) {
+                Some(head) => head.seq,
+                None => {
+                    let mut key = HEAD_NOTE.to_vec();
+                    key.extend_from_slice(entry.origin.as_bytes());
+                    let bytes = self.read(&self.notes, b'n', NOTES, &key).map_err(CommitError::Store)?;
+                    bytes.and_then(|bytes| minicbor::decode::<Head>(&bytes).ok()).map_or(0, |head| head.seq)
+                }
+            };
+            if entry.head.seq != stored + 1 {
+                return Err(CommitError::Gap { origin: entry.origin, stored, found: entry.head.seq });
+            }
+            heads.insert(entry.origin, entry.head);
+        }
+        Ok(heads)
+    }
+
+    fn write(&mut self, writes: &Writes, heads: &BTreeMap<OriginId, Head>) -> Result<(), StoreError> {
+        let batches = Batches::of(self, writes, heads);
+        let trees = (&self.orders, &self.docs, &self.index, &self.log, &self.notes, &self.parts);
+        let done: Result<(), TransactionError<()>> =
+            trees.transaction(|(orders, docs, index, log, notes, parts)| {
+                orders.apply_batch(&batches.orders)?;
+                docs.apply_batch(&batches.docs)?;
+                index.apply_batch(&batches.index)?;
+                log.apply_batch(&batches.log)?;
+                notes.apply_batch(&batches.notes)?;
+                parts.apply_batch(&batches.parts)?;
+                Ok::<(), ConflictableTransactionError<()>>(())
+            });
+        match done {
+            Ok(()) => {}
+            Err(TransactionError::Storage(error)) => return Err(error.into()),
+            Err(TransactionError::Abort(())) => {
+                return Err(StoreError::Damaged { tree: LOG, why: "a transaction that never aborts did".to_owned() });
+            }
+        }
+        self.db.flush()?;
+        self.db_file.sync_data().map_err(StoreError::io("syncing db"))?;
+        if let Some((origin, witness)) = &mut self.witness
+            && let Some(head) = heads.get(origin)
+        {
+            witness.write(origin, head)?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Batches {
+    orders: sled::Batch,
+    docs: sled::Batch,
+    index: sled::Batch,
+    log: sled::Batch,
+    notes: sled::Batch,
+    parts: sled::Batch,
+}
+
+impl Batches {
+    fn of(store: &SledStore, writes: &Writes, heads: &BTreeMap<OriginId, Head>) -> Self {
+        let mut batches = Self::default();
+        for (key, bytes) in &writes.docs {
+            let (_, tag, _, stored_key) = store.place(key);
+            let value = wrap(&mut batches.parts, tag, &stored_key, bytes);
+            let batch = if key.is_order() { &mut batches.orders } else { &mut batches.docs };
+            batch.insert(stored_key, value);
+        }
+        for (key, put) in &writes.index {
+            if *put {
+                batches.index.insert(key.as_slice(), &[] as &[u8]);
+            } else {
+                batches.index.remove(key.as_slice());
+            }
+        }
+        for entry in &writes.log {
+            let key = log_key(&entry.origin, entry.head.seq, 0);
+            let mut bytes = entry.head.hash.0.to_vec();
+            bytes.extend_from_slice(&entry.bytes);
+            let value = wrap(&mut batches.parts, b'l', &key, &bytes);
+            batches.log.insert(key, value);
+        }
+        for seal in &writes.seals {
+            let key = log_key(&seal.origin, seal.seq, 1);
+            let value = wrap(&mut batches.parts, b'l', &key, &seal.signature);
+            batches.log.insert(key, value);
+        }
+        for (origin, head) in heads {
+            let mut key = HEAD_NOTE.to_vec();
+            key.extend_from_slice(origin.as_bytes());
+            let value = wrap(&mut batches.parts, b'n', &key, &minicbor::to_vec(head).unwrap_or_default());
+            batches.notes.insert(key, value);
+        }
+        for (name, bytes) in &writes.notes {
+            let value = wrap(&mut batches.parts, b'n', name, bytes);
+            batches.notes.insert(name.as_slice(), value);
+        }
+        batches
+    }
+}
+
+/// Puts schema byte and CRC before a value; what is large goes into parts.
+fn wrap(parts: &mut sled::Batch, tag: u8, key: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let crc = crc32fast::hash(bytes).to_be_bytes();
+    let mut value = Vec::with_capacity(5 + bytes.len().min(PART_BYTES));
+    if bytes.len() <= PART_BYTES {
+        value.push(SCHEMA_WHOLE);
+        value.extend_from_slice(&crc);
+        value.extend_from_slice(bytes);
+        return value;
+    }
+    let mut count = 0u16;
+    for part in bytes.chunks(PART_BYTES) {
+        parts.insert(part_key(tag, key, count), part);
+        count += 1;
+    }
+    value.push(SCHEMA_PARTS);
+    value.extend_from_slice(&crc);
+    value.extend_from_slice(&count.to_be_bytes());
+    value
+}
+
+fn part_key(tag: u8, key: &[u8], part: u16) -> Vec<u8> {
+    let mut stored = vec![tag];
+    stored.extend_from_slice(key);
+    stored.extend_from_slice(&part.to_be_bytes());
+    stored
+}
+
+fn log_key(origin: &OriginId, seq: u64, what: u8) -> Vec<u8> {
+    let mut key = Vec::with_capacity(25);
+    key.extend_from_slice(origin.as_bytes());
+    key.extend_from_slice(&seq.to_be_bytes());
+    key.push(what);
+    key
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without words").to_owned()
+}
+
+/// Moves a directory that does not open out of the way, under a name that tells when; answers the new name.
+pub fn move_aside(dir: &Path, stamp: u64) -> Result<PathBuf, StoreError> {
+    let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or("store");
+    let aside = dir.with_file_name(format!("{name}.damaged-{stamp}"));
+    std::fs::rename(dir, &aside).map_err(StoreError::io(format!("moving {} aside", dir.display())))?;
+    files::sync_dir(dir.parent().unwrap_or(Path::new(".")))?;
+    Ok(aside)
+}
+
+impl SiteStore for SledStore {
+    type Error = StoreError;
+
+    async fn heads(&self) -> Result<BTreeMap<OriginId, Head>, StoreError> {
+        self.log_heads()
+    }
+
+    async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
+    async fn load_site(&self) -> Result<Vec<(DocKey, Vec<u8>)>, StoreError> {
+        self.site_docs()
+    }
+
+    async fn index(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.index_range(from, to, limit)
+    }
+
+    async fn log(&self, origin: &OriginId, from: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        self.log_from(origin, from, limit)
+    }
+
+    async fn note(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(&self.notes, b'n', NOTES, name)
+    }
+
+    async fn commit(&mut self, writes: Writes) -> Result<(), CommitError<StoreError>> {
+        let heads = self.check_gaps(&writes)?;
+        self.write(&writes, &heads).map_err(CommitError::Store)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Sends work to the store thread, the only writer of this node's data.
+
+use crate::clock::Clock;
+use crate::store::StoreError;
+use crate::store::replica::{Flushed, Replica};
+use crate::store::store_thread::{self, Job, StoreHealth};
+use pilotlight_sync::doc::change::{Change, CommitTooLarge};
+use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::timestamp::Timestamp;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that may wait for the store thread.
+pub const REQUESTS_MAX: usize = 4096;
+
+/// What a plan wants written, and what it answers once that is durable.
+pub struct Plan<A> {
+    /// Who causes it.
+    pub by: Actor,
+    /// One commit; with no changes nothing is written.
+    pub changes: Vec<Change>,
+    /// Reads the answer from the state after the changes; it is sent when they are durable.
+    pub answer: Box<dyn FnOnce(&Replica) -> A + Send>,
+}
+
+impl<A> std::fmt::Debug for Plan<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan").field("by", &self.by).field("changes", &self.changes.len()).finish_non_exhaustive()
+    }
+}
+
+impl<A: Send + 'static> Plan<A> {
+    /// Writes nothing and answers this.
+    pub fn answer_only(by: Actor, answer: A) -> Self {
+        Self { by, changes: Vec::new(), answer: Box::new(move |_| answer) }
+    }
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError<R> {
+    /// The plan says no. Nothing was written.
+    #[error("refused")]
+    Refused(R),
+    /// The changes do not fit into one commit. Nothing was written.
+    #[error(transparent)]
+    TooLarge(#[from] CommitTooLarge),
+    /// Whether it was written is unknown: ask again with the same id.
+    #[error("the disk did not confirm; whether it was written is unknown")]
+    Unknown,
+    /// The store is closed, or so busy that the request was not taken. Nothing was written.
+    #[error("the store takes no requests now")]
+    Closed,
+    /// Stored data could not be read. Nothing was written.
+    #[error("stored data could not be read")]
+    Damaged(#[source] Arc<StoreError>),
+}
+
+/// Why a plan could not be made: it was refused, or what it needs cannot be read.
+#[derive(Debug)]
+pub enum PlanError<R> {
+    /// The plan says no.
+    Refused(R),
+    /// Stored data could not be read.
+    Damaged(StoreError),
+}
+
+impl<R> From<StoreError> for PlanError<R> {
+    fn from(error: StoreError) -> Self {
+        Self::Damaged(error)
+    }
+}
+
+/// Sends work to the store thread.
+#[derive(Debug, Clone)]
+pub struct StoreHandle {
+    jobs: mpsc::Sender<Job>,
+    health: Arc<StoreHealth>,
+}
+
+impl StoreHandle {
+    /// Starts the store thread. `open` is called now and again after each failure; `publish` hears of each flushed group.
+    pub fn start(
+        open: impl FnMut() -> Result<Replica, StoreError> + Send + 'static,
+        publish: impl FnMut(&Replica, &Flushed) + Send + 'static,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel(REQUESTS_MAX);
+        let health = store_thread::spawn(queue, Box::new(open), Box::new(publish), clock)?;
+        Ok(Self { jobs, health })
+    }
+
+    /// Runs a plan and resolves once what it wrote would survive a power cut.
+    pub async fn run<A, R>(
+        &self,
+        plan: impl FnOnce(&Replica, Timestamp) -> Result<Plan<A>, PlanError<R>> + Send + 'static,
+    ) -> Result<A, RunError<R>>
+    where
+        A: Send + 'static,
+        R: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |replica, now| {
+            let outcome = carry_out(replica, now, plan);
+            Box::new(move |flushed| {
+                let answered = if flushed { outcome } else { Err(RunError::Unknown) };
+                // A caller that has gone away asks again with the same id.
+                let _gone = reply.send(answered);
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| RunError::Closed)?;
+        answer.await.map_err(|_| RunError::Unknown)?
+    }
+
+    /// Reads the live state, after everything that was asked before is durable.
+    pub async fn read<A: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Replica, Timestamp) -> Result<A, StoreError> + Send + 'static,
+    ) -> Result<A, RunError<std::convert::Infallible>> {
+        self.run(move |replica, now| Ok(Plan::answer_only(Actor::System, read(replica, now)?))).await
+    }
+
+    /// How the thread is.
+    pub fn health(&self) -> &StoreHealth {
+        &self.health
+    }
+}
+
+fn carry_out<A, R>(
+    replica: &mut Replica,
+    now: Timestamp,
+    plan: impl FnOnce(&Replica, Timestamp) -> Result<Plan<A>, PlanError<R>>,
+) -> Result<A, RunError<R>> {
+    let plan = match plan(replica, now) {
+        Ok(plan) => plan,
+        Err(PlanError::Refused(refusal)) => return Err(RunError::Refused(refusal)),
+        Err(PlanError::Damaged(error)) => {
+            tracing::error!(%error, "stored data could not be read");
+            return Err(RunError::Damaged(Arc::new(error)));
+        }
+    };
+    if !plan.changes.is_empty() {
+        replica.commit(plan.by, now, &plan.changes)?;
+    }
+    Ok((plan.answer)(replica))
+}

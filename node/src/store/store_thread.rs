@@ -1,0 +1,184 @@
+//! The one thread that writes: takes what is queued, runs it on the replica in sequence, flushes once, then answers all.
+//!
+//! After a failed flush or a panic the replica is dropped and read again from the disk; whoever waited hears *unknown*.
+
+use crate::clock::Clock;
+use crate::store::StoreError;
+use crate::store::replica::{Flushed, Replica};
+use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::limits::GROUP_COMMITS_MAX;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::mpsc;
+
+/// Answers a request, knowing whether the group became durable.
+pub(crate) type Answer = Box<dyn FnOnce(bool) + Send>;
+/// A request: changes the replica, and leaves what is to be answered.
+pub(crate) type Job = Box<dyn FnOnce(&mut Replica, Timestamp) -> Answer + Send>;
+type Open = Box<dyn FnMut() -> Result<Replica, StoreError> + Send>;
+type Publish = Box<dyn FnMut(&Replica, &Flushed) + Send>;
+
+/// How the store thread is, for health and metrics.
+#[derive(Debug, Default)]
+pub struct StoreHealth {
+    closed: AtomicBool,
+    busy_since_ms: AtomicU64,
+    live_orders: AtomicU64,
+    groups: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl StoreHealth {
+    /// Whether the store could not be opened again after a failure.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Since when the thread has been busy with one group; `None` while it waits for work.
+    pub fn busy_since(&self) -> Option<Timestamp> {
+        Some(self.busy_since_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0).map(Timestamp)
+    }
+
+    /// Orders in memory.
+    pub fn live_orders(&self) -> u64 {
+        self.live_orders.load(Ordering::Relaxed)
+    }
+
+    /// Groups flushed since the start.
+    pub fn groups(&self) -> u64 {
+        self.groups.load(Ordering::Relaxed)
+    }
+}
+
+struct StoreThread {
+    queue: mpsc::Receiver<Job>,
+    open: Open,
+    publish: Publish,
+    clock: Clock,
+    health: Arc<StoreHealth>,
+}
+
+/// Opens the store and starts the thread. It ends when the last handle is dropped, after finishing what was queued.
+pub(crate) fn spawn(
+    queue: mpsc::Receiver<Job>,
+    mut open: Open,
+    mut publish: Publish,
+    clock: Clock,
+) -> Result<Arc<StoreHealth>, StoreError> {
+    let replica = open()?;
+    let health = Arc::new(StoreHealth::default());
+    health.live_orders.store(replica.live_count() as u64, Ordering::Relaxed);
+    publish(&replica, &everything(&replica));
+    let thread = StoreThread { queue, open, publish, clock, health: health.clone() };
+    std::thread::Builder::new()
+        .name("store".to_owned())
+        .spawn(move || thread.run(replica))
+        .map_err(StoreError::io("starting the store thread"))?;
+    Ok(health)
+}
+
+/// What screens are told at the start and after the state was read again: all of it.
+fn everything(replica: &Replica) -> Flushed {
+    Flushed {
+        position: replica.position(),
+        orders: replica.live_orders().map(|(id, order)| (*id, order.clone())).collect(),
+        gone: Vec::new(),
+        menu: true,
+        availability: true,
+        people: true,
+    }
+}
+
+impl StoreThread {
+    fn run(mut self, replica: Replica) {
+        let mut replica = Some(replica);
+        while let Some(first) = self.queue.blocking_recv() {
+            self.health.busy_since_ms.store(self.clock.now().0.max(1), Ordering::Relaxed);
+            let group = self.drain(first);
+            match replica.take() {
+                Some(open) => replica = self.run_group(open, group),
+                // Dropping a job drops its reply: the caller hears `Unknown` and asks again.
+                None => drop(group),
+            }
+            if replica.is_none() {
+                replica = self.reopen();
+            }
+            let live = replica.as_ref().map_or(0, Replica::live_count);
+            self.health.live_orders.store(live as u64, Ordering::Relaxed);
+            self.health.busy_since_ms.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn drain(&mut self, first: Job) -> Vec<Job> {
+        let mut group = Vec::with_capacity(32);
+        group.push(first);
+        while group.len() < GROUP_COMMITS_MAX
+            && let Ok(next) = self.queue.try_recv()
+        {
+            group.push(next);
+        }
+        group
+    }
+
+    /// Runs and flushes a group. `None` when the replica can no longer be trusted.
+    fn run_group(&mut self, mut replica: Replica, group: Vec<Job>) -> Option<Replica> {
+        let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
+        let commits = group.len() as u64;
+        let now = self.clock.now();
+        for job in group {
+            match catch_unwind(AssertUnwindSafe(|| job(&mut replica, now))) {
+                Ok(answer) => answers.push(answer),
+                Err(_) => {
+                    tracing::error!("a request panicked in the store thread; the state is read again from the disk");
+                    answers.into_iter().for_each(|answer| answer(false));
+                    return None;
+                }
+            }
+        }
+        if !replica.is_staged() {
+            answers.into_iter().for_each(|answer| answer(true));
+            return Some(replica);
+        }
+        match catch_unwind(AssertUnwindSafe(|| replica.flush())) {
+            Ok(Ok(flushed)) => {
+                answers.into_iter().for_each(|answer| answer(true));
+                (self.publish)(&replica, &flushed);
+                self.health.groups.fetch_add(1, Ordering::Relaxed);
+                self.health.commits.fetch_add(commits, Ordering::Relaxed);
+                Some(replica)
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, source = ?std::error::Error::source(&error), "a flush failed; the store is closed and opened again");
+                answers.into_iter().for_each(|answer| answer(false));
+                None
+            }
+            Err(_) => {
+                tracing::error!("a flush panicked; the store is closed and opened again");
+                answers.into_iter().for_each(|answer| answer(false));
+                None
+            }
+        }
+    }
+
+    fn reopen(&mut self) -> Option<Replica> {
+        let opened = catch_unwind(AssertUnwindSafe(|| (self.open)()));
+        match opened {
+            Ok(Ok(replica)) => {
+                self.health.closed.store(false, Ordering::Relaxed);
+                (self.publish)(&replica, &everything(&replica));
+                Some(replica)
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the store could not be opened again; tried once more with the next request");
+                self.health.closed.store(true, Ordering::Relaxed);
+                None
+            }
+            Err(_) => {
+                tracing::error!("the store panicked while it was opened again; tried once more with the next request");
+                self.health.closed.store(true, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! A bounded counter split into rights: no partition and no race spends what is not there.
+//!
+//! Source: Balegas et al., Extending Eventually Consistent Cloud Databases for Enforcing Numeric Invariants, 2015, with cells for
+//! *returned*, and retired rows. Cells only grow, are written only by their row's origin and carried as absolute values.
+
+use crate::crdt::codec::vclock;
+use crate::domain::id::OriginId;
+use crdts::{CmRDT, CvRDT, Dot, VClock};
+use minicbor::{Decode, Encode};
+use std::collections::BTreeMap;
+
+/// The cells of one row: what its origin has done in all. `given` names the receivers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Row {
+    /// R[i,i]: added by deliveries and counts.
+    #[n(0)]
+    pub added: u64,
+    /// U[i]: used by sales and waste.
+    #[n(1)]
+    pub used: u64,
+    /// Z[i]: returned by cancellations.
+    #[n(2)]
+    pub returned: u64,
+    /// R[i,j]: rights given to others.
+    #[n(3)]
+    pub given: BTreeMap<OriginId, u64>,
+}
+
+/// A right that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{wanted} wanted, and the rights here are {rights}")]
+pub struct NoRights {
+    /// What was asked.
+    pub wanted: u64,
+    /// What is left.
+    pub rights: u64,
+}
+
+/// All rows of one counter.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct BoundedCounter {
+    #[cbor(n(0), with = "vclock")]
+    added: VClock<OriginId>,
+    #[cbor(n(1), with = "vclock")]
+    used: VClock<OriginId>,
+    #[cbor(n(2), with = "vclock")]
+    returned: VClock<OriginId>,
+    /// Giver to receivers.
+    #[n(3)]
+    given: BTreeMap<OriginId, Given>,
+    /// Rows that a fence has retired: no stock any more.
+    #[cbor(n(4), with = "vclock")]
+    retired: VClock<OriginId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(transparent)]
+struct Given(#[cbor(with = "vclock")] VClock<OriginId>);
+
+impl BoundedCounter {
+    /// What this row has done in all.
+    pub fn row(&self, origin: &OriginId) -> Row {
+        let given = self.given.get(origin).map(|given| given.0.dots.clone()).unwrap_or_default();
+        Row { added: self.added.get(origin), used: self.used.get(origin), returned: self.returned.get(origin), given }
+    }
+
+    /// Takes a row's cells in: each the higher of both (SPEC S1).
+    pub fn join_row(&mut self, origin: OriginId, row: &Row) {
+        self.added.apply(Dot::new(origin, row.added));
+        self.used.apply(Dot::new(origin, row.used));
+        self.returned.apply(Dot::new(origin, row.returned));
+        if !row.given.is_empty() {
+            let given = self.given.entry(origin).or_default();
+            for (to, amount) in &row.given {
+                given.0.apply(Dot::new(*to, *amount));
+            }
+        }
+    }
+
+    /// Takes in that a fence has ended this origin.
+    pub fn retire(&mut self, origin: OriginId) {
+        self.retired.apply(Dot::new(origin, 1));
+    }
+
+    /// Joins two counters, cell by cell (SPEC S1).
+    pub fn merge(&mut self, other: Self) {
+        self.added.merge(other.added);
+        self.used.merge(other.used);
+        self.returned.merge(other.returned);
+        self.retired.merge(other.retired);
+        for (giver, given) in other.given {
+            self.given.entry(giver).or_default().0.merge(given.0);
+        }
+    }
+
+    /// What this origin may still use or give. A stale view of *others* only lowers it, so the check is safe (SPEC S2).
+    pub fn rights(&self, origin: &OriginId) -> u64 {
+        if self.retired.get(origin) > 0 {
+            return 0;
+        }
+        let received: u64 = self.given.values().map(|given| given.0.get(origin)).fold(0, u64::saturating_add);
+        let gained = self.added.get(origin).saturating_add(self.returned.get(origin)).saturating_add(received);
+        let given: u64 =
+            self.given.get(origin).map_or(0, |given| given.0.dots.values().copied().fold(0, u64::saturating_add));
+        gained.saturating_sub(self.used.get(origin).saturating_add(given))
+    }
+
+    /// Stock of the site: the rights of all live rows.
+    pub fn stock(&self) -> u64 {
+        self.origins().iter().map(|origin| self.rights(origin)).fold(0, u64::saturating_add)
+    }
+
+    /// What was used in all, what was returned taken off.
+    pub fn used(&self) -> u64 {
+        let sum = |clock: &VClock<OriginId>| clock.dots.values().copied().fold(0, u64::saturating_add);
+        sum(&self.used).saturating_sub(sum(&self.returned))
+    }
+
+    fn origins(&self) -> Vec<OriginId> {
+        let mut origins: Vec<_> = self.added.dots.keys().chain(self.returned.dots.keys()).copied().collect();
+        origins.extend(self.given.values().flat_map(|given| given.0.dots.keys().copied()));
+        origins.sort_unstable();
+        origins.dedup();
+        origins
+    }
+}
+
+impl Row {
+    /// This row after a delivery or a count; always allowed.
+    pub fn deliver(mut self, amount: u64) -> Self {
+        self.added = self.added.saturating_add(amount);
+        self
+    }
+
+    /// This row after using, when there is a right to (SPEC S2).
+    pub fn spend(mut self, amount: u64, rights: u64) -> Result<Self, NoRights> {
+        if amount > rights {
+            return Err(NoRights { wanted: amount, rights });
+        }
+        self.used = self.used.saturating_add(amount);
+        Ok(self)
+    }
+
+    /// This row after giving rights to another, when it has them (SPEC S2).
+    pub fn give(mut self, to: OriginId, amount: u64, rights: u64) -> Result<Self, NoRights> {
+        if amount > rights {
+            return Err(NoRights { wanted: amount, rights });
+        }
+        let cell = self.given.entry(to).or_default();
+        *cell = cell.saturating_add(amount);
+        Ok(self)
+    }
+
+    /// This row after taking back what it once used (SPEC S3).
+    pub fn take_back(mut self, amount: u64) -> Self {
+        self.returned = self.returned.saturating_add(amount).min(self.used);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn origin(n: u8) -> OriginId {
+        OriginId::from_bytes([n; 16])
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Add(u64),
+        Spend(u64),
+        TakeBack(u64),
+        Give(u8, u64),
+        Merge(u8),
+    }
+
+    fn step() -> impl Strategy<Value = (u8, Step)> {
+        let step = prop_oneof![
+            (0u64..50).prop_map(Step::Add),
+            (0u64..40).prop_map(Step::Spend),
+            (0u64..10).prop_map(Step::TakeBack),
+            (0u8..3, 0u64..30).prop_map(|(to, n)| Step::Give(to, n)),
+            (0u8..3).prop_map(Step::Merge),
+        ];
+        (0u8..3, step)
+    }
+
+    proptest! {
+        #[test]
+        fn s1_s2_replicas_converge_and_never_use_more_than_was_added(steps in prop::collection::vec(step(), 0..60)) {
+            let mut replicas = vec![BoundedCounter::default(); 3];
+            let (mut added, mut used) = (0u64, 0u64);
+            for (who, step) in steps {
+                let me = origin(who);
+                let here = &replicas[usize::from(who)];
+                let (row, rights) = (here.row(&me), here.rights(&me));
+                let next = match step {
+                    Step::Add(n) => { added += n; Ok(row.deliver(n)) }
+                    Step::Spend(n) => row.spend(n, rights).inspect(|_| used += n),
+                    Step::TakeBack(n) => {
+                        let back = n.min(row.used - row.returned);
+                        used -= back;
+                        Ok(row.take_back(back))
+                    }
+                    Step::Give(to, n) if to != who => row.give(origin(to), n, rights),
+                    Step::Give(..) => Ok(row),
+                    Step::Merge(from) => {
+                        let other = replicas[usize::from(from)].clone();
+                        replicas[usize::from(who)].merge(other);
+                        continue;
+                    }
+                };
+                if let Ok(next) = next {
+                    replicas[usize::from(who)].join_row(me, &next);
+                }
+                prop_assert!(used <= added, "oversold");
+            }
+            let mut all = BoundedCounter::default();
+            for replica in &replicas {
+                all.merge(replica.clone());
+            }
+            for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+                let mut other = BoundedCounter::default();
+                for at in order {
+                    other.merge(replicas[at].clone());
+                    other.merge(replicas[at].clone());
+                }
+                prop_assert_eq!(&other, &all);
+            }
+            prop_assert_eq!(all.stock(), added - used, "rights are conserved");
+            let bytes = minicbor::to_vec(&all).unwrap();
+            prop_assert_eq!(minicbor::decode::<BoundedCounter>(&bytes).unwrap(), all);
+        }
+    }
+
+    #[test]
+    fn s2_using_or_giving_without_a_right_is_refused() {
+        let row = Row::default().deliver(10);
+        assert_eq!(row.clone().spend(11, 10), Err(NoRights { wanted: 11, rights: 10 }));
+        assert_eq!(row.clone().give(origin(2), 11, 10), Err(NoRights { wanted: 11, rights: 10 }));
+        assert_eq!(row.spend(10, 10).map(|row| row.used), Ok(10));
+    }
+
+    #[test]
+    fn s3_a_row_takes_back_no_more_than_it_used() {
+        let row = Row::default().deliver(10).spend(4, 10).unwrap();
+        assert_eq!(row.take_back(9).returned, 4);
+    }
+
+    #[test]
+    fn s4_a_retired_row_is_no_stock() {
+        let mut counter = BoundedCounter::default();
+        counter.join_row(origin(1), &Row::default().deliver(10));
+        counter.join_row(origin(2), &Row::default().deliver(5));
+        counter.retire(origin(1));
+        assert_eq!((counter.rights(&origin(1)), counter.stock()), (0, 5));
+    }
+}

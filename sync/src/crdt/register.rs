@@ -1,0 +1,136 @@
+//! A register whose later write wins, where *later* means seen, then trusted clock, then hybrid clock, then origin.
+//!
+//! What a writer saw is always overruled by what it writes; a clock decides only between concurrent writes (SPEC W1).
+
+use crate::crdt::hlc::Hlc;
+use crate::domain::id::OriginId;
+use crdts::LWWReg;
+use minicbor::decode::Error as DecodeError;
+use minicbor::encode::{Error as EncodeError, Write};
+use minicbor::{Decode, Decoder, Encode, Encoder};
+
+/// When and by whom a register was written; compared field by field, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Stamp {
+    /// One more than the highest version its writer saw.
+    #[n(0)]
+    pub version: u64,
+    /// The writer's clock was within ten minutes of somebody else's.
+    #[n(1)]
+    pub clock_trusted: bool,
+    /// The writer's hybrid clock.
+    #[n(2)]
+    pub at: Hlc,
+    /// The writer.
+    #[n(3)]
+    pub origin: OriginId,
+}
+
+/// One value, or none yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register<T>(Option<LWWReg<T, Stamp>>);
+
+impl<T> Default for Register<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: PartialEq> Register<T> {
+    /// The shown value.
+    pub fn get(&self) -> Option<&T> {
+        self.0.as_ref().map(|register| &register.val)
+    }
+
+    /// The version that the next write must carry: one more than was seen here.
+    pub fn next_version(&self) -> u64 {
+        self.0.as_ref().map_or(1, |register| register.marker.version + 1)
+    }
+
+    /// Takes a write in; it is shown if its stamp is the highest.
+    pub fn write(&mut self, value: T, stamp: Stamp) {
+        match &mut self.0 {
+            Some(register) => register.update(value, stamp),
+            empty @ None => *empty = Some(LWWReg { val: value, marker: stamp }),
+        }
+    }
+
+    /// Joins two registers.
+    pub fn merge(&mut self, other: Self) {
+        if let Some(LWWReg { val, marker }) = other.0 {
+            self.write(val, marker);
+        }
+    }
+}
+
+impl<Ctx, T: Encode<Ctx>> Encode<Ctx> for Register<T> {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut Ctx) -> Result<(), EncodeError<W::Error>> {
+        match &self.0 {
+            None => e.array(0)?.ok(),
+            Some(register) => {
+                e.array(2)?;
+                register.val.encode(e, ctx)?;
+                register.marker.encode(e, ctx)
+            }
+        }
+    }
+}
+
+impl<'b, Ctx, T: Decode<'b, Ctx>> Decode<'b, Ctx> for Register<T> {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut Ctx) -> Result<Self, DecodeError> {
+        let at = d.position();
+        match d.array()? {
+            Some(0) => Ok(Self(None)),
+            Some(2) => Ok(Self(Some(LWWReg { val: T::decode(d, ctx)?, marker: Stamp::decode(d, ctx)? }))),
+            _ => Err(DecodeError::message("a register is empty or a value and its stamp").at(at)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(version: u64, clock_trusted: bool, at: u64, origin: u8) -> Stamp {
+        Stamp { version, clock_trusted, at: Hlc(at), origin: OriginId::from_bytes([origin; 16]) }
+    }
+
+    #[test]
+    fn w1_what_was_seen_is_overruled_and_clocks_decide_only_between_concurrent_writes() {
+        let order = [
+            stamp(1, false, 900, 9),
+            stamp(1, true, 5, 1),
+            stamp(1, true, 6, 1),
+            stamp(1, true, 6, 2),
+            stamp(2, false, 1, 1),
+        ];
+        for (at, low) in order.iter().enumerate() {
+            for high in &order[at + 1..] {
+                let (mut a, mut b) = (Register::default(), Register::default());
+                a.write("low", *low);
+                a.write("high", *high);
+                b.write("high", *high);
+                b.write("low", *low);
+                assert_eq!(a.get(), Some(&"high"));
+                assert_eq!(a, b);
+                let mut c = Register::default();
+                c.write("low", *low);
+                c.merge(b.clone());
+                c.merge(b);
+                assert_eq!(a, c);
+            }
+        }
+    }
+
+    #[test]
+    fn w1_a_write_carries_one_more_than_the_highest_version_seen() {
+        let mut register = Register::default();
+        assert_eq!(register.next_version(), 1);
+        register.write(7, stamp(4, true, 1, 1));
+        assert_eq!(register.next_version(), 5);
+        let bytes = minicbor::to_vec(&register).unwrap();
+        assert_eq!(minicbor::decode::<Register<i32>>(&bytes).unwrap(), register);
+        let empty = minicbor::to_vec(Register::<i32>::default()).unwrap();
+        assert_eq!(minicbor::decode::<Register<i32>>(&empty).unwrap(), Register::default());
+    }
+}

@@ -1,0 +1,266 @@
+//! Changes and commits: what is written, numbered, chained and sent.
+//!
+//! A commit is a list of changes that belong together. Each change is a kind and a body, so that a replica that does not know
+//! a kind can keep it and pass it on byte for byte (SPEC C4).
+
+use crate::crdt::counter::Row;
+use crate::crdt::hlc::Hlc;
+use crate::doc::order::OrderFact;
+use crate::doc::people::{Device, Person};
+use crate::doc::site::{Day, Off, Receipt, Settings};
+use crate::domain::id::{
+    CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, OriginId, StaffId,
+};
+use crate::domain::menu::{Category, Ingredient, MenuItem, ModifierGroup, Station, StationId};
+use crate::domain::role::Actor;
+use crate::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX};
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+/// A write of a register: the whole value, or that it is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Write<K, T> {
+    /// Which register.
+    #[n(0)]
+    pub key: K,
+    /// Its value; `None` removes it.
+    #[n(1)]
+    pub value: Option<T>,
+    /// One more than the highest version its writer saw.
+    #[n(2)]
+    pub version: u64,
+}
+
+/// One replicated edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Something happened to an order.
+    Order(OrderId, OrderFact),
+    /// The writer's own row of an ingredient's stock, all cells absolute.
+    Stock(IngredientId, Row),
+    /// An origin was ended; its rows are no stock any more.
+    Fence(OriginId),
+    /// A menu item.
+    Item(Write<MenuItemId, MenuItem>),
+    /// A heading.
+    Category(Write<CategoryId, Category>),
+    /// A modifier group.
+    Group(Write<GroupId, ModifierGroup>),
+    /// An ingredient.
+    Ingredient(Write<IngredientId, Ingredient>),
+    /// A station.
+    Station(Write<StationId, Station>),
+    /// Staff took an item off sale, or put it back (`None`).
+    EightySix(Write<MenuItemId, Off>),
+    /// A device.
+    Device(Write<DeviceId, Device>),
+    /// A person.
+    Person(Write<StaffId, Person>),
+    /// A delivery was booked, in the commit that raises the stock.
+    Receipt(IntentId, Receipt),
+    /// A business day began.
+    Day(Day),
+    /// The site's settings.
+    Settings(Write<(), Settings>),
+    /// Written by a later version: kept, passed on, without effect.
+    Unknown(RawChange),
+}
+
+/// A change as it is stored and sent.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RawChange {
+    /// Which kind of change; never reused.
+    #[n(0)]
+    pub kind: u16,
+    /// Its canonical bytes.
+    #[n(1)]
+    pub body: ByteVec,
+}
+
+/// Changes applied together, as one number of their origin's log.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Commit {
+    /// Who wrote it.
+    #[n(0)]
+    pub origin: OriginId,
+    /// Its number: from 1, without gaps.
+    #[n(1)]
+    pub seq: u64,
+    /// When, by its writer's hybrid clock.
+    #[n(2)]
+    pub at: Hlc,
+    /// Whether the writer's clock was trusted.
+    #[n(3)]
+    pub clock_trusted: bool,
+    /// Who caused it.
+    #[n(4)]
+    pub by: Actor,
+    /// What its writer had newly seen of others: applied when these are.
+    #[n(5)]
+    pub seen: Vec<Seen>,
+    /// The changes, in order.
+    #[n(6)]
+    pub changes: Vec<RawChange>,
+}
+
+/// A commit of another origin that its writer had seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Seen {
+    /// Whose.
+    #[n(0)]
+    pub origin: OriginId,
+    /// Up to which number.
+    #[n(1)]
+    pub seq: u64,
+}
+
+/// Why changes do not fit into one commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CommitTooLarge {
+    /// Too many bytes.
+    #[error("the commit has {bytes} bytes; {} is the most", COMMIT_BYTES_MAX)]
+    Bytes {
+        /// So many.
+        bytes: usize,
+    },
+    /// Too many changes.
+    #[error("the commit has {changes} changes; {} is the most", COMMIT_CHANGES_MAX)]
+    Changes {
+        /// So many.
+        changes: usize,
+    },
+}
+
+/// A body that is not what its kind says.
+#[derive(Debug, thiserror::Error)]
+#[error("change {index} of kind {kind} cannot be read")]
+pub struct UnreadableChange {
+    /// Which change of the commit.
+    pub index: usize,
+    /// Its kind.
+    pub kind: u16,
+    /// What the decoder said.
+    #[source]
+    pub source: minicbor::decode::Error,
+}
+
+impl Commit {
+    /// Its canonical bytes, within the limits (SPEC C3).
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CommitTooLarge> {
+        if self.changes.len() > COMMIT_CHANGES_MAX {
+            return Err(CommitTooLarge::Changes { changes: self.changes.len() });
+        }
+        let bytes = to_vec(self);
+        if bytes.len() > COMMIT_BYTES_MAX {
+            return Err(CommitTooLarge::Bytes { bytes: bytes.len() });
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a commit back.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, minicbor::decode::Error> {
+        minicbor::decode(bytes)
+    }
+
+    /// Its changes, in order.
+    pub fn changes(&self) -> Result<Vec<Change>, UnreadableChange> {
+        let read = |(index, raw): (usize, &RawChange)| {
+            Change::from_raw(raw).map_err(|source| UnreadableChange { index, kind: raw.kind, source })
+        };
+        self.changes.iter().enumerate().map(read).collect()
+    }
+}
+
+impl Change {
+    /// As it is stored and sent.
+    pub fn to_raw(&self) -> RawChange {
+        let raw = |kind: u16, body: Vec<u8>| RawChange { kind, body: body.into() };
+        match self {
+            Self::Order(order, fact) => raw(1, to_vec((order, fact))),
+            Self::Stock(ingredient, row) => raw(2, to_vec((ingredient, row))),
+            Self::Fence(origin) => raw(3, to_vec(origin)),
+            Self::Item(write) => raw(10, to_vec(write)),
+            Self::Category(write) => raw(11, to_vec(write)),
+            Self::Group(write) => raw(12, to_vec(write)),
+            Self::Ingredient(write) => raw(13, to_vec(write)),
+            Self::Station(write) => raw(14, to_vec(write)),
+            Self::EightySix(write) => raw(15, to_vec(write)),
+            Self::Device(write) => raw(20, to_vec(write)),
+            Self::Person(write) => raw(21, to_vec(write)),
+            Self::Receipt(intent, receipt) => raw(22, to_vec((intent, receipt))),
+            Self::Day(day) => raw(23, to_vec(day)),
+            Self::Settings(write) => raw(24, to_vec(write)),
+            Self::Unknown(unknown) => unknown.clone(),
+        }
+    }
+
+    /// Reads a stored change; a kind that this version does not know stays as it is.
+    pub fn from_raw(raw: &RawChange) -> Result<Self, minicbor::decode::Error> {
+        let body = raw.body.as_slice();
+        Ok(match raw.kind {
+            1 => minicbor::decode(body).map(|(order, fact)| Self::Order(order, fact))?,
+            2 => minicbor::decode(body).map(|(ingredient, row)| Self::Stock(ingredient, row))?,
+            3 => Self::Fence(minicbor::decode(body)?),
+            10 => Self::Item(minicbor::decode(body)?),
+            11 => Self::Category(minicbor::decode(body)?),
+            12 => Self::Group(minicbor::decode(body)?),
+            13 => Self::Ingredient(minicbor::decode(body)?),
+            14 => Self::Station(minicbor::decode(body)?),
+            15 => Self::EightySix(minicbor::decode(body)?),
+            20 => Self::Device(minicbor::decode(body)?),
+            21 => Self::Person(minicbor::decode(body)?),
+            22 => minicbor::decode(body).map(|(intent, receipt)| Self::Receipt(intent, receipt))?,
+            23 => Self::Day(minicbor::decode(body)?),
+            24 => Self::Settings(minicbor::decode(body)?),
+            _ => Self::Unknown(raw.clone()),
+        })
+    }
+}
+
+/// Canonical bytes of a value. Writing into memory cannot fail.
+pub(crate) fn to_vec<T: Encode<()>>(value: T) -> Vec<u8> {
+    minicbor::to_vec(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::timestamp::Timestamp;
+
+    fn commit(changes: Vec<RawChange>) -> Commit {
+        Commit {
+            origin: OriginId::derived(&["o"]),
+            seq: 1,
+            at: Hlc::default().tick(Timestamp(5)),
+            clock_trusted: true,
+            by: Actor::System,
+            seen: vec![],
+            changes,
+        }
+    }
+
+    #[test]
+    fn c3_a_commit_over_its_limits_is_refused_by_name() {
+        let big = RawChange { kind: 999, body: vec![0; COMMIT_BYTES_MAX].into() };
+        assert!(matches!(commit(vec![big]).to_bytes(), Err(CommitTooLarge::Bytes { .. })));
+        let tiny = RawChange { kind: 999, body: vec![].into() };
+        assert!(matches!(commit(vec![tiny; COMMIT_CHANGES_MAX + 1]).to_bytes(), Err(CommitTooLarge::Changes { .. })));
+    }
+
+    #[test]
+    fn c4_a_change_of_an_unknown_kind_survives_a_round_trip_byte_for_byte() {
+        let unknown = RawChange { kind: 60_000, body: vec![1, 2, 3].into() };
+        let fence = Change::Fence(OriginId::derived(&["x"]));
+        let bytes = commit(vec![unknown.clone(), fence.to_raw()]).to_bytes().unwrap();
+        let read = Commit::from_bytes(&bytes).unwrap();
+        assert_eq!(read.changes().unwrap(), [Change::Unknown(unknown), fence]);
+        assert_eq!(read.to_bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn c4_a_known_kind_with_a_broken_body_is_named() {
+        let broken = RawChange { kind: 2, body: vec![0xff].into() };
+        let error = commit(vec![broken]).changes().unwrap_err();
+        assert_eq!((error.index, error.kind), (0, 2));
+    }
+}

@@ -1,0 +1,8 @@
+//! Replicated documents: merge laws of `crdt` joined with the nouns of `domain`.
+
+pub mod change;
+pub mod key;
+pub mod order;
+pub mod order_view;
+pub mod people;
+pub mod site;

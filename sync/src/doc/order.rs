@@ -1,0 +1,225 @@
+//! One order as replicas keep it: facts, and nothing but facts.
+//!
+//! Writers: see each fact. Readers: all screens.
+//! Merge: set union of facts; the shown state is the fold in `order_view`.
+//! Retention: as SPEC, Compaction.
+
+use crate::crdt::facts::{Fact, Facts};
+use crate::domain::business_day::DayNumber;
+use crate::domain::id::{DeviceId, IntentId, LineId, PaymentId};
+use crate::domain::money::Currency;
+use crate::domain::order::{Channel, Fulfilment};
+use crate::domain::payment::{CommercialPhase, DeliveryPhase, PaymentPhase};
+use crate::domain::pricing::PricedLine;
+use crate::domain::role::Actor;
+use crate::domain::ticket::{EpochKind, TicketKey, TicketPhase};
+use crate::domain::timestamp::Timestamp;
+use minicbor::{Decode, Encode};
+
+/// What an order was when it was placed; written once.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Header {
+    /// When the node took it.
+    #[n(0)]
+    pub placed_at: Timestamp,
+    /// Where it was taken.
+    #[n(1)]
+    pub channel: Channel,
+    /// How the guest gets it.
+    #[n(2)]
+    pub fulfilment: Fulfilment,
+    /// At which table.
+    #[n(3)]
+    pub table: Option<String>,
+    /// Said to the kitchen.
+    #[n(4)]
+    pub note: Option<String>,
+    /// What was wanted, at the prices of then.
+    #[n(5)]
+    pub lines: Vec<PricedLine>,
+    /// Of all amounts.
+    #[n(6)]
+    pub currency: Currency,
+    /// The device that took it.
+    #[n(7)]
+    pub device: Option<DeviceId>,
+    /// The menu that priced it.
+    #[n(8)]
+    pub menu_version: u64,
+}
+
+/// A line that came later.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct AddedLine {
+    /// What is wanted, at the price of then.
+    #[n(0)]
+    pub line: PricedLine,
+    /// The line it takes the place of.
+    #[n(1)]
+    pub replaces: Option<LineId>,
+    /// The epoch of its station's ticket that cooks it.
+    #[n(2)]
+    pub epoch: u32,
+}
+
+/// One thing that happened to an order.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum OrderFact {
+    /// It was taken. By the device's node, or the relay.
+    #[n(0)]
+    Placed(#[n(0)] Box<Header>),
+    /// It will be made, and has a number for people. By the owner node.
+    #[n(1)]
+    Accepted {
+        /// The business day that the number belongs to.
+        #[n(0)]
+        day: DayNumber,
+        /// The origin's letters.
+        #[n(1)]
+        letter: String,
+        /// The origin's counter on that day.
+        #[n(2)]
+        counter: u32,
+    },
+    /// Lines came later. By any node.
+    #[n(2)]
+    LinesAdded {
+        /// The request, so that sending it twice adds once.
+        #[n(0)]
+        intent: IntentId,
+        /// What.
+        #[n(1)]
+        lines: Vec<AddedLine>,
+    },
+    /// A line is not wanted. By any node.
+    #[n(3)]
+    LineVoided {
+        /// The request.
+        #[n(0)]
+        intent: IntentId,
+        /// Which.
+        #[n(1)]
+        line: LineId,
+        /// Why, in a person's words.
+        #[n(2)]
+        why: String,
+    },
+    /// A ticket reached a phase. By any node.
+    #[n(4)]
+    Phase {
+        /// Which ticket.
+        #[n(0)]
+        ticket: TicketKey,
+        /// In which epoch.
+        #[n(1)]
+        epoch: u32,
+        /// What it reached.
+        #[n(2)]
+        phase: TicketPhase,
+    },
+    /// A ticket was opened again. By any node.
+    #[n(5)]
+    EpochOpened {
+        /// Which ticket.
+        #[n(0)]
+        ticket: TicketKey,
+        /// The new epoch.
+        #[n(1)]
+        epoch: u32,
+        /// What for.
+        #[n(2)]
+        kind: EpochKind,
+    },
+    /// One line is done, or not after all; the later tap counts. By any node.
+    #[n(6)]
+    LineDone {
+        /// Which.
+        #[n(0)]
+        line: LineId,
+        /// In which epoch.
+        #[n(1)]
+        epoch: u32,
+        /// Done or not.
+        #[n(2)]
+        done: bool,
+    },
+    /// A screen or printer has shown the ticket. By any node.
+    #[n(7)]
+    Acknowledged {
+        /// Which ticket.
+        #[n(0)]
+        ticket: TicketKey,
+        /// In which epoch.
+        #[n(1)]
+        epoch: u32,
+    },
+    /// A cook has noticed that a line was added, changed or voided. By any node.
+    #[n(8)]
+    LineSeen {
+        /// Which.
+        #[n(0)]
+        line: LineId,
+    },
+    /// The whole order is not wanted. By the owner node.
+    #[n(9)]
+    Cancelled {
+        /// Why, in a person's words.
+        #[n(0)]
+        why: String,
+    },
+    /// The stock of these lines was given back, in the commit of this fact. By the row that paid.
+    #[n(10)]
+    StockReturned {
+        /// Which.
+        #[n(0)]
+        lines: Vec<LineId>,
+    },
+    /// A payment reached a phase. By its recorder.
+    #[n(11)]
+    Payment {
+        /// Which.
+        #[n(0)]
+        payment: PaymentId,
+        /// What it reached.
+        #[n(1)]
+        phase: PaymentPhase,
+        /// How much, in minor units.
+        #[n(2)]
+        amount_minor: i64,
+    },
+    /// A refund was settled. By the payment's recorder.
+    #[n(12)]
+    Refunded {
+        /// Of which payment.
+        #[n(0)]
+        payment: PaymentId,
+        /// The refund's own id.
+        #[n(1)]
+        intent: IntentId,
+        /// How much, in minor units.
+        #[n(2)]
+        amount_minor: i64,
+    },
+    /// The relay decided. By the relay.
+    #[n(13)]
+    Commercial {
+        /// What.
+        #[n(0)]
+        phase: CommercialPhase,
+    },
+    /// A delivery attempt reached a phase. By the relay.
+    #[n(14)]
+    Delivery {
+        /// Which attempt, from 1.
+        #[n(0)]
+        attempt: u32,
+        /// What it reached.
+        #[n(1)]
+        phase: DeliveryPhase,
+    },
+}
+
+/// All that happened to one order.
+pub type OrderDoc = Facts<OrderFact, Actor>;
+/// One thing that happened to one order, with its name, time and cause.
+pub type StampedOrderFact = Fact<OrderFact, Actor>;

@@ -1,0 +1,472 @@
+//! The shown state of an order: a pure fold over its facts in their order of happening, the same on every replica.
+
+use crate::crdt::facts::FactId;
+use crate::doc::order::{AddedLine, Header, OrderDoc, OrderFact, StampedOrderFact};
+use crate::domain::business_day::{DayNumber, order_number};
+use crate::domain::id::{IntentId, LineId, OriginId, PaymentId};
+use crate::domain::order::{Axes, Decision, Status, status};
+use crate::domain::payment::{CommercialPhase, DeliveryPhase, PaymentPhase};
+use crate::domain::pricing::PricedLine;
+use crate::domain::role::Actor;
+use crate::domain::routing::line_estimate_s;
+use crate::domain::ticket::{EpochKind, TicketKey, TicketPhase};
+use crate::domain::timestamp::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Who did something, when and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deed {
+    /// Who.
+    pub by: Actor,
+    /// When, by the writer's clock.
+    pub at: Timestamp,
+    /// In a person's words; may be empty.
+    pub why: String,
+}
+
+/// One change of the state word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusChange {
+    /// Before; `None` at the beginning.
+    pub from: Option<Status>,
+    /// After.
+    pub to: Status,
+    /// What caused it.
+    pub deed: Deed,
+}
+
+/// One line as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineView {
+    /// What was wanted.
+    pub line: PricedLine,
+    /// The epoch of its ticket that first cooks it.
+    pub epoch: u32,
+    /// It came after the order was placed.
+    pub added_later: bool,
+    /// The line it takes the place of.
+    pub replaces: Option<LineId>,
+    /// Not wanted any more.
+    pub voided: Option<Deed>,
+    /// A cook has noticed the addition, change or void.
+    pub seen: bool,
+    /// Tapped done, in this epoch, then.
+    pub done: Option<(u32, Timestamp)>,
+    /// Its stock was given back.
+    pub stock_returned: bool,
+}
+
+/// One station's share as it is now: its newest epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketView {
+    /// The newest epoch.
+    pub epoch: u32,
+    /// Why it was opened.
+    pub kind: EpochKind,
+    /// How far it is.
+    pub phase: TicketPhase,
+    /// Whether any epoch was begun: what was begun is never returned to stock.
+    pub begun: bool,
+    /// When the epoch was opened.
+    pub queued_at: Timestamp,
+    /// When somebody began.
+    pub started_at: Option<Timestamp>,
+    /// When it was bumped.
+    pub ready_at: Option<Timestamp>,
+    /// A screen has shown it.
+    pub acknowledged: bool,
+}
+
+/// An order as everyone sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderView {
+    /// What it was when it was placed.
+    pub header: Header,
+    /// Who placed it.
+    pub placed_by: Actor,
+    /// The origin that paid its stock.
+    pub payer: OriginId,
+    /// Number for people, with its day.
+    pub number: Option<(DayNumber, String)>,
+    /// Lines in the order in which they came.
+    pub lines: Vec<LineView>,
+    /// One a station and course.
+    pub tickets: BTreeMap<TicketKey, TicketView>,
+    /// Cancelled by this.
+    pub cancelled: Option<Deed>,
+    /// The word.
+    pub status: Status,
+    /// How it came to be that.
+    pub history: Vec<StatusChange>,
+    /// Requests that were already carried out.
+    pub intents: BTreeSet<IntentId>,
+    /// Captured in all, in minor units.
+    pub captured_minor: i64,
+    /// Settled refunds in all, in minor units.
+    pub refunded_minor: i64,
+    /// Facts that this state is made of.
+    pub facts: usize,
+}
+
+impl OrderView {
+    /// What the lines that are still wanted cost, in minor units.
+    pub fn total_minor(&self) -> i64 {
+        self.wanted().map(|line| line.line.total_minor()).sum()
+    }
+
+    /// Tax contained in that.
+    pub fn tax_minor(&self) -> i64 {
+        self.wanted().map(|line| line.line.tax.included_in(line.line.total_minor())).sum()
+    }
+
+    /// Lines that are still wanted.
+    pub fn wanted(&self) -> impl Iterator<Item = &LineView> {
+        self.lines.iter().filter(|line| line.voided.is_none() && self.cancelled.is_none())
+    }
+
+    /// Lines that the newest epoch of this ticket shows.
+    pub fn shown_on<'a>(&'a self, key: &'a TicketKey, ticket: &'a TicketView) -> impl Iterator<Item = &'a LineView> {
+        let fits = move |line: &&LineView| match ticket.kind {
+            EpochKind::More => line.epoch == ticket.epoch,
+            EpochKind::First | EpochKind::LookAgain | EpochKind::CookAgain => line.epoch <= ticket.epoch,
+        };
+        self.lines.iter().filter(move |line| line.line.station == key.station && key.course == 0).filter(fits)
+    }
+
+    /// Estimated time to make what the ticket shows, in seconds.
+    pub fn estimate_s(&self, key: &TicketKey, ticket: &TicketView) -> u32 {
+        let shown = self.shown_on(key, ticket).filter(|line| line.voided.is_none());
+        shown.map(|line| line_estimate_s(&line.line)).max().unwrap_or(0)
+    }
+
+    /// Whether nothing of this line's cooking has begun, so that its stock can go back.
+    pub fn not_begun(&self, line: &LineView) -> bool {
+        let key = TicketKey { station: line.line.station.clone(), course: 0 };
+        let begun = self.tickets.get(&key).is_some_and(|ticket| {
+            ticket.phase > TicketPhase::Queued && ticket.epoch >= line.epoch
+                || ticket.begun && ticket.epoch > line.epoch
+        });
+        !begun && line.done.is_none()
+    }
+
+    /// Whether kitchen, expo or pickup still have something to do with it.
+    pub fn on_board(&self) -> bool {
+        match self.status {
+            Status::OrderPlaced
+            | Status::OrderConfirmed
+            | Status::Preparing
+            | Status::ReadyForPickup
+            | Status::PickedUp
+            | Status::OutForDelivery
+            | Status::DeliveryFailed => true,
+            Status::Completed => false,
+            Status::Cancelled | Status::Refunded => self.tickets.iter().any(|(key, ticket)| {
+                ticket.phase < TicketPhase::Ready && self.shown_on(key, ticket).any(|line| !line.seen)
+            }),
+        }
+    }
+}
+
+/// Folds an order's facts. `None` while its header has not come yet.
+pub fn view(doc: &OrderDoc) -> Option<OrderView> {
+    let facts = doc.in_order();
+    // Two headers under one id: the lower (origin, seq) is the order, the other a duplicate (SPEC O4).
+    let placed = facts.iter().filter(|fact| matches!(fact.what, OrderFact::Placed(_))).min_by_key(|fact| fact.id)?;
+    let mut folding = Folding::begin(placed)?;
+    folding.view.facts = facts.len();
+    for fact in &facts {
+        folding.take(fact);
+    }
+    Some(folding.view)
+}
+
+struct Folding {
+    view: OrderView,
+    header: FactId,
+    accepted: bool,
+    commercial: Option<CommercialPhase>,
+    delivery: Option<(u32, DeliveryPhase)>,
+    payments: BTreeMap<PaymentId, (PaymentPhase, i64)>,
+    refunds: BTreeMap<IntentId, i64>,
+}
+
+impl Folding {
+    fn begin(placed: &StampedOrderFact) -> Option<Self> {
+        let OrderFact::Placed(header) = &placed.what else { return None };
+        let lines = header.lines.iter().map(|line| first_line(line.clone())).collect();
+        let view = OrderView {
+            header: Header { lines: Vec::new(), ..header.as_ref().clone() },
+            placed_by: placed.by,
+            payer: placed.id.origin,
+            number: None,
+            lines,
+            tickets: BTreeMap::new(),
+            cancelled: None,
+            status: Status::OrderPlaced,
+            history: Vec::new(),
+            intents: BTreeSet::new(),
+            captured_minor: 0,
+            refunded_minor: 0,
+            facts: 0,
+        };
+        Some(Self {
+            view,
+            header: placed.id,
+            accepted: false,
+            commercial: None,
+            delivery: None,
+            payments: BTreeMap::new(),
+            refunds: BTreeMap::new(),
+        })
+    }
+
+    fn take(&mut self, fact: &StampedOrderFact) {
+        let at = fact.at.wall();
+        let deed = |why: &str| Deed { by: fact.by, at, why: why.to_owned() };
+        let mut why = String::new();
+        match &fact.what {
+            OrderFact::Placed(header) => {
+                if fact.id == self.header {
+                    self.open_first(header, at);
+                    why = "placed".to_owned();
+                }
+            }
+            OrderFact::Accepted { day, letter, counter } => {
+                self.accepted = true;
+                self.view.number.get_or_insert_with(|| (*day, order_number(letter, *counter)));
+                why = "accepted".to_owned();
+            }
+            OrderFact::LinesAdded { intent, lines } => {
+                self.view.intents.insert(*intent);
+                lines.iter().for_each(|added| self.add_line(added, at));
+            }
+            OrderFact::LineVoided { intent, line, why } => {
+                self.view.intents.insert(*intent);
+                if let Some(line) = self.line(line) {
+                    line.seen = line.seen && line.voided.is_some();
+                    line.voided.get_or_insert_with(|| deed(why));
+                }
+            }
+            OrderFact::LineDone { line, epoch, done } => {
+                if let Some(line) = self.line(line) {
+                    line.done = done.then_some((*epoch, at));
+                }
+            }
+            OrderFact::LineSeen { line } => {
+                if let Some(line) = self.line(line) {
+                    line.seen = true;
+                }
+            }
+            OrderFact::Cancelled { why: said } => {
+                self.view.cancelled.get_or_insert_with(|| deed(said));
+                for line in &mut self.view.lines {
+                    line.seen = line.voided.is_some() && line.seen;
+                }
+                why = said.clone();
+            }
+            OrderFact::StockReturned { lines } => {
+                for line in &mut self.view.lines {
+                    line.stock_returned |= lines.contains(&line.line.id);
+                }
+            }
+            OrderFact::Phase { .. } | OrderFact::EpochOpened { .. } | OrderFact::Acknowledged { .. } => {
+                why = self.take_ticket(fact, at);
+            }
+            OrderFact::Payment { .. }
+            | OrderFact::Refunded { .. }
+            | OrderFact::Commercial { .. }
+            | OrderFact::Delivery { .. } => self.take_relay(&fact.what),
+        }
+        self.note_status(fact, at, why);
+    }
+
+    fn take_ticket(&mut self, fact: &StampedOrderFact, at: Timestamp) -> String {
+        match &fact.what {
+            OrderFact::Phase { ticket, epoch, phase } => {
+                if let Some(ticket) = self.view.tickets.get_mut(ticket) {
+                    raise(ticket, *epoch, *phase, at);
+                }
+                let done = match phase {
+                    TicketPhase::Queued => "queued",
+                    TicketPhase::Started => "started",
+                    TicketPhase::Ready => "bumped",
+                    TicketPhase::HandedOver => "handed over",
+                };
+                format!("{} {done}", ticket.station)
+            }
+            OrderFact::EpochOpened { ticket, epoch, kind } => {
+                self.open_epoch(ticket, *epoch, *kind, at);
+                let opened = match kind {
+                    EpochKind::First => "sent",
+                    EpochKind::LookAgain => "recalled",
+                    EpochKind::CookAgain => "remade",
+                    EpochKind::More => "sent more",
+                };
+                format!("{} {opened}", ticket.station)
+            }
+            OrderFact::Acknowledged { ticket, epoch } => {
+                if let Some(ticket) = self.view.tickets.get_mut(ticket).filter(|ticket| ticket.epoch == *epoch) {
+                    ticket.acknowledged = true;
+                }
+                String::new()
+            }
+            OrderFact::Placed(_)
+            | OrderFact::Accepted { .. }
+            | OrderFact::LinesAdded { .. }
+            | OrderFact::LineVoided { .. }
+            | OrderFact::LineDone { .. }
+            | OrderFact::LineSeen { .. }
+            | OrderFact::Cancelled { .. }
+            | OrderFact::StockReturned { .. }
+            | OrderFact::Payment { .. }
+            | OrderFact::Refunded { .. }
+            | OrderFact::Commercial { .. }
+            | OrderFact::Delivery { .. } => String::new(),
+        }
+    }
+
+    fn take_relay(&mut self, what: &OrderFact) {
+        match what {
+            OrderFact::Payment { payment, phase, amount_minor } => {
+                // Paid never goes back (SPEC P1): the highest phase counts, with its amount.
+                let entry = self.payments.entry(*payment).or_insert((*phase, *amount_minor));
+                *entry = (*entry).max((*phase, *amount_minor));
+            }
+            OrderFact::Refunded { intent, amount_minor, .. } => {
+                self.refunds.insert(*intent, *amount_minor);
+            }
+            OrderFact::Commercial { phase } => self.commercial = self.commercial.max(Some(*phase)),
+            OrderFact::Delivery { attempt, phase } => self.delivery = self.delivery.max(Some((*attempt, *phase))),
+            OrderFact::Placed(_)
+            | OrderFact::Accepted { .. }
+            | OrderFact::LinesAdded { .. }
+            | OrderFact::LineVoided { .. }
+            | OrderFact::Phase { .. }
+            | OrderFact::EpochOpened { .. }
+            | OrderFact::LineDone { .. }
+            | OrderFact::Acknowledged { .. }
+            | OrderFact::LineSeen { .. }
+            | OrderFact::Cancelled { .. }
+            | OrderFact::StockReturned { .. } => {}
+        }
+        let captured = self.payments.values().filter(|(phase, _)| *phase == PaymentPhase::Captured);
+        self.view.captured_minor = captured.map(|(_, amount)| amount).sum();
+        self.view.refunded_minor = self.refunds.values().sum();
+    }
+
+    fn open_first(&mut self, header: &Header, at: Timestamp) {
+        for line in &header.lines {
+            let key = TicketKey { station: line.station.clone(), course: 0 };
+            self.view.tickets.entry(key).or_insert_with(|| opened(0, EpochKind::First, at));
+        }
+    }
+
+    fn add_line(&mut self, added: &AddedLine, at: Timestamp) {
+        if self.view.lines.iter().any(|line| line.line.id == added.line.id) {
+            return;
+        }
+        let key = TicketKey { station: added.line.station.clone(), course: 0 };
+        self.view.tickets.entry(key).or_insert_with(|| opened(0, EpochKind::First, at));
+        let line = LineView {
+            epoch: added.epoch,
+            added_later: true,
+            replaces: added.replaces,
+            ..first_line(added.line.clone())
+        };
+        self.view.lines.push(line);
+    }
+
+    fn open_epoch(&mut self, key: &TicketKey, epoch: u32, kind: EpochKind, at: Timestamp) {
+        let begun = self.view.tickets.get(key).is_some_and(|ticket| ticket.begun);
+        let newer = self.view.tickets.get(key).is_none_or(|ticket| epoch > ticket.epoch);
+        if newer {
+            self.view.tickets.insert(key.clone(), TicketView { begun, ..opened(epoch, kind, at) });
+            if kind == EpochKind::CookAgain {
+                let of_ticket = self.view.lines.iter_mut().filter(|line| line.line.station == key.station);
+                of_ticket.for_each(|line| line.done = None);
+            }
+        }
+    }
+
+    fn line(&mut self, id: &LineId) -> Option<&mut LineView> {
+        self.view.lines.iter_mut().find(|line| line.line.id == *id)
+    }
+
+    fn note_status(&mut self, fact: &StampedOrderFact, at: Timestamp, why: String) {
+        let to = status(&self.axes());
+        let from = self.view.history.last().map(|change| change.to);
+        // Facts may arrive before their header in time when clocks disagree: the word begins with the order itself.
+        if from == Some(to) || from.is_none() && fact.id != self.header {
+            return;
+        }
+        self.view.status = to;
+        self.view.history.push(StatusChange { from, to, deed: Deed { by: fact.by, at, why } });
+    }
+
+    fn axes(&self) -> Axes {
+        let view = &self.view;
+        let wanted =
+            |(key, ticket): &(&TicketKey, &TicketView)| view.shown_on(key, ticket).any(|line| line.voided.is_none());
+        let decision = match (&view.cancelled, self.accepted) {
+            (Some(_), _) => Decision::Ended,
+            (None, true) => Decision::Accepted,
+            (None, false) => Decision::None,
+        };
+        Axes {
+            tickets: view.tickets.iter().filter(wanted).map(|(_, ticket)| phase_for_word(ticket)).collect(),
+            decision,
+            commercial: self.commercial,
+            delivery: self.delivery.map(|(_, phase)| phase),
+            captured_minor: view.captured_minor,
+            refunded_minor: view.refunded_minor,
+        }
+    }
+}
+
+/// A ticket that was opened again is being worked on: the guest's word is *preparing*, not *confirmed* (SPEC T3).
+fn phase_for_word(ticket: &TicketView) -> TicketPhase {
+    if ticket.epoch > 0 { ticket.phase.max(TicketPhase::Started) } else { ticket.phase }
+}
+
+fn first_line(line: PricedLine) -> LineView {
+    LineView {
+        line,
+        epoch: 0,
+        added_later: false,
+        replaces: None,
+        voided: None,
+        seen: false,
+        done: None,
+        stock_returned: false,
+    }
+}
+
+fn opened(epoch: u32, kind: EpochKind, at: Timestamp) -> TicketView {
+    TicketView {
+        epoch,
+        kind,
+        phase: TicketPhase::Queued,
+        begun: false,
+        queued_at: at,
+        started_at: None,
+        ready_at: None,
+        acknowledged: false,
+    }
+}
+
+/// Raises a ticket's phase; a fact of an older epoch, or a lower phase, changes nothing shown (SPEC T1).
+fn raise(ticket: &mut TicketView, epoch: u32, phase: TicketPhase, at: Timestamp) {
+    ticket.begun |= phase > TicketPhase::Queued && ticket.kind != EpochKind::LookAgain;
+    if epoch != ticket.epoch || phase <= ticket.phase {
+        return;
+    }
+    ticket.phase = phase;
+    match phase {
+        TicketPhase::Queued | TicketPhase::HandedOver => {}
+        TicketPhase::Started => ticket.started_at = Some(at),
+        TicketPhase::Ready => ticket.ready_at = Some(at),
+    }
+}
+
+#[cfg(test)]
+mod tests;

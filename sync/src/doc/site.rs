@@ -1,0 +1,452 @@
+//! A site's small documents: settings, menu, stock, days, devices, staff. Orders are kept one by one.
+//!
+//! Writers: see `Change`. Readers: everything that sells or cooks.
+//! Merge: registers and counters, document by document; the menu is derived from its registers.
+//! Retention: for ever, but receipts (as SPEC, Compaction).
+
+use crate::crdt::counter::BoundedCounter;
+use crate::crdt::register::{Register, Stamp};
+use crate::doc::change::{Change, Commit, Write, to_vec};
+use crate::doc::key::DocKey;
+use crate::doc::people::{Device, Person};
+use crate::domain::business_day::DayNumber;
+use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, SiteId, StaffId};
+use crate::domain::menu::{Category, Ingredient, Menu, MenuItem, ModifierGroup, Station, StationId};
+use crate::domain::money::Currency;
+use crate::domain::timestamp::Timestamp;
+use crdts::{CmRDT, Dot, VClock};
+use minicbor::{Decode, Encode};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a site is.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Settings {
+    /// Which.
+    #[n(0)]
+    pub site: SiteId,
+    /// What guests call it.
+    #[n(1)]
+    pub name: String,
+    /// Of all its prices.
+    #[n(2)]
+    pub currency: Currency,
+    /// IANA name.
+    #[n(3)]
+    pub time_zone: String,
+    /// Business days begin at this hour of local time.
+    #[n(4)]
+    pub roll_over_hour: u8,
+}
+
+/// A business day: numbered, opened once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Day {
+    /// Its number, which keys order numbers.
+    #[n(0)]
+    pub number: DayNumber,
+    /// The date it carries, `year * 10000 + month * 100 + day`.
+    #[n(1)]
+    pub date: u32,
+}
+
+/// The open day, and how many numbers each origin has given out on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct DayDoc {
+    #[n(0)]
+    day: Option<Day>,
+    #[cbor(n(1), with = "crate::crdt::codec::vclock")]
+    counters: VClock<OriginId>,
+}
+
+impl DayDoc {
+    /// The open day.
+    pub fn day(&self) -> Option<Day> {
+        self.day
+    }
+
+    /// The last number that this origin gave out on it; 0 when none.
+    pub fn counter(&self, origin: &OriginId) -> u32 {
+        u32::try_from(self.counters.get(origin)).unwrap_or(u32::MAX)
+    }
+}
+
+/// An item is off sale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Off {
+    /// It comes back by itself then.
+    #[n(0)]
+    pub until: Option<Timestamp>,
+}
+
+/// A delivery that was booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Receipt {
+    /// Of what.
+    #[n(0)]
+    pub ingredient: IngredientId,
+    /// How much, in its unit.
+    #[n(1)]
+    pub amount: u64,
+}
+
+/// What applying a commit has touched.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Touched {
+    /// Documents to be written.
+    pub docs: BTreeSet<DocKey>,
+    /// The menu is another one.
+    pub menu: bool,
+    /// Something may be sold out, or back.
+    pub availability: bool,
+    /// A device or person came, changed or left.
+    pub people: bool,
+}
+
+/// All small documents of a site, in memory.
+#[derive(Debug, Clone)]
+pub struct Site {
+    settings: Register<Option<Settings>>,
+    items: BTreeMap<MenuItemId, Register<Option<MenuItem>>>,
+    categories: BTreeMap<CategoryId, Register<Option<Category>>>,
+    groups: BTreeMap<GroupId, Register<Option<ModifierGroup>>>,
+    ingredients: BTreeMap<IngredientId, Register<Option<Ingredient>>>,
+    stations: BTreeMap<StationId, Register<Option<Station>>>,
+    eighty_six: BTreeMap<MenuItemId, Register<Option<Off>>>,
+    devices: BTreeMap<DeviceId, Register<Option<Device>>>,
+    people: BTreeMap<StaffId, Register<Option<Person>>>,
+    stock: BTreeMap<IngredientId, BoundedCounter>,
+    fenced: BTreeSet<OriginId>,
+    day: DayDoc,
+    menu: Menu,
+    menu_version: u64,
+}
+
+/// A stored document that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("document {key:?} cannot be read")]
+pub struct UnreadableDoc {
+    /// Which.
+    pub key: DocKey,
+    /// What the decoder said.
+    #[source]
+    pub source: minicbor::decode::Error,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            settings: Register::default(),
+            items: BTreeMap::new(),
+            categories: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            ingredients: BTreeMap::new(),
+            stations: BTreeMap::new(),
+            eighty_six: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            people: BTreeMap::new(),
+            stock: BTreeMap::new(),
+            fenced: BTreeSet::new(),
+            day: DayDoc::default(),
+            menu: Menu::empty(Currency::USD),
+            menu_version: 0,
+        }
+    }
+}
+
+impl Site {
+    /// What the site is; `None` before its first commit.
+    pub fn settings(&self) -> Option<&Settings> {
+        self.settings.get().and_then(Option::as_ref)
+    }
+
+    /// The menu as it is shown and priced.
+    pub fn menu(&self) -> &Menu {
+        &self.menu
+    }
+
+    /// Changes whenever the menu does; the same on a replica after the same changes is not promised.
+    pub fn menu_version(&self) -> u64 {
+        self.menu_version
+    }
+
+    /// The open business day.
+    pub fn day(&self) -> &DayDoc {
+        &self.day
+    }
+
+    /// An ingredient's stock.
+    pub fn stock(&self, ingredient: &IngredientId) -> Option<&BoundedCounter> {
+        self.stock.get(ingredient)
+    }
+
+    /// What this origin may still sell of it; `None` is unlimited (SPEC S5).
+    pub fn sellable(&self, ingredient: &IngredientId, origin: &OriginId) -> Option<u64> {
+        let enforced = self.menu.ingredients.get(ingredient).is_some_and(|ingredient| ingredient.enforced);
+        enforced.then(|| self.stock.get(ingredient).map_or(0, |stock| stock.rights(origin)))
+    }
+
+    /// Items that staff have taken off sale, with what they said; those whose time has come are back.
+    pub fn eighty_sixed(&self, now: Timestamp) -> BTreeMap<MenuItemId, Off> {
+        let off = |(item, register): (&MenuItemId, &Register<Option<Off>>)| {
+            let off = register.get().copied().flatten()?;
+            off.until.is_none_or(|until| until > now).then_some((*item, off))
+        };
+        self.eighty_six.iter().filter_map(off).collect()
+    }
+
+    /// Whether staff have taken this item off sale.
+    pub fn is_eighty_sixed(&self, item: &MenuItemId, now: Timestamp) -> bool {
+        let off = self.eighty_six.get(item).and_then(|register| register.get().copied().flatten());
+        off.is_some_and(|off| off.until.is_none_or(|until| until > now))
+    }
+
+    /// The next moment at which an item comes back by itself.
+    pub fn next_return(&self, now: Timestamp) -> Option<Timestamp> {
+        let until = |register: &Register<Option<Off>>| register.get().copied().flatten().and_then(|off| off.until);
+        self.eighty_six.values().filter_map(until).filter(|until| *until > now).min()
+    }
+
+    /// A device.
+    pub fn device(&self, id: &DeviceId) -> Option<&Device> {
+        self.devices.get(id)?.get()?.as_ref()
+    }
+
+    /// All devices.
+    pub fn devices(&self) -> impl Iterator<Item = (&DeviceId, &Device)> {
+        self.devices.iter().filter_map(|(id, register)| Some((id, register.get()?.as_ref()?)))
+    }
+
+    /// A person.
+    pub fn person(&self, id: &StaffId) -> Option<&Person> {
+        self.people.get(id)?.get()?.as_ref()
+    }
+
+    /// All people.
+    pub fn people(&self) -> impl Iterator<Item = (&StaffId, &Person)> {
+        self.people.iter().filter_map(|(id, register)| Some((id, register.get()?.as_ref()?)))
+    }
+
+    /// Applies one change of a commit. Total: never fails, never refuses (SPEC F1).
+    ///
+    /// Order facts and receipts live in documents of their own; of an accepted order the day's counter is kept here.
+    pub fn apply(&mut self, commit: &Commit, change: &Change, touched: &mut Touched) {
+        let stamp =
+            |version| Stamp { version, clock_trusted: commit.clock_trusted, at: commit.at, origin: commit.origin };
+        match change {
+            Change::Order(_, fact) => self.apply_number(commit, fact, touched),
+            Change::Receipt(..) | Change::Unknown(_) => {}
+            Change::Stock(ingredient, row) => {
+                self.stock.entry(*ingredient).or_default().join_row(commit.origin, row);
+                touched.docs.insert(DocKey::Stock(*ingredient));
+                touched.availability = true;
+            }
+            Change::Fence(origin) => {
+                self.fenced.insert(*origin);
+                self.stock.values_mut().for_each(|stock| stock.retire(*origin));
+                touched.docs.extend(self.stock.keys().copied().map(DocKey::Stock));
+                touched.docs.insert(DocKey::Fences);
+                touched.availability = true;
+            }
+            Change::Item(w) => {
+                self.items.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
+                self.menu_doc(DocKey::Item(w.key), touched);
+            }
+            Change::Category(w) => {
+                self.categories.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
+                self.menu_doc(DocKey::Category(w.key), touched);
+            }
+            Change::Group(w) => {
+                self.groups.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
+                self.menu_doc(DocKey::Group(w.key), touched);
+            }
+            Change::Ingredient(w) => {
+                self.ingredients.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
+                self.menu_doc(DocKey::Ingredient(w.key), touched);
+                touched.availability = true;
+            }
+            Change::Station(w) => {
+                self.stations.entry(w.key.clone()).or_default().write(w.value.clone(), stamp(w.version));
+                self.menu_doc(DocKey::Station(w.key.clone()), touched);
+            }
+            Change::EightySix(w) => {
+                self.eighty_six.entry(w.key).or_default().write(w.value, stamp(w.version));
+                touched.docs.insert(DocKey::EightySix(w.key));
+                touched.availability = true;
+            }
+            Change::Device(w) => {
+                self.devices.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
+                touched.docs.insert(DocKey::Device(w.key));
+                touched.people = true;
+            }
+            Change::Person(w) => {
+                self.people.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
+                touched.docs.insert(DocKey::Person(w.key));
+                touched.people = true;
+            }
+            Change::Day(day) => {
+                self.open_day(*day);
+                touched.docs.insert(DocKey::Day);
+            }
+            Change::Settings(w) => {
+                self.settings.write(w.value.clone(), stamp(w.version));
+                self.menu_doc(DocKey::Settings, touched);
+            }
+        }
+    }
+
+    fn menu_doc(&mut self, key: DocKey, touched: &mut Touched) {
+        self.refresh_menu(&key);
+        self.menu_version += 1;
+        touched.menu = true;
+        touched.docs.insert(key);
+    }
+
+    fn apply_number(&mut self, commit: &Commit, fact: &crate::doc::order::OrderFact, touched: &mut Touched) {
+        if let crate::doc::order::OrderFact::Accepted { day, counter, .. } = fact
+            && self.day.day.is_some_and(|open| open.number == *day)
+        {
+            self.day.counters.apply(Dot::new(commit.origin, u64::from(*counter)));
+            touched.docs.insert(DocKey::Day);
+        }
+    }
+
+    /// The day with the higher number is the open one; its counters begin anew (SPEC D2).
+    fn open_day(&mut self, day: Day) {
+        if self.day.day.is_none_or(|open| day.number > open.number) {
+            self.day = DayDoc { day: Some(day), counters: VClock::new() };
+        }
+    }
+
+    fn refresh_menu(&mut self, key: &DocKey) {
+        match key {
+            DocKey::Item(id) => refresh(&mut self.menu.items, &self.items, id),
+            DocKey::Category(id) => refresh(&mut self.menu.categories, &self.categories, id),
+            DocKey::Group(id) => refresh(&mut self.menu.groups, &self.groups, id),
+            DocKey::Ingredient(id) => refresh(&mut self.menu.ingredients, &self.ingredients, id),
+            DocKey::Station(id) => refresh(&mut self.menu.stations, &self.stations, id),
+            DocKey::Settings => {
+                if let Some(currency) = self.settings().map(|settings| settings.currency) {
+                    self.menu.currency = currency;
+                }
+            }
+            DocKey::Order(_)
+            | DocKey::Stock(_)
+            | DocKey::EightySix(_)
+            | DocKey::Device(_)
+            | DocKey::Person(_)
+            | DocKey::Receipt(_)
+            | DocKey::Day
+            | DocKey::Fences => {}
+        }
+    }
+
+    /// The document's canonical bytes; `None` when it is not one of these or not there.
+    pub fn encode(&self, key: &DocKey) -> Option<Vec<u8>> {
+        match key {
+            DocKey::Item(id) => self.items.get(id).map(to_vec),
+            DocKey::Category(id) => self.categories.get(id).map(to_vec),
+            DocKey::Group(id) => self.groups.get(id).map(to_vec),
+            DocKey::Ingredient(id) => self.ingredients.get(id).map(to_vec),
+            DocKey::Station(id) => self.stations.get(id).map(to_vec),
+            DocKey::EightySix(id) => self.eighty_six.get(id).map(to_vec),
+            DocKey::Device(id) => self.devices.get(id).map(to_vec),
+            DocKey::Person(id) => self.people.get(id).map(to_vec),
+            DocKey::Stock(id) => self.stock.get(id).map(to_vec),
+            DocKey::Day => Some(to_vec(&self.day)),
+            DocKey::Settings => Some(to_vec(&self.settings)),
+            DocKey::Fences => Some(to_vec(self.fenced.iter().collect::<Vec<_>>())),
+            DocKey::Order(_) | DocKey::Receipt(_) => None,
+        }
+    }
+
+    /// Takes a stored document in, at boot.
+    pub fn load(&mut self, key: &DocKey, bytes: &[u8]) -> Result<(), UnreadableDoc> {
+        let unreadable = |source| UnreadableDoc { key: key.clone(), source };
+        self.load_doc(key, bytes).map_err(unreadable)?;
+        self.refresh_menu(key);
+        Ok(())
+    }
+
+    fn load_doc(&mut self, key: &DocKey, bytes: &[u8]) -> Result<(), minicbor::decode::Error> {
+        match key {
+            DocKey::Item(id) => drop(self.items.insert(*id, minicbor::decode(bytes)?)),
+            DocKey::Category(id) => drop(self.categories.insert(*id, minicbor::decode(bytes)?)),
+            DocKey::Group(id) => drop(self.groups.insert(*id, minicbor::decode(bytes)?)),
+            DocKey::Ingredient(id) => drop(self.ingredients.insert(*id, minicbor::decode(bytes)?)),
+            DocKey::Station(id) => drop(self.stations.insert(id.clone(), minicbor::decode(bytes)?)),
+            DocKey::EightySix(id) => drop(self.eighty_six.insert(*id, minicbor::decode(bytes)?)),
+            DocKey::Device(id) => drop(self.devices.insert(*id, minicbor::decode(bytes)?)),
+            DocKey::Person(id) => drop(self.people.insert(*id, minicbor::decode(bytes)?)),
+            DocKey::Stock(id) => drop(self.stock.insert(*id, minicbor::decode(bytes)?)),
+            DocKey::Day => self.day = minicbor::decode(bytes)?,
+            DocKey::Settings => self.settings = minicbor::decode(bytes)?,
+            DocKey::Fences => self.fenced = minicbor::decode::<Vec<OriginId>>(bytes)?.into_iter().collect(),
+            DocKey::Order(_) | DocKey::Receipt(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Writes of the whole menu draft's parts carry versions from here: one more than was seen.
+    pub fn write_item(&self, id: MenuItemId, value: Option<MenuItem>) -> Change {
+        Change::Item(Write { key: id, value, version: version_of(&self.items, &id) })
+    }
+
+    /// A write of a heading.
+    pub fn write_category(&self, id: CategoryId, value: Option<Category>) -> Change {
+        Change::Category(Write { key: id, value, version: version_of(&self.categories, &id) })
+    }
+
+    /// A write of a modifier group.
+    pub fn write_group(&self, id: GroupId, value: Option<ModifierGroup>) -> Change {
+        Change::Group(Write { key: id, value, version: version_of(&self.groups, &id) })
+    }
+
+    /// A write of an ingredient.
+    pub fn write_ingredient(&self, id: IngredientId, value: Option<Ingredient>) -> Change {
+        Change::Ingredient(Write { key: id, value, version: version_of(&self.ingredients, &id) })
+    }
+
+    /// A write of a station.
+    pub fn write_station(&self, id: StationId, value: Option<Station>) -> Change {
+        let version = version_of(&self.stations, &id);
+        Change::Station(Write { key: id, value, version })
+    }
+
+    /// Takes an item off sale, or puts it back.
+    pub fn write_eighty_six(&self, id: MenuItemId, value: Option<Off>) -> Change {
+        Change::EightySix(Write { key: id, value, version: version_of(&self.eighty_six, &id) })
+    }
+
+    /// A write of a device.
+    pub fn write_device(&self, id: DeviceId, value: Device) -> Change {
+        Change::Device(Write { key: id, value: Some(value), version: version_of(&self.devices, &id) })
+    }
+
+    /// A write of a person.
+    pub fn write_person(&self, id: StaffId, value: Person) -> Change {
+        Change::Person(Write { key: id, value: Some(value), version: version_of(&self.people, &id) })
+    }
+
+    /// A write of the settings.
+    pub fn write_settings(&self, value: Settings) -> Change {
+        Change::Settings(Write { key: (), value: Some(value), version: self.settings.next_version() })
+    }
+}
+
+fn version_of<K: Ord, T: PartialEq>(registers: &BTreeMap<K, Register<T>>, key: &K) -> u64 {
+    registers.get(key).map_or(1, Register::next_version)
+}
+
+fn refresh<K: Ord + Clone, T: Clone + PartialEq>(
+    shown: &mut BTreeMap<K, T>,
+    registers: &BTreeMap<K, Register<Option<T>>>,
+    key: &K,
+) {
+    match registers.get(key).and_then(|register| register.get()) {
+        Some(Some(value)) => drop(shown.insert(key.clone(), value.clone())),
+        Some(None) | None => drop(shown.remove(key)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
