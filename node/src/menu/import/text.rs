@@ -53,9 +53,14 @@ pub(super) fn amount(text: &str, decimals: usize) -> Result<i64, NotAnAmount> {
     Ok(if negative { -minor } else { minor })
 }
 
-/// The text on one line: control characters and runs of white space become one space.
+/// Characters that nobody sees but that reverse what stands beside them, or make an empty name look like one.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The text on one line: control characters, unseen ones and runs of white space become one space.
 pub(super) fn clean(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control())
+    text.split(|c: char| c.is_whitespace() || c.is_control() || is_unseen(c))
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ")

@@ -8,6 +8,12 @@ use crate::limits::PRICE_MINOR_MAX;
 /// A size or option: its name, its price, what it uses.
 type Offer<'row> = (&'row str, i64, &'row [(&'row str, u64)]);
 
+const GEM_USES: &[(&str, u64)] = &[("Gold", u64::MAX)];
+
+fn gem(n: usize) -> String {
+    format!("Gem {n}")
+}
+
 fn item_id(name: &str) -> MenuItemId {
     MenuItemId::derived(&[name])
 }
@@ -83,7 +89,9 @@ fn menu() -> Menu {
         &[("Extra cheese", 150, &[("Cheese", 40)]), ("Ham", 200, &[("Ham", 55)]), ("No sauce", -30, &[])];
     let toppings = group("Toppings", 0, 4, toppings);
     let crust = group("Crust", 1, 1, &[("Thin", 0, &[]), ("Gift", -9_000, &[])]);
-    let gems = group("Gems", 0, 2_000, &[("Ruby", PRICE_MINOR_MAX, &[("Gold", u64::MAX)])]);
+    let names: Vec<String> = (0..LINE_CHOICES_MAX).map(gem).collect();
+    let gems: Vec<Offer> = names.iter().map(|name| (name.as_str(), PRICE_MINOR_MAX, GEM_USES)).collect();
+    let gems = group("Gems", 0, 2_000, &gems);
     menu.groups.extend([toppings, crust, gems].map(|group| (group.id, group)));
     menu
 }
@@ -270,9 +278,10 @@ fn m4_lines_keep_what_they_use_apart() {
 
 #[test]
 fn m2_the_dearest_cart_that_is_allowed_does_not_overflow() {
-    let rubies = [("Gems", "Ruby", CHOICE_COUNT_MAX); LINE_CHOICES_MAX];
+    let names: Vec<String> = (0..LINE_CHOICES_MAX).map(gem).collect();
+    let gems: Vec<_> = names.iter().map(|name| ("Gems", name.as_str(), CHOICE_COUNT_MAX)).collect();
     let lines: Vec<CartLine> =
-        (0..ORDER_LINES_MAX as u32).map(|n| line(n, "Gold", None, LINE_QUANTITY_MAX, &rubies)).collect();
+        (0..ORDER_LINES_MAX as u32).map(|n| line(n, "Gold", None, LINE_QUANTITY_MAX, &gems)).collect();
     let priced = price(&lines, &menu()).unwrap();
     let portions = (ORDER_LINES_MAX as i64) * i64::from(LINE_QUANTITY_MAX);
     let unit_minor = PRICE_MINOR_MAX * (1 + (LINE_CHOICES_MAX as i64) * i64::from(CHOICE_COUNT_MAX));

@@ -190,6 +190,10 @@ fn what_is_wrong_in_a_millers_group_is_named() {
     let group =
         r#"{"name":"G","selectionType":"single","isRequired":true,"options":[{"name":"A","priceAdjustment":1}]}"#;
     let other = group.replace(":1}", ":2}");
+    // A required choice that costs something carries the price; an optional one does not.
+    let free = |group: &str| millers(&format!(r#"{{"name":"D","basePrice":0,"modifierGroups":[{group}]}}"#));
+    assert_eq!(free(group).not_understood, []);
+    check(&free(&group.replace("true", "false")), "categories[0].items[1]", "no required choice adds to it", "free");
     let second = "categories[0].items[1].modifierGroups[1]";
     check(&millers_group(&format!("{group},{group}")), second, "has the group \"G\" twice", "once");
     check(&millers_group(&format!("{group},{other}")), second, "two different groups called \"G\"", "rename one");
@@ -352,4 +356,5 @@ fn a_file_that_cannot_be_read_is_refused_with_place_and_reason() {
     let said = import(Format::UberEats, UBER.as_bytes(), &options).unwrap_err().to_string();
     assert_eq!(said, "no line has the restaurant \"z\"; there are a and 0 more");
     assert_eq!(read(Format::Maven, &format!("\u{feff}{MAVEN}")).draft.items.len(), 1, "a byte order mark is no column");
+    assert_eq!(read(Format::TastyIgniter, "\u{feff}[{\"name\":\"C\"}]").draft.categories.len(), 1);
 }

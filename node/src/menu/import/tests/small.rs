@@ -9,9 +9,9 @@ use pilotlight_sync::domain::money::Currency;
 
 #[test]
 fn a_format_reads_back_from_its_word() {
-    for format in Format::ALL {
-        assert_eq!(Format::parse(format.word()), Some(format));
-    }
+    let words = Format::ALL.map(Format::word);
+    assert_eq!(words, ["pizzaplace", "tastyigniter", "millers", "ubereats", "recipes", "maven"]);
+    assert_eq!(words.map(Format::parse), Format::ALL.map(Some));
     assert_eq!(Format::parse("excel"), None);
 }
 
@@ -59,6 +59,7 @@ fn a_currency_has_its_own_decimals() {
 #[test]
 fn names_are_cut_between_words_and_shortened_for_the_kitchen() {
     assert_eq!(clean("  Fish\t&\u{0}\nChips "), "Fish & Chips");
+    assert_eq!(clean("\u{202e}Fish\u{200b}"), "Fish");
     assert_eq!(cut("Fish & Chips", 12), "Fish & Chips");
     assert_eq!(cut("Fish & Chips with Peas", 18), "Fish & Chips with…");
     assert_eq!(cut("Supercalifragilistic", 8), "Superca…");
@@ -136,6 +137,21 @@ fn maven_routes_by_words() {
 }
 
 #[test]
+fn items_that_would_look_the_same_on_a_ticket_keep_their_full_names() {
+    let file = "menu_item_id,item_name,category,price\n1,Slow Roasted Shoulder of Lamb,A,9\n\
+        2,Slow Roasted Shoulder of Pork,A,9\n3,Slow Roasted Vegetables and Potatoes,A,9\n";
+    let import = read(Format::Maven, file);
+    let names: Vec<_> = import.draft.items.iter().map(|item| item.kitchen_name.as_str()).collect();
+    assert_eq!(names, ["Slow Roasted Shoulder of Lamb", "Slow Roasted Shoulder of Pork", "Slow Roasted Vegetables…"]);
+}
+
+#[test]
+fn an_ingredient_twice_in_a_recipe_is_added_up() {
+    let import = read(Format::Recipes, "item,size,ingredient,grams\nx,S,Ham,50\nx,S,ham,5\n");
+    assert_eq!(import.draft.recipes[0].lines.iter().map(|line| line.amount).collect::<Vec<_>>(), [55]);
+}
+
+#[test]
 fn recipes_name_the_variants_of_pizzaplace_or_any_by_id() {
     let (item, variant) = (MenuItemId::derived(&["x"]), VariantId::derived(&["y"]));
     let file =
@@ -175,7 +191,7 @@ fn uber_eats_takes_the_restaurant_with_most_lines_or_the_named_one() {
 
 #[test]
 fn millers_shares_equal_groups_and_knows_removals() {
-    let group = r#"{"name":"Extras","selectionType":"multiple","isRequired":false,"isTextInput":false,"maxSelections":2,
+    let group = r#"{"name":"Extras","selectionType":"multiple","isRequired":false,"isTextInput":false,"maxSelections":1,
         "options":[{"name":"- Onions","priceAdjustment":0},{"name":"+ Garlic","priceAdjustment":0.5}]}"#;
     let file = format!(
         r#"[{{"name":"Tandoori","source":"food","items":[
@@ -187,7 +203,7 @@ fn millers_shares_equal_groups_and_knows_removals() {
     assert_eq!(import.not_understood, []);
     assert_eq!((import.found.groups, import.found.options, import.draft.groups.len()), (2, 4, 1));
     let group = &import.draft.groups[0];
-    assert_eq!((group.min, group.max), (0, 2));
+    assert_eq!((group.min, group.max), (0, 1));
     let options: Vec<_> = group.options.iter().map(|it| (it.name.as_str(), it.price_minor, it.removal)).collect();
     assert_eq!(options, [("No Onions", 0, true), ("Garlic", 50, false)]);
     assert!(import.draft.items.iter().all(|item| item.groups == [group.id] && item.station.as_str() == "grill"));
@@ -201,15 +217,16 @@ fn tasty_igniter_reads_one_object_or_each_list_to_the_same_menu() {
     let options = r#"[{"option_name":"Size","display_type":"radio","is_required":1,"option_values":[
         {"name":"Large","price":5,"priority":2},{"name":"Small","price":0,"priority":1}]}]"#;
     let categories = r#"[{"name":"Rice","permalink_slug":"rice","description":"","priority":6,"status":1}]"#;
-    let whole = read(
-        Format::TastyIgniter,
-        &format!(r#"{{"menus":{menus},"menu_options":{options},"categories":{categories}}}"#),
-    );
+    let whole_file = format!(r#"{{"menus":{menus},"menu_options":{options},"categories":{categories}}}"#);
+    let whole = read(Format::TastyIgniter, &whole_file);
     check_limits(&whole);
     assert_eq!(whole.not_understood, []);
     assert_eq!((whole.draft.items[0].quantity_min, whole.draft.categories[0].position), (3, 6));
     let group = &whole.draft.groups[0];
     assert_eq!((group.min, group.max, group.options[0].name.as_str()), (1, 1, "Small"));
+    let nulls = whole_file.replace(r#""menu_options":["Size"]"#, r#""menu_options":null"#);
+    let without = read(Format::TastyIgniter, &nulls);
+    assert_eq!((without.draft.items[0].groups.len(), without.not_understood.len()), (0, 0));
     let alone = |list: &str| read(Format::TastyIgniter, list).draft;
     assert_eq!(alone(menus).items, whole.draft.items);
     assert_eq!(alone(options).groups, whole.draft.groups);
