@@ -6,6 +6,7 @@
 use crate::api::call::bearer;
 use crate::api::routes;
 use crate::app::App;
+use crate::recovery::RecoveryDesk;
 use anyhow::Context;
 use http_body_util::Limited;
 use hyper::body::Incoming;
@@ -106,6 +107,37 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     socket.listen(BACKLOG).with_context(|| format!("listening on {address}"))
 }
 
+/// Serves the recovery page of a node without a store, until a manager has decided.
+pub async fn serve_recovery(desk: Arc<RecoveryDesk>, listener: TcpListener, tls: Arc<rustls::ServerConfig>) {
+    let acceptor = TlsAcceptor::from(tls);
+    let routes = warp::service(crate::api::recovery::routes(&desk));
+    loop {
+        let accepted = tokio::select! {
+            () = desk.decided.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else { continue };
+        let (acceptor, routes, decided) = (acceptor.clone(), routes.clone(), desk.decided.clone());
+        tokio::spawn(async move {
+            let Ok(Ok(tls)) = tokio::time::timeout(HANDSHAKE_MS_MAX, acceptor.accept(stream)).await else { return };
+            let service = tower::service_fn(move |request: http::Request<Incoming>| {
+                tower::ServiceExt::oneshot(routes.clone(), request.map(|body| Limited::new(body, 1024)))
+            });
+            let builder = Builder::new(TokioExecutor::new());
+            let serving = builder.serve_connection(TokioIo::new(tls), TowerToHyperService::new(service));
+            tokio::pin!(serving);
+            // The page may stay open in a browser: what was asked is answered, then the connection ends.
+            tokio::select! {
+                _ended = serving.as_mut() => {}
+                () = decided.cancelled() => {
+                    serving.as_mut().graceful_shutdown();
+                    let _ended = tokio::time::timeout(HANDSHAKE_MS_MAX, serving).await;
+                }
+            }
+        });
+    }
+}
+
 /// Serves until the app stops, then lets requests in progress end.
 pub async fn serve(app: Arc<App>, listener: TcpListener, tls: Arc<rustls::ServerConfig>) {
     let acceptor = TlsAcceptor::from(tls);
@@ -201,11 +233,7 @@ impl Serving {
             tokio::select! {
                 // A broken connection is the other side's business.
                 _ended = serving.as_mut() => return,
-                () = self.connection.close.cancelled() => {
-                    if !self.connection.is_paired() {
-                        return;
-                    }
-                }
+                () = self.connection.close.cancelled(), if !self.connection.is_paired() => return,
                 () = async { if let Some(since) = &mut stranger_since { let _over = since.await; } }, if stranger_since.is_some() => {
                     stranger_since = None;
                     if !self.connection.is_paired() {

@@ -7,7 +7,6 @@ use crate::api::to_json;
 use crate::devices::pairing::{self, CODE_MS, check_name};
 use crate::devices::tokens;
 use bytes::Bytes;
-use fast_qr::convert::Builder;
 use fast_qr::convert::svg::SvgBuilder;
 use fast_qr::qr::QRBuilder;
 use http::StatusCode;

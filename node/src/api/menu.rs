@@ -113,15 +113,18 @@ pub async fn import_menu(call: Call) -> Answer {
     let imported = imported.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "import_panicked", "the import broke; nothing was written")
     })??;
-    let report = report_json(&imported);
     let by = caller.actor();
     let plan = move |replica: &crate::store::replica::Replica, _| {
-        let mut commits = upsert::changes(replica.site(), &imported.draft).into_iter();
+        let upsert = upsert::changes(replica.site(), &imported.draft);
+        let mut imported = imported;
+        imported.not_understood.extend(upsert.lost_recipes);
+        let mut commits = upsert.commits.into_iter();
         let first = commits.next().unwrap_or_default();
-        Ok::<_, PlanError<Infallible>>(Plan { more: commits.collect(), ..Plan::new(by, first, |_| ()) })
+        let plan = Plan::new(by, first, move |_| imported);
+        Ok::<_, PlanError<Infallible>>(Plan { more: commits.collect(), ..plan })
     };
-    call.app.store.run(plan).await?;
-    Ok(json(StatusCode::OK, &report))
+    let imported = call.app.store.run(plan).await?;
+    Ok(json(StatusCode::OK, &report_json(&imported)))
 }
 
 fn report_json(import: &Import) -> ImportReportJson {

@@ -10,6 +10,7 @@ pub mod menu;
 pub mod openapi;
 pub mod orders;
 pub mod problem;
+pub mod recovery;
 pub mod render;
 pub mod routes;
 pub mod screens;

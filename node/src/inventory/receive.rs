@@ -5,6 +5,7 @@ use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::site::Receipt;
 use pilotlight_sync::domain::id::{IngredientId, IntentId};
+use pilotlight_sync::domain::menu::Ingredient;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::STOCK_AMOUNT_MAX;
@@ -29,17 +30,21 @@ pub fn plan(
     receipt: Receipt,
 ) -> Result<Plan<()>, PlanError<ReceiveRefusal>> {
     let site = replica.site();
-    if !site.menu().ingredients.contains_key(&receipt.ingredient) {
-        return Err(PlanError::Refused(ReceiveRefusal::UnknownIngredient(receipt.ingredient)));
-    }
+    let known = site.menu().ingredients.get(&receipt.ingredient);
+    let known = known.ok_or(PlanError::Refused(ReceiveRefusal::UnknownIngredient(receipt.ingredient)))?;
     if receipt.amount == 0 || receipt.amount > STOCK_AMOUNT_MAX {
         return Err(PlanError::Refused(ReceiveRefusal::Amount(receipt.amount)));
     }
     if replica.has_receipt(&intent)? {
         return Ok(Plan::answer_only(by, ()));
     }
+    // An imported ingredient is unlimited until somebody counts it: the first delivery begins that.
+    let first = site.stock(&receipt.ingredient).is_none_or(|stock| stock.is_never_stocked());
+    let begin = (first && !known.enforced)
+        .then(|| site.write_ingredient(known.id, Some(Ingredient { enforced: true, ..known.clone() })));
     let row = site.stock(&receipt.ingredient).map(|stock| stock.row(&replica.identity().origin)).unwrap_or_default();
-    let changes =
+    let mut changes =
         vec![Change::Receipt(intent, receipt), Change::Stock(receipt.ingredient, row.deliver(receipt.amount))];
+    changes.extend(begin);
     Ok(Plan::new(by, changes, |_| ()))
 }

@@ -62,6 +62,8 @@ pub struct Flushed {
     pub availability: bool,
     /// A device or person came, changed or left.
     pub people: bool,
+    /// It is everything: the start, or the state was read again.
+    pub whole: bool,
 }
 
 /// The site as this node knows it.
@@ -307,7 +309,7 @@ impl Replica {
         staged.writes.seals.push(Seal { origin: position.origin, seq: position.head.seq, signature });
         let written = futures_util::FutureExt::now_or_never(pilotlight_sync::store::SiteStore::commit(
             &mut self.store,
-            staged.writes,
+            std::mem::take(&mut staged.writes),
         ));
         match written {
             Some(Ok(())) => {}
@@ -333,6 +335,7 @@ impl Replica {
             menu: staged.touched.menu,
             availability: staged.touched.availability,
             people: staged.touched.people,
+            whole: false,
         }
     }
 

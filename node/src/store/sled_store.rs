@@ -129,8 +129,8 @@ impl SledStore {
 
     /// Index entries of a range, the highest first, now.
     pub fn index_range_back(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        let range = self.index.range(from.to_vec()..to.to_vec()).rev().keys().take(limit);
-        range.map(|key| Ok(key?.to_vec())).collect()
+        let range = self.index.range(from.to_vec()..to.to_vec()).rev().take(limit);
+        range.map(|entry| Ok(entry?.0.to_vec())).collect()
     }
 
     /// Where each log ends, now.

@@ -87,6 +87,7 @@ fn everything(replica: &Replica) -> Flushed {
         menu: true,
         availability: true,
         people: true,
+        whole: true,
     }
 }
 

@@ -105,6 +105,11 @@ impl BoundedCounter {
         gained.saturating_sub(self.used.get(origin).saturating_add(given))
     }
 
+    /// Whether nothing was ever added.
+    pub fn is_never_stocked(&self) -> bool {
+        self.added.is_empty()
+    }
+
     /// Stock of the site: the rights of all live rows.
     pub fn stock(&self) -> u64 {
         self.origins().iter().map(|origin| self.rights(origin)).fold(0, u64::saturating_add)

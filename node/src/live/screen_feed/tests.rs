@@ -26,7 +26,7 @@ fn at(seq: u64) -> Position {
 
 fn group(seq: u64) -> Flushed {
     let gone = vec![OrderId::derived(&[&seq.to_string()])];
-    Flushed { position: at(seq), orders: vec![], gone, menu: false, availability: false, people: false }
+    Flushed { position: at(seq), orders: vec![], gone, menu: false, availability: false, people: false, whole: false }
 }
 
 fn texts(subscription: &Subscription) -> Vec<&str> {

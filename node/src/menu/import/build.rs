@@ -259,7 +259,7 @@ impl Builder {
                 return None;
             }
             self.ingredients.insert(id);
-            self.draft.ingredients.push(Ingredient { id, name, unit, enforced: true });
+            self.draft.ingredients.push(Ingredient { id, name, unit, enforced: false });
         }
         Some(id)
     }

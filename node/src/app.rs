@@ -1,0 +1,277 @@
+//! Joins everything: the one place that knows the whole.
+
+use crate::api::json::ToScreenJson;
+use crate::api::menu::{MenuPage, availability_json};
+use crate::api::render::{RenderJson, frame};
+use crate::clock::{Clock, Stopwatch};
+use crate::config::RunConfig;
+use crate::devices::doors::Doors;
+use crate::devices::pairing::PairingDesk;
+use crate::devices::throttle::Throttle;
+use crate::devices::tokens;
+use crate::inventory::availability::unavailable;
+use crate::live::screen_feed::ScreenFeed;
+use crate::opening::{self, OpenError, Paths};
+use crate::store::StoreError;
+use crate::store::replica::{Flushed, Replica};
+use crate::store::store_handle::StoreHandle;
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use pilotlight_sync::doc::site::Settings;
+use pilotlight_sync::domain::id::{OriginId, SiteId};
+use pilotlight_sync::domain::role::{Actor, Role};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Below this many free bytes new orders are refused; payments, bumps and voids go on.
+const FREE_BYTES_MIN: u64 = 200 * 1024 * 1024;
+/// How often free space is looked at.
+const DISK_LOOK: Duration = Duration::from_secs(5);
+/// What can be ordered is told at most this often.
+const AVAILABILITY_EVERY: Duration = Duration::from_millis(200);
+
+/// Everything the node can do.
+#[derive(Debug)]
+pub struct App {
+    /// The store.
+    pub store: StoreHandle,
+    /// What screens hear.
+    pub feed: Arc<ScreenFeed>,
+    /// Who may come in.
+    pub doors: Arc<Doors>,
+    /// Codes for new devices.
+    pub pairing: PairingDesk,
+    /// Failed PINs.
+    pub pins: Mutex<Throttle>,
+    /// The menu as it is sent.
+    pub menu: watch::Receiver<Arc<MenuPage>>,
+    /// The time.
+    pub clock: Clock,
+    /// What the site is.
+    pub settings: Settings,
+    /// Who writes here.
+    pub origin: OriginId,
+    /// What devices must trust.
+    pub ca_pem: String,
+    /// Cancelled when the node stops.
+    pub stopping: CancellationToken,
+    /// Open sockets.
+    pub sockets: TaskTracker,
+    /// Renders metrics.
+    pub metrics: Option<PrometheusHandle>,
+    data: PathBuf,
+    disk_full: AtomicBool,
+    started: Stopwatch,
+    url: OnceLock<String>,
+    slow: Semaphore,
+    availability_changed: Arc<Notify>,
+}
+
+struct Shared {
+    feed: Arc<ScreenFeed>,
+    doors: Arc<Doors>,
+    menu: watch::Sender<Arc<MenuPage>>,
+    availability_changed: Arc<Notify>,
+}
+
+impl Shared {
+    /// Tells everyone of a flushed group. Runs on the store thread, after the answers.
+    fn publish(&self, replica: &Replica, flushed: &Flushed) {
+        if flushed.people {
+            self.doors.refresh(replica.site());
+        }
+        if flushed.whole {
+            self.feed.reset(flushed);
+        } else {
+            self.feed.publish(flushed);
+        }
+        if flushed.menu {
+            let page = Arc::new(MenuPage::of(replica.site().menu()));
+            let version = page.version.clone();
+            self.menu.send_replace(page);
+            self.feed.notice(frame(&ToScreenJson::Menu { version }).into());
+        }
+        if flushed.availability || flushed.menu {
+            self.availability_changed.notify_one();
+        }
+    }
+}
+
+impl App {
+    /// Opens the data of this replica and starts its store thread.
+    pub fn start(
+        first: Replica,
+        paths: &Paths,
+        config: &RunConfig,
+        clock: Clock,
+        ca_pem: String,
+        metrics: Option<PrometheusHandle>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let started = Stopwatch::start();
+        let mut first = first;
+        let settings = settle(&mut first, config, &clock)?;
+        let origin = first.identity().origin;
+        let feed = Arc::new(ScreenFeed::new(Box::new(RenderJson)));
+        let doors = Arc::new(Doors::default());
+        let page = Arc::new(MenuPage::of(first.site().menu()));
+        let (menu_sender, menu) = watch::channel(page);
+        let availability_changed = Arc::new(Notify::new());
+        let shared = Shared {
+            feed: feed.clone(),
+            doors: doors.clone(),
+            menu: menu_sender,
+            availability_changed: availability_changed.clone(),
+        };
+        let (reopen_paths, reopen_clock) = (paths.clone(), clock.clone());
+        let mut first = Some(first);
+        let open = move || match first.take() {
+            Some(replica) => Ok(replica),
+            None => opening::open(&reopen_paths, &reopen_clock).map_err(not_again),
+        };
+        let store = StoreHandle::start(open, move |replica, flushed| shared.publish(replica, flushed), clock.clone())?;
+        Ok(Arc::new(Self {
+            store,
+            feed,
+            doors,
+            pairing: PairingDesk::default(),
+            pins: Mutex::default(),
+            menu,
+            clock,
+            settings,
+            origin,
+            ca_pem,
+            stopping: CancellationToken::new(),
+            sockets: TaskTracker::new(),
+            metrics,
+            data: paths.data.clone(),
+            disk_full: AtomicBool::new(false),
+            started,
+            url: OnceLock::new(),
+            slow: Semaphore::new(1),
+            availability_changed,
+        }))
+    }
+
+    /// The address that devices use.
+    pub fn url(&self) -> &str {
+        self.url.get().map_or("", String::as_str)
+    }
+
+    /// Says under which address the node is served; the first word counts.
+    pub fn set_url(&self, url: String) {
+        self.url.get_or_init(|| url);
+    }
+
+    /// Since the start, in milliseconds.
+    pub fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether new orders must be refused for lack of space.
+    pub fn disk_is_full(&self) -> bool {
+        self.disk_full.load(Ordering::Relaxed)
+    }
+
+    /// Gives out the code of the first admin, when there is none yet.
+    pub fn first_admin_code(&self) -> anyhow::Result<Option<String>> {
+        if self.doors.has_role(Role::Admin) {
+            return Ok(None);
+        }
+        Ok(Some(self.pairing.give_out(Role::Admin, None, self.clock.now())?))
+    }
+
+    /// Runs what is slow on purpose, one at a time, where blocking is allowed.
+    pub async fn slowly<A: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> A + Send + 'static,
+    ) -> Result<A, crate::api::problem::Problem> {
+        let broke = || {
+            crate::api::problem::Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "broke", "a computation broke off")
+        };
+        let _one = self.slow.acquire().await.map_err(|_| broke())?;
+        tokio::task::spawn_blocking(work).await.map_err(|_| broke())
+    }
+
+    /// Tells screens what can be ordered, whenever that may have changed, until the node stops.
+    pub async fn tell_availability(self: Arc<Self>) {
+        let mut last = None;
+        loop {
+            let read = self.store.read(|replica, now| {
+                let origin = replica.identity().origin;
+                Ok((unavailable(replica.site(), &origin, now), replica.site().next_return(now).map(|at| at.ms_since(now))))
+            });
+            let mut wait = Duration::from_secs(3_600);
+            if let Ok((list, next_return)) = read.await {
+                wait = next_return.map_or(wait, Duration::from_millis).min(wait);
+                if last.as_ref() != Some(&list) {
+                    let availability = availability_json(&list);
+                    self.feed.availability(frame(&ToScreenJson::Availability { availability }).into());
+                    last = Some(list);
+                }
+            }
+            let changed = async {
+                // The return of an item is a moment, not an event: it is waited for, then looked at again.
+                let _returned = tokio::time::timeout(wait, self.availability_changed.notified()).await;
+            };
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = changed => {}
+            }
+            let pause = tokio::time::timeout(AVAILABILITY_EVERY, self.stopping.cancelled());
+            if pause.await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Looks at free space until the node stops.
+    pub async fn watch_disk(self: Arc<Self>) {
+        loop {
+            if let Ok(space) = rustix::fs::statvfs(&self.data) {
+                let free = space.f_bavail.saturating_mul(space.f_frsize);
+                let full = free < FREE_BYTES_MIN;
+                metrics::gauge!("pilotlight_disk_free_bytes").set(free as f64);
+                if full != self.disk_full.swap(full, Ordering::Relaxed) {
+                    tracing::error!(free, full, "free disk space crossed 200 MB");
+                }
+            }
+            if tokio::time::timeout(DISK_LOOK, self.stopping.cancelled()).await.is_ok() {
+                return;
+            }
+        }
+    }
+}
+
+/// Writes the settings at the first start; afterwards they are what the site says.
+fn settle(replica: &mut Replica, config: &RunConfig, clock: &Clock) -> anyhow::Result<Settings> {
+    if let Some(settings) = replica.site().settings() {
+        return Ok(settings.clone());
+    }
+    config.day_rule()?;
+    let settings = Settings {
+        site: SiteId::from_bytes(tokens::random()?),
+        name: config.name.clone(),
+        currency: config.currency,
+        time_zone: config.time_zone.clone(),
+        roll_over_hour: config.roll_over_hour,
+    };
+    let change = replica.site().write_settings(settings.clone());
+    replica.commit(Actor::System, clock.now(), &[change])?;
+    replica.flush().context("writing the settings")?;
+    Ok(settings)
+}
+
+/// After a failure in the middle of service: what would need a person at the start keeps the store closed.
+fn not_again(error: OpenError) -> StoreError {
+    match error {
+        OpenError::Store(error) => error,
+        other @ (OpenError::InUse | OpenError::NeedsRecovery(_) | OpenError::NoRandom(_)) => {
+            StoreError::Panicked(other.to_string())
+        }
+    }
+}

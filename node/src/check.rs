@@ -1,0 +1,215 @@
+//! Checks a store that nobody has open: its orders, indexes, stock and log must tell the same story.
+
+use crate::opening::Paths;
+use crate::store::StoreError;
+use crate::store::identity::Identity;
+use crate::store::replica::index_keys;
+use crate::store::sled_store::SledStore;
+use crate::store::witness::Witness;
+use pilotlight_sync::crdt::chain::Head;
+use pilotlight_sync::crdt::counter::Row;
+use pilotlight_sync::crdt::facts::{Fact, FactId};
+use pilotlight_sync::doc::change::{Change, Commit};
+use pilotlight_sync::doc::key::DocKey;
+use pilotlight_sync::doc::order::OrderDoc;
+use pilotlight_sync::doc::order_view::view;
+use pilotlight_sync::doc::site::Site;
+use pilotlight_sync::domain::id::{IngredientId, OrderId, OriginId};
+use pilotlight_sync::domain::routing::route;
+use pilotlight_sync::domain::stock::needs;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Orders stored.
+    pub orders: u64,
+    /// Commits in all logs.
+    pub commits: u64,
+    /// What does not agree, in plain words; at most 100.
+    pub problems: Vec<String>,
+}
+
+const PROBLEMS_MAX: usize = 100;
+const LOG_PAGE: usize = 1_000;
+
+impl Report {
+    fn problem(&mut self, what: String) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(what);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Replayed {
+    orders: BTreeMap<OrderId, OrderDoc>,
+    rows: BTreeMap<(IngredientId, OriginId), Row>,
+}
+
+/// Checks the store of this data directory.
+pub fn check(paths: &Paths) -> Result<Report, StoreError> {
+    let store = SledStore::open(&paths.store())?;
+    let mut report = Report::default();
+    let heads = store.log_heads()?;
+    let mut replayed = Replayed::default();
+    for (origin, head) in &heads {
+        replay(&store, origin, head, &mut replayed, &mut report)?;
+    }
+    check_witness(paths, &store, &heads, &mut report)?;
+    let expected = check_orders(&store, &replayed, &mut report)?;
+    check_index(&store, &expected, &mut report)?;
+    check_stock(&store, &replayed, &mut report)?;
+    Ok(report)
+}
+
+/// Follows one log from its first commit to its head, chain and all.
+fn replay(store: &SledStore, origin: &OriginId, end: &Head, replayed: &mut Replayed, report: &mut Report) -> Result<(), StoreError> {
+    let mut head = Head::start(origin);
+    loop {
+        let page = store.log_from(origin, head.seq + 1, LOG_PAGE)?;
+        if page.is_empty() {
+            break;
+        }
+        for entry in page {
+            let next = head.then(&entry.bytes);
+            if next != entry.head {
+                report.problem(format!("commit {} of {origin} does not continue the chain", entry.head.seq));
+            }
+            head = entry.head;
+            report.commits += 1;
+            match Commit::from_bytes(&entry.bytes).map_err(|error| error.to_string()).and_then(|commit| {
+                let changes = commit.changes().map_err(|error| error.to_string())?;
+                Ok((commit, changes))
+            }) {
+                Ok((commit, changes)) => take(&commit, &changes, replayed, report),
+                Err(error) => report.problem(format!("commit {} of {origin}: {error}", entry.head.seq)),
+            }
+        }
+    }
+    if head != *end {
+        report.problem(format!("the log of {origin} ends at {}, its head says {}", head.seq, end.seq));
+    }
+    match (head.seq, store.seal(origin, head.seq)?) {
+        (0, _) | (_, Some(_)) => {}
+        (seq, None) => report.problem(format!("commit {seq} of {origin} ends the log without a signature")),
+    }
+    Ok(())
+}
+
+fn take(commit: &Commit, changes: &[Change], replayed: &mut Replayed, report: &mut Report) {
+    let mut needed: BTreeMap<IngredientId, u64> = BTreeMap::new();
+    let mut places = false;
+    for (index, change) in changes.iter().enumerate() {
+        if let Change::Order(id, what) = change {
+            let id_of_fact = FactId { origin: commit.origin, seq: commit.seq, index: u32::try_from(index).unwrap_or(0) };
+            let fact = Fact { id: id_of_fact, at: commit.at, by: commit.by, what: what.clone() };
+            replayed.orders.entry(*id).or_default().insert(fact);
+            if let pilotlight_sync::doc::order::OrderFact::Placed(header) = what {
+                places = true;
+                needed = needs(&header.lines);
+            }
+        }
+    }
+    for change in changes {
+        if let Change::Stock(ingredient, row) = change {
+            let before = replayed.rows.insert((*ingredient, commit.origin), row.clone()).unwrap_or_default();
+            let used = row.used.saturating_sub(before.used);
+            if places && needed.remove(ingredient) != Some(used) {
+                report.problem(format!("commit {} of {}: stock use is not what its order needs", commit.seq, commit.origin));
+            }
+        }
+    }
+    if !needed.is_empty() {
+        report.problem(format!("commit {} of {}: an order without its stock use", commit.seq, commit.origin));
+    }
+}
+
+fn check_witness(
+    paths: &Paths,
+    store: &SledStore,
+    heads: &BTreeMap<OriginId, Head>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let Some(identity) = Identity::load(&paths.identity())? else {
+        if !heads.is_empty() {
+            report.problem("the store has a log, but no identity".to_owned());
+        }
+        return Ok(());
+    };
+    let Some(said) = Witness::open(&paths.witness(), &identity.origin)?.1 else { return Ok(()) };
+    let stored = store.log_from(&identity.origin, said.seq, 1)?;
+    if stored.first().map(|entry| entry.head) != Some(said) {
+        let ours = heads.get(&identity.origin).map_or(0, |head| head.seq);
+        report.problem(format!("the witness saw commit {}, the store ends at {ours} or has another one there", said.seq));
+    }
+    if let Some(head) = heads.get(&identity.origin)
+        && let Some(signature) = store.seal(&identity.origin, head.seq)?
+        && !identity.verify(&head.hash, &signature)
+    {
+        report.problem(format!("the signature at commit {} is not this node's", head.seq));
+    }
+    Ok(())
+}
+
+/// Every order's document holds what its log says, and its tickets hold each line once. Answers the index that it should have.
+fn check_orders(store: &SledStore, replayed: &Replayed, report: &mut Report) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+    let mut expected = BTreeSet::new();
+    for id in store.order_ids() {
+        let id = id?;
+        report.orders += 1;
+        let known = <[u8; 16]>::try_from(id.as_slice()).ok().map(OrderId::from_bytes);
+        if known.is_none_or(|id| !replayed.orders.contains_key(&id)) {
+            report.problem(format!("order {id:02x?} is stored, but in no log"));
+        }
+    }
+    for (id, facts) in &replayed.orders {
+        let Some(bytes) = store.get(&DocKey::Order(*id))? else {
+            report.problem(format!("order {id} is in the log, but not stored"));
+            continue;
+        };
+        if minicbor::to_vec(facts).ok().as_deref() != Some(&bytes) {
+            report.problem(format!("order {id}: its document is not what its log says"));
+        }
+        let Some(view) = view(facts) else {
+            report.problem(format!("order {id} has no header"));
+            continue;
+        };
+        expected.extend(index_keys(id, &view));
+        let stations: BTreeSet<_> = route(view.lines.iter().map(|line| &line.line)).into_keys().collect();
+        if stations != view.tickets.keys().cloned().collect() {
+            report.problem(format!("order {id}: its tickets are not one for each station"));
+        }
+    }
+    Ok(expected)
+}
+
+fn check_index(store: &SledStore, expected: &BTreeSet<Vec<u8>>, report: &mut Report) -> Result<(), StoreError> {
+    let stored: BTreeSet<Vec<u8>> = store.index_range(&[], &[0xff; 64], usize::MAX)?.into_iter().collect();
+    for key in stored.symmetric_difference(expected) {
+        let which = if stored.contains(key) { "is there without its order" } else { "is missing" };
+        report.problem(format!("index entry {key:02x?} {which}"));
+    }
+    Ok(())
+}
+
+fn check_stock(store: &SledStore, replayed: &Replayed, report: &mut Report) -> Result<(), StoreError> {
+    let mut site = Site::default();
+    for (key, bytes) in store.site_docs()? {
+        if let Err(error) = site.load(&key, &bytes) {
+            report.problem(error.to_string());
+        }
+    }
+    for ((ingredient, origin), row) in &replayed.rows {
+        let stored = site.stock(ingredient).map(|stock| stock.row(origin)).unwrap_or_default();
+        if &stored != row {
+            report.problem(format!("stock of {ingredient}: the row is {stored:?}, its log says {row:?}"));
+        }
+        let enforced = site.menu().ingredients.get(ingredient).is_some_and(|ingredient| ingredient.enforced);
+        let gained = row.added.saturating_add(row.returned);
+        if enforced && row.used > gained {
+            report.problem(format!("stock of {ingredient}: {} used of {gained}", row.used));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! What an operator may set, with defaults and units; `pilotlight-node --help` shows all of it.
+
+use clap::{Args, Parser, Subcommand};
+use pilotlight_sync::domain::business_day::{DayRule, DayRuleRefusal};
+use pilotlight_sync::domain::money::Currency;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The computer in the restaurant: takes orders, feeds the kitchen and counts stock, with or without the internet.
+#[derive(Debug, Parser)]
+#[command(name = "pilotlight-node", version, about, long_about = None)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the restaurant. The first start prints a one-time admin code; everything else goes through the API.
+    Run(Box<RunConfig>),
+    /// Check a store that no node has open: orders, indexes, stock and log must agree. Exit status 1 if they do not.
+    Check(CheckConfig),
+    /// Print the API's description (OpenAPI) and end.
+    Openapi,
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Args)]
+pub struct RunConfig {
+    /// Directory of everything this node keeps. Created when missing.
+    #[arg(long, env = "PILOTLIGHT_DATA", default_value = "pilotlight-data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// Address and port for HTTPS and WebSockets. Port 0 takes a free one.
+    #[arg(long, env = "PILOTLIGHT_LISTEN", default_value = "0.0.0.0:8443", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// Names that devices use for this machine, beside localhost and the listening address; they go into the certificate.
+    #[arg(long = "host-name", env = "PILOTLIGHT_HOST_NAMES", value_delimiter = ',', value_name = "NAME")]
+    pub host_names: Vec<String>,
+    /// What guests call the restaurant. Used at the first start only.
+    #[arg(long, env = "PILOTLIGHT_NAME", default_value = "Pilotlight", value_name = "NAME")]
+    pub name: String,
+    /// Currency of all prices, ISO 4217. Used at the first start only.
+    #[arg(long, env = "PILOTLIGHT_CURRENCY", default_value = "USD", value_parser = parse_currency, value_name = "CODE")]
+    pub currency: Currency,
+    /// IANA time zone. Used at the first start only.
+    #[arg(long, env = "PILOTLIGHT_TIME_ZONE", default_value = "UTC", value_name = "ZONE")]
+    pub time_zone: String,
+    /// Local hour at which a business day begins, 0 to 23. Used at the first start only.
+    #[arg(long, env = "PILOTLIGHT_ROLL_OVER_HOUR", default_value_t = 4, value_name = "HOUR")]
+    pub roll_over_hour: u8,
+    /// Menu files to import at the first start, as FORMAT=FILE (pizzaplace, tasty-igniter, millers, uber-eats, recipes, maven); without
+    /// FORMAT= the file's name tells. May be repeated.
+    #[arg(long = "seed-menu", value_name = "[FORMAT=]FILE")]
+    pub seed_menus: Vec<String>,
+    /// A file to write once requests are served: JSON with url, pid, admin_code, ca and boot_ms.
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Log as JSON lines rather than text. The level comes from RUST_LOG (default info).
+    #[arg(long, env = "PILOTLIGHT_LOG_JSON")]
+    pub log_json: bool,
+}
+
+/// What to check.
+#[derive(Debug, Clone, Args)]
+pub struct CheckConfig {
+    /// The node's data directory.
+    #[arg(long, env = "PILOTLIGHT_DATA", default_value = "pilotlight-data", value_name = "DIR")]
+    pub data: PathBuf,
+}
+
+impl RunConfig {
+    /// The rule of business days, or what is wrong with zone or hour.
+    pub fn day_rule(&self) -> Result<DayRule, DayRuleRefusal> {
+        DayRule::new(&self.time_zone, self.roll_over_hour)
+    }
+}
+
+fn parse_currency(code: &str) -> Result<Currency, String> {
+    Currency::parse(code).ok_or_else(|| format!("{code:?} is not a currency code: write three capitals, like USD"))
+}

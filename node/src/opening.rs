@@ -1,0 +1,199 @@
+//! Opens the node's own data: who it is, whether its disk can be believed, and what to do when not.
+//!
+//! A store behind its witness has lost what it had confirmed: it goes on as a new origin, and the old one's rights are no stock
+//! any more (SPEC I3, I5). A store that does not open is moved aside and never silently replaced by an empty one.
+
+use crate::clock::Clock;
+use crate::devices::tokens::{self, NoRandom};
+use crate::store::identity::Identity;
+use crate::store::replica::Replica;
+use crate::store::sled_store::{SledStore, move_aside};
+use crate::store::witness::Witness;
+use crate::store::{StoreError, files};
+use pilotlight_sync::crdt::chain::Head;
+use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::domain::id::OriginId;
+use pilotlight_sync::domain::role::Actor;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where things lie in the data directory.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// The data directory.
+    pub data: PathBuf,
+}
+
+impl Paths {
+    /// The sled directory.
+    pub fn store(&self) -> PathBuf {
+        self.data.join("store")
+    }
+    /// Origin and key.
+    pub fn identity(&self) -> PathBuf {
+        self.data.join("identity")
+    }
+    /// Where the log ended.
+    pub fn witness(&self) -> PathBuf {
+        self.data.join("witness")
+    }
+    /// Certificates.
+    pub fn tls(&self) -> PathBuf {
+        self.data.join("tls")
+    }
+    /// Says that the store was moved aside, and why; removed by a manager's decision only.
+    pub fn recovery_note(&self) -> PathBuf {
+        self.data.join("RECOVERY")
+    }
+}
+
+/// Why the data cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody else has it open.
+    #[error("the store is open in another process: stop that one, or use another --data directory")]
+    InUse,
+    /// A person must decide: the store is damaged or gone.
+    #[error("{0}")]
+    NeedsRecovery(String),
+    /// It failed for a reason that may pass.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The machine is out of randomness.
+    #[error(transparent)]
+    NoRandom(#[from] NoRandom),
+}
+
+/// Opens the data, or says that a person must decide. What is damaged is moved aside first.
+pub fn open(paths: &Paths, clock: &Clock) -> Result<Replica, OpenError> {
+    files::create_dir(&paths.data)?;
+    if let Some(note) = files::read_if_there(&paths.recovery_note())? {
+        return Err(OpenError::NeedsRecovery(String::from_utf8_lossy(&note).into_owned()));
+    }
+    match open_store(paths, clock) {
+        Err(OpenError::Store(error)) => Err(set_aside(paths, clock, error)),
+        opened => opened,
+    }
+}
+
+fn open_store(paths: &Paths, clock: &Clock) -> Result<Replica, OpenError> {
+    let mut store = SledStore::open(&paths.store())?;
+    let heads = store.log_heads()?;
+    let known = Identity::load(&paths.identity())?;
+    let believed = match &known {
+        Some(identity) => {
+            let (witness, said) = Witness::open(&paths.witness(), &identity.origin)?;
+            if heads.is_empty() && said.is_some() {
+                drop(store);
+                return Err(gone(paths)?);
+            }
+            let believed = agrees(&store, &heads, &identity.origin, said)?;
+            store.set_witness(identity.origin, witness);
+            believed
+        }
+        None => heads.is_empty(),
+    };
+    if let (Some(identity), true) = (&known, believed) {
+        return Ok(Replica::load(store, identity.clone())?);
+    }
+    let identity = new_identity(known.as_ref(), &heads)?;
+    identity.save(&paths.identity())?;
+    let (witness, _) = Witness::open(&paths.witness(), &identity.origin)?;
+    store.set_witness(identity.origin, witness);
+    let mut replica = Replica::load(store, identity)?;
+    if !heads.is_empty() {
+        fence_all(&mut replica, &heads, clock)?;
+    }
+    Ok(replica)
+}
+
+/// Whether the log ends where the witness says, or later on the same chain.
+fn agrees(
+    store: &SledStore,
+    heads: &BTreeMap<OriginId, Head>,
+    origin: &OriginId,
+    said: Option<Head>,
+) -> Result<bool, StoreError> {
+    let ours = heads.get(origin).copied();
+    match (said, ours) {
+        (None, None) => Ok(heads.is_empty()),
+        // The witness is written in every commit: without it somebody removed it, or the disk lost it.
+        (None, Some(_)) | (Some(_), None) => Ok(false),
+        (Some(said), Some(ours)) if said.seq > ours.seq => Ok(false),
+        (Some(said), Some(_)) => {
+            let entries = store.log_from(origin, said.seq, 1)?;
+            Ok(entries.first().is_some_and(|entry| entry.head == said))
+        }
+    }
+}
+
+fn new_identity(known: Option<&Identity>, heads: &BTreeMap<OriginId, Head>) -> Result<Identity, NoRandom> {
+    let letter = if heads.is_empty() {
+        "A".to_owned()
+    } else {
+        Identity::successor_letter(known.map_or("A", |known| &known.letter), tokens::random()?)
+    };
+    Ok(Identity::new(tokens::random()?, letter))
+}
+
+/// Ends every origin of the log: this store cannot vouch for them any more. What they did stays.
+fn fence_all(replica: &mut Replica, heads: &BTreeMap<OriginId, Head>, clock: &Clock) -> Result<(), StoreError> {
+    tracing::error!(
+        new_origin = %replica.identity().origin,
+        "the store does not end where its witness says: its disk went back, or its identity is lost. It goes on as a new origin; \
+         count the stock, because what was sold since then may be missing here"
+    );
+    let fences: Vec<Change> = heads.keys().map(|origin| Change::Fence(*origin)).collect();
+    replica
+        .commit(Actor::System, clock.now(), &fences)
+        .map_err(|error| StoreError::Damaged { tree: "log-1", why: error.to_string() })?;
+    replica.flush().map(drop)
+}
+
+/// The store's directory has gone, but this node has a history.
+fn gone(paths: &Paths) -> Result<OpenError, StoreError> {
+    let note = "The store is empty, but this node has taken orders before: its files were removed or lost.".to_owned();
+    files::write_whole(&paths.recovery_note(), note.as_bytes())?;
+    Ok(OpenError::NeedsRecovery(note))
+}
+
+fn set_aside(paths: &Paths, clock: &Clock, error: StoreError) -> OpenError {
+    if in_use(&error) {
+        return OpenError::InUse;
+    }
+    match error {
+        damaged @ (StoreError::Sled(_) | StoreError::Damaged { .. } | StoreError::Panicked(_)) => {
+            let moved = move_aside(&paths.store(), clock.now().0).and_then(|aside| {
+                let name = aside.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let note = format!("The store could not be opened ({damaged}). It was moved aside to {name}.");
+                files::write_whole(&paths.recovery_note(), note.as_bytes())?;
+                Ok(note)
+            });
+            match moved {
+                Ok(note) => OpenError::NeedsRecovery(note),
+                Err(error) => OpenError::Store(error),
+            }
+        }
+        io @ StoreError::Io { .. } => OpenError::Store(io),
+    }
+}
+
+/// sled locks its file; its error says so in words only.
+fn in_use(error: &StoreError) -> bool {
+    matches!(error, StoreError::Sled(_)) && format!("{:?}", std::error::Error::source(error)).contains("could not acquire lock")
+}
+
+/// A manager has decided: begin anew. The old files stay where they were moved to.
+pub fn begin_anew(paths: &Paths) -> Result<(), StoreError> {
+    for path in [paths.identity(), paths.witness(), paths.recovery_note()] {
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(StoreError::io(format!("removing {}", path.display()))(error)),
+        }
+    }
+    files::sync_dir(Path::new(&paths.data))
+}
+
+#[cfg(test)]
+mod tests;
