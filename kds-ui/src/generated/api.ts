@@ -58,6 +58,8 @@ export type ChannelJson = "kiosk" | "counter" | "phone" | "qr_table" | "cloud" |
  */
 export type DeviceJson = { id: string, name: string, role: RoleJson, paired_at: number, revoked: boolean, };
 
+export type DevicesJson = { devices: Array<DeviceJson>, };
+
 /**
  * 86s an item, or puts it back.
  */
@@ -68,14 +70,14 @@ export type EightySixJson = { available: boolean,
 until: number | null, };
 
 /**
- * Adds what a person found on the shelf, or sets what is enforced.
+ * Says whether running out of an ingredient stops the sale.
  */
 export type EnforcedJson = { enforced: boolean, };
 
 /**
  * Why this epoch of a ticket was opened.
  */
-export type EpochKindJson = "first" | "look_again" | "cook_again";
+export type EpochKindJson = "first" | "look_again" | "cook_again" | "more";
 
 /**
  * What a screen sends on the live socket.
@@ -245,6 +247,11 @@ safe_on: number, };
 export type OrderLineJson = { id: string, item: string, variant: string, name: string, variant_name: string, quantity: number, choices: Array<LineChoiceJson>, note: string | null, unit_minor: number, total_minor: number, replaces: string | null, voided: VoidedJson | null, };
 
 /**
+ * A page of orders.
+ */
+export type OrdersJson = { orders: Array<OrderJson>, };
+
+/**
  * What became of one kitchen action.
  */
 export type OutcomeJson = "done" | "already" | "refused";
@@ -377,6 +384,8 @@ ready: boolean, };
  * One person.
  */
 export type StaffJson = { id: string, name: string, role: RoleJson, };
+
+export type StaffListJson = { staff: Array<StaffJson>, };
 
 export type StationJson = { id: string, name: string, };
 

@@ -60,12 +60,13 @@ impl Call {
 
     /// The body as this shape, or a problem that says where it is not.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let problem = Problem::new(StatusCode::BAD_REQUEST, "bad_json", error.to_string());
-            let field = field_of(&error.to_string());
-            let problem = problem.remedy("send JSON of the shape that /api/v1/openapi.json describes");
-            Problem { field: Some(field.unwrap_or_else(|| "body".to_owned())), ..problem }
-        })
+        let mut read = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
+            let path = error.path().to_string();
+            bad_json(error.inner(), (path != ".").then_some(path))
+        })?;
+        read.end().map_err(|error| bad_json(&error, None))?;
+        Ok(value)
     }
 
     /// One parameter of the query.
@@ -80,10 +81,18 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
 }
 
-/// serde names a missing or unknown field between backticks.
-fn field_of(error: &str) -> Option<String> {
-    let (_, rest) = error.split_once('`')?;
-    rest.split_once('`').map(|(field, _)| field.to_owned())
+/// Says where a body is not what it must be. Of a field that is missing, serde gives the name in its words only.
+fn bad_json(error: &serde_json::Error, path: Option<String>) -> Problem {
+    let said = error.to_string();
+    let missing = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()).map(str::to_owned);
+    let field = match (path, missing) {
+        (Some(path), Some(missing)) => format!("{path}.{missing}"),
+        (Some(path), None) => path,
+        (None, Some(missing)) => missing,
+        (None, None) => "body".to_owned(),
+    };
+    let problem = Problem::new(StatusCode::BAD_REQUEST, "bad_json", said).at(field);
+    problem.remedy("send JSON of the shape that /api/v1/openapi.json describes")
 }
 
 /// Reads an id out of a field.

@@ -13,7 +13,7 @@ pub(crate) type Millis = u64;
 macro_rules! shape {
     ($($item:item)+) => {$(
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
-        #[ts(export, export_to = "api.ts")]
+        #[ts(export_to = "api.ts")]
         $item
     )+};
 }
@@ -22,7 +22,7 @@ macro_rules! words {
     ($($item:item)+) => {$(
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
         #[serde(rename_all = "snake_case")]
-        #[ts(export, export_to = "api.ts")]
+        #[ts(export_to = "api.ts")]
         $item
     )+};
 }
@@ -51,7 +51,7 @@ words! {
 /// The order's state word, as in the state machine of the product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[ts(export, export_to = "api.ts")]
+#[ts(export_to = "api.ts")]
 pub enum StatusJson {
     OrderPlaced,
     OrderConfirmed,
@@ -555,7 +555,7 @@ shape! {
 /// What is done to a ticket or a line of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[ts(export, export_to = "api.ts")]
+#[ts(export_to = "api.ts")]
 pub enum ActionJson {
     /// The cook begins.
     Start,
@@ -578,7 +578,7 @@ pub enum ActionJson {
 /// What a cook must notice on a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[ts(export, export_to = "api.ts")]
+#[ts(export_to = "api.ts")]
 pub enum LineChangeJson {
     /// Added after the ticket was sent.
     Added { seen: bool },
@@ -591,7 +591,7 @@ pub enum LineChangeJson {
 /// What a screen sends on the live socket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[ts(export, export_to = "api.ts")]
+#[ts(export_to = "api.ts")]
 pub enum FromScreenJson {
     /// The first frame.
     Hello { token: String, screen: ScreenJson, position: Option<PositionJson> },
@@ -602,7 +602,7 @@ pub enum FromScreenJson {
 /// What the node sends on the live socket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[ts(export, export_to = "api.ts")]
+#[ts(export_to = "api.ts")]
 pub enum ToScreenJson {
     /// The token was good. `resumed`: only what was missed follows; otherwise a snapshot does.
     Welcome {
@@ -628,3 +628,6 @@ pub enum ToScreenJson {
     /// The node closes this connection: `unauthorised`, `too_slow`, `stopping`, `hello_expected`.
     Bye { reason: String },
 }
+
+#[cfg(test)]
+mod tests;
