@@ -191,7 +191,11 @@ impl App {
         work: impl FnOnce() -> A + Send + 'static,
     ) -> Result<A, crate::api::problem::Problem> {
         let broke = || {
-            crate::api::problem::Problem::new(http::StatusCode::INTERNAL_SERVER_ERROR, "broke", "a computation broke off")
+            crate::api::problem::Problem::new(
+                http::StatusCode::INTERNAL_SERVER_ERROR,
+                "broke",
+                "a computation broke off",
+            )
         };
         let _one = self.slow.acquire().await.map_err(|_| broke())?;
         tokio::task::spawn_blocking(work).await.map_err(|_| broke())
@@ -203,7 +207,10 @@ impl App {
         loop {
             let read = self.store.read(|replica, now| {
                 let origin = replica.identity().origin;
-                Ok((unavailable(replica.site(), &origin, now), replica.site().next_return(now).map(|at| at.ms_since(now))))
+                Ok((
+                    unavailable(replica.site(), &origin, now),
+                    replica.site().next_return(now).map(|at| at.ms_since(now)),
+                ))
             });
             let mut wait = Duration::from_secs(3_600);
             if let Ok((list, next_return)) = read.await {

@@ -64,7 +64,13 @@ pub fn check(paths: &Paths) -> Result<Report, StoreError> {
 }
 
 /// Follows one log from its first commit to its head, chain and all.
-fn replay(store: &SledStore, origin: &OriginId, end: &Head, replayed: &mut Replayed, report: &mut Report) -> Result<(), StoreError> {
+fn replay(
+    store: &SledStore,
+    origin: &OriginId,
+    end: &Head,
+    replayed: &mut Replayed,
+    report: &mut Report,
+) -> Result<(), StoreError> {
     let mut head = Head::start(origin);
     loop {
         let page = store.log_from(origin, head.seq + 1, LOG_PAGE)?;
@@ -102,7 +108,8 @@ fn take(commit: &Commit, changes: &[Change], replayed: &mut Replayed, report: &m
     let mut places = false;
     for (index, change) in changes.iter().enumerate() {
         if let Change::Order(id, what) = change {
-            let id_of_fact = FactId { origin: commit.origin, seq: commit.seq, index: u32::try_from(index).unwrap_or(0) };
+            let id_of_fact =
+                FactId { origin: commit.origin, seq: commit.seq, index: u32::try_from(index).unwrap_or(0) };
             let fact = Fact { id: id_of_fact, at: commit.at, by: commit.by, what: what.clone() };
             replayed.orders.entry(*id).or_default().insert(fact);
             if let pilotlight_sync::doc::order::OrderFact::Placed(header) = what {
@@ -116,7 +123,10 @@ fn take(commit: &Commit, changes: &[Change], replayed: &mut Replayed, report: &m
             let before = replayed.rows.insert((*ingredient, commit.origin), row.clone()).unwrap_or_default();
             let used = row.used.saturating_sub(before.used);
             if places && needed.remove(ingredient) != Some(used) {
-                report.problem(format!("commit {} of {}: stock use is not what its order needs", commit.seq, commit.origin));
+                report.problem(format!(
+                    "commit {} of {}: stock use is not what its order needs",
+                    commit.seq, commit.origin
+                ));
             }
         }
     }
@@ -141,7 +151,8 @@ fn check_witness(
     let stored = store.log_from(&identity.origin, said.seq, 1)?;
     if stored.first().map(|entry| entry.head) != Some(said) {
         let ours = heads.get(&identity.origin).map_or(0, |head| head.seq);
-        report.problem(format!("the witness saw commit {}, the store ends at {ours} or has another one there", said.seq));
+        report
+            .problem(format!("the witness saw commit {}, the store ends at {ours} or has another one there", said.seq));
     }
     if let Some(head) = heads.get(&identity.origin)
         && let Some(signature) = store.seal(&identity.origin, head.seq)?

@@ -18,3 +18,6 @@ pub mod orders;
 pub mod recovery;
 pub mod server;
 pub mod store;
+
+#[cfg(test)]
+mod testing;

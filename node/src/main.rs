@@ -168,7 +168,13 @@ fn format_of(seed: &str) -> anyhow::Result<(Format, &str)> {
     Ok((format, seed))
 }
 
-fn announce(config: &RunConfig, url: &str, admin_code: Option<&str>, ca: &SiteCa, boot: &Stopwatch) -> anyhow::Result<()> {
+fn announce(
+    config: &RunConfig,
+    url: &str,
+    admin_code: Option<&str>,
+    ca: &SiteCa,
+    boot: &Stopwatch,
+) -> anyhow::Result<()> {
     let boot_ms = u64::try_from(boot.elapsed().as_millis()).unwrap_or(u64::MAX);
     if let Some(path) = &config.ready_file {
         let ready = serde_json::json!({

@@ -180,7 +180,8 @@ fn set_aside(paths: &Paths, clock: &Clock, error: StoreError) -> OpenError {
 
 /// sled locks its file; its error says so in words only.
 fn in_use(error: &StoreError) -> bool {
-    matches!(error, StoreError::Sled(_)) && format!("{:?}", std::error::Error::source(error)).contains("could not acquire lock")
+    matches!(error, StoreError::Sled(_))
+        && format!("{:?}", std::error::Error::source(error)).contains("could not acquire lock")
 }
 
 /// A manager has decided: begin anew. The old files stay where they were moved to.

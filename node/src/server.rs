@@ -92,7 +92,8 @@ impl Strangers {
     }
 }
 
-type Service = BoxCloneSyncService<http::Request<Limited<Incoming>>, http::Response<ResponseBody>, std::convert::Infallible>;
+type Service =
+    BoxCloneSyncService<http::Request<Limited<Incoming>>, http::Response<ResponseBody>, std::convert::Infallible>;
 type ResponseBody = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Binds the listener, so that its port is known before anything is served.

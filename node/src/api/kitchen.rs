@@ -2,7 +2,8 @@
 
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::{
-    ActionJson, KitchenActionJson, KitchenActionsJson, KitchenOutcomeJson, KitchenOutcomesJson, OutcomeJson, ProblemJson,
+    ActionJson, KitchenActionJson, KitchenActionsJson, KitchenOutcomeJson, KitchenOutcomesJson, OutcomeJson,
+    ProblemJson,
 };
 use crate::api::problem::Problem;
 use crate::kitchen::act::{self, ActRefusal, KitchenAction, Outcome, Tap};
@@ -29,7 +30,8 @@ pub async fn actions(call: Call) -> Answer {
     let actions: Vec<KitchenAction> = sent.actions.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
     let by = caller.actor();
     // All are queued at once, in order, and share a flush.
-    let runs = actions.into_iter().map(|action| call.app.store.run(move |replica, now| act::plan(replica, now, by, action)));
+    let runs =
+        actions.into_iter().map(|action| call.app.store.run(move |replica, now| act::plan(replica, now, by, action)));
     let done = futures_util::future::join_all(runs).await;
     let mut outcomes = Vec::with_capacity(done.len());
     for (action, outcome) in sent.actions.iter().zip(done) {

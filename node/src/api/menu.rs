@@ -55,7 +55,8 @@ pub async fn get_menu(call: Call) -> Answer {
     let matches = call.headers.get_all(IF_NONE_MATCH).iter().any(|sent| {
         sent.to_str().is_ok_and(|sent| sent.split(',').any(|tag| tag.trim().trim_start_matches("W/") == page.etag))
     });
-    let gzip = call.headers.get(ACCEPT_ENCODING).and_then(|sent| sent.to_str().ok()).is_some_and(|sent| sent.contains("gzip"));
+    let gzip =
+        call.headers.get(ACCEPT_ENCODING).and_then(|sent| sent.to_str().ok()).is_some_and(|sent| sent.contains("gzip"));
     let mut response = match (matches, gzip) {
         (true, _) => with_type(StatusCode::NOT_MODIFIED, "application/json", Bytes::new()),
         (false, true) => {
@@ -103,9 +104,10 @@ pub async fn put_availability(call: Call, item: String) -> Answer {
 pub async fn import_menu(call: Call) -> Answer {
     let caller = call.allow(Action::ChangeMenu)?;
     let words = || Format::ALL.map(Format::word).join(", ");
-    let format = call.query("format").and_then(Format::parse).ok_or_else(|| {
-        Problem::bad_field("format", "no such format", format!("ask for one of {}", words()))
-    })?;
+    let format = call
+        .query("format")
+        .and_then(Format::parse)
+        .ok_or_else(|| Problem::bad_field("format", "no such format", format!("ask for one of {}", words())))?;
     let currency = call.app.settings.currency;
     let options = ImportOptions { restaurant: call.query("restaurant").map(str::to_owned), currency };
     let file = call.body.clone();

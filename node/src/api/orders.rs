@@ -6,7 +6,7 @@ use crate::api::problem::Problem;
 use crate::api::to_json;
 use crate::devices::doors::Caller;
 use crate::orders::amend::{AddLine, Amendment, VoidLine};
-use crate::orders::place::{Placed, PlaceRefusal};
+use crate::orders::place::{PlaceRefusal, Placed};
 use crate::orders::{Order, amend, cancel, place};
 use http::StatusCode;
 use pilotlight_sync::domain::id::OrderId;
@@ -133,9 +133,8 @@ pub async fn cancel_order(call: Call, order: String) -> Answer {
     let order = id::<OrderId>("id", &order)?;
     let by = caller.actor();
     let own_only = (caller.role == Role::Customer).then_some(caller.device);
-    let plan = move |replica: &crate::store::replica::Replica, now| {
-        cancel::plan(replica, now, by, order, &sent.why, own_only)
-    };
+    let plan =
+        move |replica: &crate::store::replica::Replica, now| cancel::plan(replica, now, by, order, &sent.why, own_only);
     let order = call.app.store.run(plan).await?;
     Ok(json(StatusCode::OK, &to_json::order(&order)))
 }

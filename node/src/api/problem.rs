@@ -228,11 +228,9 @@ impl From<PlaceRefusal> for Problem {
                     CartField::Line(line) => format!("lines[{line}]"),
                 })
                 .remedy("mint a new id for another cart, or send the cart that was placed"),
-            R::TextTooLong { field, max, .. } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "text_too_long", detail)
-                    .at(field)
-                    .remedy(format!("shorten it to {max} characters"))
-            }
+            R::TextTooLong { field, max, .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "text_too_long", detail)
+                .at(field)
+                .remedy(format!("shorten it to {max} characters")),
         }
     }
 }
@@ -261,7 +259,10 @@ impl From<AmendRefusal> for Problem {
             R::TooManyLines { .. } => bad("too_many_lines", "add".into(), "place a second order"),
             R::Place(refusal) => {
                 let problem = Self::from(refusal);
-                let field = problem.field.as_ref().map(|field| field.replacen("lines[", "add[", 1).replacen("].", "].line.", 1));
+                let field = problem
+                    .field
+                    .as_ref()
+                    .map(|field| field.replacen("lines[", "add[", 1).replacen("].", "].line.", 1));
                 Self { field, ..problem }
             }
         }
@@ -276,10 +277,10 @@ impl From<CancelRefusal> for Problem {
             CancelRefusal::Finished(_) => {
                 Self::new(StatusCode::CONFLICT, "finished", detail).remedy("give a refund instead")
             }
-            CancelRefusal::Begun => {
-                Self::new(StatusCode::CONFLICT, "begun", detail).remedy("ask at the counter")
+            CancelRefusal::Begun => Self::new(StatusCode::CONFLICT, "begun", detail).remedy("ask at the counter"),
+            CancelRefusal::Why => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why")
             }
-            CancelRefusal::Why => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why"),
         }
     }
 }

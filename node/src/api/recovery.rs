@@ -29,9 +29,19 @@ pub fn routes(
         respond(Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "recovery", detail)
             .remedy("open this node's address in a browser and follow the page")))
     });
-    decide.boxed().or(health).unify().boxed().or(page).unify().boxed().or(rest).unify().boxed().recover(
-        |_| async { Ok::<_, Infallible>(StatusCode::INTERNAL_SERVER_ERROR.into_response()) },
-    ).unify()
+    decide
+        .boxed()
+        .or(health)
+        .unify()
+        .boxed()
+        .or(page)
+        .unify()
+        .boxed()
+        .or(rest)
+        .unify()
+        .boxed()
+        .recover(|_| async { Ok::<_, Infallible>(StatusCode::INTERNAL_SERVER_ERROR.into_response()) })
+        .unify()
 }
 
 fn decide(desk: &RecoveryDesk, code: &str) -> Result<Response, Problem> {
@@ -40,9 +50,11 @@ fn decide(desk: &RecoveryDesk, code: &str) -> Result<Response, Problem> {
             let text = "The node begins anew. Its console shows a new admin code in a moment.";
             Ok(with_type(StatusCode::OK, "text/plain; charset=utf-8", text.into()))
         }
-        Decision::WrongCode => Err(Problem::new(StatusCode::FORBIDDEN, "wrong_code", "that is not the code on the node's console")
-            .at("code")
-            .remedy("read the code that the node printed when it started")),
+        Decision::WrongCode => {
+            Err(Problem::new(StatusCode::FORBIDDEN, "wrong_code", "that is not the code on the node's console")
+                .at("code")
+                .remedy("read the code that the node printed when it started"))
+        }
         Decision::Locked { retry_after_s } => {
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "locked", "too many wrong codes");
             Err(Problem { retry_after_s: Some(retry_after_s), ..problem })

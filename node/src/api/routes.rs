@@ -18,7 +18,9 @@ use warp::{Filter, path};
 type Route = BoxedFilter<(Response,)>;
 
 /// Everything the node serves.
-pub fn all(app: &Arc<App>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
+pub fn all(
+    app: &Arc<App>,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
     order_routes(app)
         .or(kitchen_routes(app))
         .unify()
@@ -51,24 +53,25 @@ fn order_routes(app: &Arc<App>) -> Route {
 }
 
 fn kitchen_routes(app: &Arc<App>) -> Route {
-    let actions = path!("api" / "v1" / "kitchen" / "actions").and(warp::post()).and(call(app)).then(run(kitchen::actions));
+    let actions =
+        path!("api" / "v1" / "kitchen" / "actions").and(warp::post()).and(call(app)).then(run(kitchen::actions));
     let shared = app.clone();
-    let socket = path!("api" / "v1" / "live")
-        .and(warp::ws())
-        .and(warp::ext::optional::<Arc<Connection>>())
-        .map(move |ws: warp::ws::Ws, connection: Option<Arc<Connection>>| {
+    let socket = path!("api" / "v1" / "live").and(warp::ws()).and(warp::ext::optional::<Arc<Connection>>()).map(
+        move |ws: warp::ws::Ws, connection: Option<Arc<Connection>>| {
             let app = shared.clone();
             let ws = ws.max_message_size(live::FRAME_BYTES_MAX).max_frame_size(live::FRAME_BYTES_MAX);
             ws.on_upgrade(move |socket| app.clone().sockets.clone().track_future(live::serve(app, connection, socket)))
                 .into_response()
-        });
+        },
+    );
     actions.boxed().or(socket).unify().boxed()
 }
 
 fn menu_routes(app: &Arc<App>) -> Route {
     let get = path!("api" / "v1" / "menu").and(warp::get()).and(call(app)).then(run(menu::get_menu));
     let import = path!("api" / "v1" / "menu" / "imports").and(warp::post()).and(call(app)).then(run(menu::import_menu));
-    let availability = path!("api" / "v1" / "availability").and(warp::get()).and(call(app)).then(run(menu::get_availability));
+    let availability =
+        path!("api" / "v1" / "availability").and(warp::get()).and(call(app)).then(run(menu::get_availability));
     let set = path!("api" / "v1" / "items" / String / "availability").and(warp::put()).and(call(app));
     let set = set.then(run_at(menu::put_availability));
     let stock_list = path!("api" / "v1" / "stock").and(warp::get()).and(call(app)).then(run(stock::get_stock));
@@ -85,7 +88,8 @@ fn device_routes(app: &Arc<App>) -> Route {
     let code = path!("api" / "v1" / "pairing-codes").and(warp::post()).and(call(app)).then(run(devices::create_code));
     let who = path!("api" / "v1" / "whoami").and(warp::get()).and(call(app)).then(run(devices::who_am_i));
     let list = path!("api" / "v1" / "devices").and(warp::get()).and(call(app)).then(run(devices::list));
-    let revoke = path!("api" / "v1" / "devices" / String).and(warp::delete()).and(call(app)).then(run_at(devices::revoke));
+    let revoke =
+        path!("api" / "v1" / "devices" / String).and(warp::delete()).and(call(app)).then(run_at(devices::revoke));
     let ca = path!("ca.crt").and(warp::get()).and(call(app)).then(run(devices::get_ca));
     let public = site.boxed().or(pair).unify().boxed().or(ca).unify().boxed();
     public.or(code).unify().boxed().or(who).unify().boxed().or(list).unify().boxed().or(revoke).unify().boxed()
@@ -165,7 +169,8 @@ async fn rejected(rejection: Rejection) -> Result<Response, Rejection> {
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes another method")
             .remedy("see /api/v1/openapi.json")
     } else if rejection.is_not_found() {
-        Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path").remedy("see /api/v1/openapi.json")
+        Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+            .remedy("see /api/v1/openapi.json")
     } else {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is over the limit, or broke off")
             .at("body")

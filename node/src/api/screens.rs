@@ -13,7 +13,8 @@ const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; style-src 
 
 /// A file of the screens, or the page that finds its way itself.
 pub async fn file(call: Call, path: String) -> Answer {
-    let missing = || Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path:?}")).at("path");
+    let missing =
+        || Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path:?}")).at("path");
     if path.starts_with("api/") {
         return Err(missing());
     }

@@ -38,7 +38,11 @@ pub async fn add(call: Call) -> Answer {
     let name = check_name(&sent.name)?;
     let role = to_json::from_role(sent.role);
     if role == Role::Customer {
-        return Err(Problem::bad_field("role", "a person here is not a customer", "choose kitchen, staff, manager or admin"));
+        return Err(Problem::bad_field(
+            "role",
+            "a person here is not a customer",
+            "choose kitchen, staff, manager or admin",
+        ));
     }
     let pin = sent.pin.clone();
     let pin_hash = call.app.slowly(move || staff::hash_pin(&pin)).await??;

@@ -95,11 +95,7 @@ fn actor(actor: Actor) -> String {
 }
 
 pub(crate) fn position(position: &Position) -> PositionJson {
-    PositionJson {
-        origin: position.origin.to_string(),
-        seq: position.head.seq,
-        hash: position.head.hash.to_hex(),
-    }
+    PositionJson { origin: position.origin.to_string(), seq: position.head.seq, hash: position.head.hash.to_hex() }
 }
 
 pub(crate) fn new_order(json: PlaceOrderJson) -> Result<NewOrder, Problem> {

@@ -77,7 +77,9 @@ impl Doors {
         let people: BTreeMap<_, _> =
             site.people().filter(|(_, person)| !person.removed).map(|(id, person)| (*id, person.role)).collect();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.sessions.retain(|_, session| people.contains_key(&session.staff) && devices.contains_key(&session.device));
+        known
+            .sessions
+            .retain(|_, session| people.contains_key(&session.staff) && devices.contains_key(&session.device));
         *known = Known { by_token, devices, people, sessions: std::mem::take(&mut known.sessions) };
     }
 
@@ -89,7 +91,8 @@ impl Doors {
             let role = known.devices.get(device).copied().ok_or(Closed::UnknownToken)?;
             return Ok(Caller { device: *device, staff: None, role });
         }
-        let session = known.sessions.get(&hash).filter(|session| session.expires_at > now).ok_or(Closed::UnknownToken)?;
+        let session =
+            known.sessions.get(&hash).filter(|session| session.expires_at > now).ok_or(Closed::UnknownToken)?;
         let device = known.devices.get(&session.device).copied().ok_or(Closed::UnknownToken)?;
         let person = known.people.get(&session.staff).copied().ok_or(Closed::UnknownToken)?;
         Ok(Caller { device: session.device, staff: Some(session.staff), role: device.max(person) })

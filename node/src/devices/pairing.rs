@@ -99,11 +99,7 @@ pub fn check_name(name: &str) -> Result<String, PairRefusal> {
 }
 
 /// Plans a new device.
-pub fn plan(
-    replica: &Replica,
-    id: DeviceId,
-    device: Device,
-) -> Result<Plan<Device>, PlanError<PairRefusal>> {
+pub fn plan(replica: &Replica, id: DeviceId, device: Device) -> Result<Plan<Device>, PlanError<PairRefusal>> {
     if replica.site().devices().count() >= DEVICES_MAX {
         return Err(PlanError::Refused(PairRefusal::TooMany));
     }

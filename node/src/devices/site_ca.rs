@@ -3,7 +3,9 @@
 use crate::store::StoreError;
 use crate::store::files;
 use anyhow::Context;
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::IpAddr;
@@ -27,7 +29,13 @@ pub struct SiteCa {
 
 impl SiteCa {
     /// Reads the authority or makes one, and issues a certificate for these names and addresses unless a fitting one is there.
-    pub fn open(dir: &Path, site_name: &str, names: &[String], addresses: &[IpAddr], now_ms: u64) -> anyhow::Result<Self> {
+    pub fn open(
+        dir: &Path,
+        site_name: &str,
+        names: &[String],
+        addresses: &[IpAddr],
+        now_ms: u64,
+    ) -> anyhow::Result<Self> {
         files::create_dir(dir)?;
         let (ca_path, ca_key_path) = (dir.join("ca.pem"), dir.join("ca.key"));
         let (ca_pem, ca_key_pem) = match (text(&ca_path)?, text(&ca_key_path)?) {
@@ -97,8 +105,9 @@ fn new_leaf(ca_pem: &str, ca_key_pem: &str, names: &[String], now_ms: u64) -> an
 }
 
 fn server_config(leaf_pem: &str, key_pem: &str) -> anyhow::Result<rustls::ServerConfig> {
-    let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(leaf_pem.as_bytes()).collect::<Result<_, _>>().context("the node's certificate")?;
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(leaf_pem.as_bytes())
+        .collect::<Result<_, _>>()
+        .context("the node's certificate")?;
     let key = PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).context("the node's key")?;
     let mut config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -98,7 +98,12 @@ pub enum ActRefusal {
 }
 
 /// Plans one tap.
-pub fn plan(replica: &Replica, _now: Timestamp, by: Actor, action: KitchenAction) -> Result<Plan<Outcome>, PlanError<ActRefusal>> {
+pub fn plan(
+    replica: &Replica,
+    _now: Timestamp,
+    by: Actor,
+    action: KitchenAction,
+) -> Result<Plan<Outcome>, PlanError<ActRefusal>> {
     let refuse = PlanError::Refused;
     let order = replica.order(&action.order)?.ok_or(refuse(ActRefusal::UnknownOrder(action.order)))?;
     let view = &order.view;

@@ -171,7 +171,8 @@ impl ScreenFeed {
         let chunks: Vec<&[Arc<str>]> =
             if orders.is_empty() { vec![&[]] } else { orders.chunks(SNAPSHOT_ORDERS).collect() };
         let last = chunks.len() - 1;
-        let part = |(at, chunk): (usize, &&[Arc<str>])| self.render.snapshot(position, chunk, at == 0, at == last).into();
+        let part =
+            |(at, chunk): (usize, &&[Arc<str>])| self.render.snapshot(position, chunk, at == 0, at == last).into();
         chunks.iter().enumerate().map(part).collect()
     }
 

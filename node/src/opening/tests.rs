@@ -1,1 +1,170 @@
-//! Tests of opening.
+//! What a node does when its disk cannot be believed.
+
+use super::*;
+use crate::check::check;
+use crate::store::sled_store::SledStore;
+use crate::testing::{Shop, dough, line, order};
+use std::fs;
+
+fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn sell(shop: &mut Shop, id: &str) {
+    shop.place(order(id, vec![line(id, "pizza", 1)])).unwrap();
+}
+
+#[test]
+fn i2_a_store_keeps_its_origin_and_signs_each_group_once() {
+    let mut shop = Shop::open();
+    let origin = shop.replica().identity().origin;
+    shop.reopen();
+    assert_eq!(shop.replica().identity().origin, origin);
+    assert_ne!(Shop::open().replica().identity().origin, origin);
+}
+
+#[test]
+fn c5_a_signature_closes_each_flushed_group_and_not_each_commit() {
+    let mut shop = Shop::open();
+    let now = shop.clock.now();
+    let replica = shop.replica();
+    let before = replica.position().head.seq;
+    for _ in 0..3 {
+        let change = replica.site().write_eighty_six(pilotlight_sync::domain::id::MenuItemId::derived(&["cola"]), None);
+        replica.commit(Actor::System, now, &[change]).unwrap();
+    }
+    let position = replica.flush().unwrap().position;
+    let identity = replica.identity().clone();
+    shop.replica = None;
+    let store = SledStore::open(&shop.paths().store()).unwrap();
+    let seals: Vec<bool> =
+        (before + 1..=position.head.seq).map(|seq| store.seal(&identity.origin, seq).unwrap().is_some()).collect();
+    assert_eq!(seals, [false, false, true]);
+    let signature = store.seal(&identity.origin, position.head.seq).unwrap().unwrap();
+    assert!(identity.verify(&position.head.hash, &signature));
+    assert!(!identity.verify(&Head::start(&identity.origin).hash, &signature));
+}
+
+#[test]
+fn c2_a_log_takes_no_gap_and_no_repetition() {
+    let mut shop = Shop::open();
+    let origin = shop.replica().identity().origin;
+    let head = shop.replica().position().head;
+    shop.replica = None;
+    let mut store = SledStore::open(&shop.paths().store()).unwrap();
+    for seq in [head.seq, head.seq + 2] {
+        let entry = pilotlight_sync::store::LogEntry { origin, head: Head { seq, ..head }, bytes: vec![] };
+        let writes = pilotlight_sync::store::Writes { log: vec![entry], ..Default::default() };
+        let refused =
+            futures_util::FutureExt::now_or_never(pilotlight_sync::store::SiteStore::commit(&mut store, writes));
+        assert!(matches!(refused, Some(Err(pilotlight_sync::store::CommitError::Gap { .. }))));
+    }
+}
+
+#[test]
+fn i3_a_disk_that_went_back_is_noticed_and_its_rights_are_not_sold_again() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    let old = shop.replica().identity().clone();
+    shop.replica = None;
+    let image = shop.dir.path().join("image");
+    copy_dir(&shop.paths().store(), &image);
+    shop.reopen();
+    sell(&mut shop, "two");
+    shop.replica = None;
+    fs::remove_dir_all(shop.paths().store()).unwrap();
+    copy_dir(&image, &shop.paths().store());
+    shop.reopen();
+    let new = shop.replica().identity().clone();
+    assert_ne!(new.origin, old.origin);
+    assert!(new.letter.len() == 3 && new.letter.starts_with('A'), "{}", new.letter);
+    assert_eq!(shop.rights(), 0, "what the lost commits sold must not be sold again");
+    assert_eq!(shop.replica().site().stock(&dough()).unwrap().stock(), 0);
+    let again = shop.place(order("three", vec![line("c", "cola", 1)]));
+    assert!(again.is_ok(), "what is unlimited is sold at once");
+    shop.reopen();
+    assert_eq!(shop.replica().identity().origin, new.origin, "the new origin is believed");
+    shop.replica = None;
+    assert_eq!(check(&shop.paths()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn i4_the_letters_of_a_successor_are_its_predecessors_first_and_two_random_ones() {
+    assert_eq!(Identity::successor_letter("A", [16, 23]), "AQX");
+    assert_eq!(Identity::successor_letter("BQX", [0, 255]), "BAV");
+}
+
+#[test]
+fn i5_a_lost_identity_is_a_new_origin_and_the_old_one_is_fenced() {
+    let mut shop = Shop::open();
+    let old = shop.replica().identity().origin;
+    fs::remove_file(shop.paths().identity()).unwrap();
+    shop.reopen();
+    assert_ne!(shop.replica().identity().origin, old);
+    assert_eq!(shop.rights(), 0);
+}
+
+#[test]
+fn x4_a_damaged_store_is_moved_aside_and_stays_a_decision_until_a_manager_makes_it() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    shop.replica = None;
+    fs::write(shop.paths().store().join("conf"), [0x55; 64]).unwrap();
+    for _ in 0..2 {
+        let refused = open(&shop.paths(), &shop.clock);
+        let Err(OpenError::NeedsRecovery(note)) = refused else { panic!("{refused:?}") };
+        assert!(note.contains("store.damaged-"), "{note}");
+    }
+    let aside = fs::read_dir(&shop.paths().data).unwrap().flatten().any(|entry| {
+        entry.file_name().to_string_lossy().starts_with("store.damaged-") && entry.path().join("db").exists()
+    });
+    assert!(aside);
+    begin_anew(&shop.paths()).unwrap();
+    shop.reopen();
+    assert_eq!(shop.replica().live_count(), 0);
+}
+
+#[test]
+fn x4_a_store_that_has_gone_is_never_a_silent_empty_shop() {
+    let mut shop = Shop::open();
+    shop.replica = None;
+    fs::remove_dir_all(shop.paths().store()).unwrap();
+    assert!(matches!(open(&shop.paths(), &shop.clock), Err(OpenError::NeedsRecovery(_))));
+}
+
+#[test]
+fn x4_a_store_that_somebody_else_has_open_is_left_alone() {
+    let shop = Shop::open();
+    assert!(matches!(open(&shop.paths(), &shop.clock), Err(OpenError::InUse)));
+    assert!(shop.paths().store().join("db").exists());
+}
+
+#[test]
+fn x1_the_check_finds_what_does_not_agree() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    shop.replica = None;
+    let clean = check(&shop.paths()).unwrap();
+    assert_eq!((clean.orders, clean.problems.as_slice()), (1, &[] as &[String]));
+    let mut store = SledStore::open(&shop.paths().store()).unwrap();
+    let mut writes = pilotlight_sync::store::Writes::default();
+    writes.index.insert(b"stray".to_vec(), true);
+    writes.docs.insert(
+        pilotlight_sync::doc::key::DocKey::Order(pilotlight_sync::domain::id::OrderId::derived(&["ghost"])),
+        vec![1],
+    );
+    let written = futures_util::FutureExt::now_or_never(pilotlight_sync::store::SiteStore::commit(&mut store, writes));
+    assert!(matches!(written, Some(Ok(()))));
+    drop(store);
+    let problems = check(&shop.paths()).unwrap().problems;
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}

@@ -110,7 +110,12 @@ pub enum AmendRefusal {
 }
 
 /// Plans an amendment.
-pub fn plan(replica: &Replica, now: Timestamp, by: Actor, amendment: Amendment) -> Result<Plan<Order>, PlanError<AmendRefusal>> {
+pub fn plan(
+    replica: &Replica,
+    now: Timestamp,
+    by: Actor,
+    amendment: Amendment,
+) -> Result<Plan<Order>, PlanError<AmendRefusal>> {
     let refuse = PlanError::Refused;
     let id = amendment.order;
     let order = replica.order(&id)?.ok_or(refuse(AmendRefusal::UnknownOrder(id)))?;

@@ -17,3 +17,6 @@ pub struct Order {
     /// Facts and view.
     pub live: Arc<LiveOrder>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -123,7 +123,12 @@ pub enum PlaceRefusal {
 }
 
 /// Plans an order: acceptance, number, tickets and stock use in one commit (SPEC O3, S2).
-pub fn plan(replica: &Replica, now: Timestamp, by: Actor, new: NewOrder) -> Result<Plan<Placed>, PlanError<PlaceRefusal>> {
+pub fn plan(
+    replica: &Replica,
+    now: Timestamp,
+    by: Actor,
+    new: NewOrder,
+) -> Result<Plan<Placed>, PlanError<PlaceRefusal>> {
     let refuse = PlanError::Refused;
     if let Some(known) = replica.order(&new.id)? {
         if let Some(field) = difference(&new, &known.view) {

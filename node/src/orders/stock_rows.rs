@@ -40,7 +40,8 @@ impl<'site> StockRows<'site> {
 
     /// Uses what lines need, or says which line there is no right to sell.
     pub(crate) fn spend(&mut self, lines: &[PricedLine]) -> Result<(), Shortfall> {
-        let ingredients: Vec<IngredientId> = lines.iter().flat_map(|line| &line.uses).map(|used| used.ingredient).collect();
+        let ingredients: Vec<IngredientId> =
+            lines.iter().flat_map(|line| &line.uses).map(|used| used.ingredient).collect();
         for ingredient in &ingredients {
             self.row(ingredient);
         }

@@ -66,11 +66,7 @@ impl SledStore {
     }
 
     fn open_trees(dir: &Path) -> Result<Self, StoreError> {
-        let db = sled::Config::new()
-            .path(dir)
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(Some(500))
-            .open()?;
+        let db = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(500)).open()?;
         let db_file = File::open(dir.join("db")).map_err(StoreError::io("opening the database file a second time"))?;
         let store = Self {
             orders: db.open_tree(ORDERS)?,
@@ -244,16 +240,15 @@ impl SledStore {
     fn write(&mut self, writes: &Writes, heads: &BTreeMap<OriginId, Head>) -> Result<(), StoreError> {
         let batches = Batches::of(self, writes, heads);
         let trees = (&self.orders, &self.docs, &self.index, &self.log, &self.notes, &self.parts);
-        let done: Result<(), TransactionError<()>> =
-            trees.transaction(|(orders, docs, index, log, notes, parts)| {
-                orders.apply_batch(&batches.orders)?;
-                docs.apply_batch(&batches.docs)?;
-                index.apply_batch(&batches.index)?;
-                log.apply_batch(&batches.log)?;
-                notes.apply_batch(&batches.notes)?;
-                parts.apply_batch(&batches.parts)?;
-                Ok::<(), ConflictableTransactionError<()>>(())
-            });
+        let done: Result<(), TransactionError<()>> = trees.transaction(|(orders, docs, index, log, notes, parts)| {
+            orders.apply_batch(&batches.orders)?;
+            docs.apply_batch(&batches.docs)?;
+            index.apply_batch(&batches.index)?;
+            log.apply_batch(&batches.log)?;
+            notes.apply_batch(&batches.notes)?;
+            parts.apply_batch(&batches.parts)?;
+            Ok::<(), ConflictableTransactionError<()>>(())
+        });
         match done {
             Ok(()) => {}
             Err(TransactionError::Storage(error)) => return Err(error.into()),

@@ -1,1 +1,251 @@
-//! Tests of the fold.
+//! The fold over an order's facts, told as small stories.
+
+use super::*;
+use crate::crdt::facts::Fact;
+use crate::crdt::hlc::Hlc;
+use crate::domain::id::{DeviceId, MenuItemId, VariantId};
+use crate::domain::menu::StationId;
+use crate::domain::money::{BasisPoints, Currency};
+use crate::domain::order::{Channel, Fulfilment};
+use proptest::prelude::*;
+
+fn line(name: &str, station: &str) -> PricedLine {
+    PricedLine {
+        id: LineId::derived(&[name]),
+        item: MenuItemId::derived(&[name]),
+        variant: VariantId::derived(&[name]),
+        quantity: 1,
+        choices: vec![],
+        note: None,
+        name: name.to_owned(),
+        kitchen_name: None,
+        variant_name: String::new(),
+        unit_minor: 1_000,
+        tax: BasisPoints(700),
+        station: StationId::parse(station).unwrap(),
+        prep_s: 300,
+        uses: vec![],
+    }
+}
+
+fn header(lines: &[(&str, &str)]) -> OrderFact {
+    OrderFact::Placed(Box::new(Header {
+        placed_at: Timestamp(1_000),
+        channel: Channel::Kiosk,
+        fulfilment: Fulfilment::Takeaway,
+        table: None,
+        note: None,
+        lines: lines.iter().map(|(name, station)| line(name, station)).collect(),
+        currency: Currency::USD,
+        device: Some(DeviceId::derived(&["kiosk"])),
+        menu_version: 1,
+    }))
+}
+
+fn accepted() -> OrderFact {
+    OrderFact::Accepted { day: DayNumber(3), letter: "A".into(), counter: 42 }
+}
+
+fn key(station: &str) -> TicketKey {
+    TicketKey { station: StationId::parse(station).unwrap(), course: 0 }
+}
+
+fn phase(station: &str, epoch: u32, phase: TicketPhase) -> OrderFact {
+    OrderFact::Phase { ticket: key(station), epoch, phase }
+}
+
+fn stamped(origin: u8, seq: u64, what: OrderFact) -> StampedOrderFact {
+    let id = FactId { origin: OriginId::from_bytes([origin; 16]), seq, index: 0 };
+    Fact { id, at: Hlc::default().tick(Timestamp(1_000 * seq)), by: Actor::System, what }
+}
+
+fn doc(facts: &[OrderFact]) -> OrderDoc {
+    let mut doc = OrderDoc::default();
+    for (at, what) in facts.iter().enumerate() {
+        doc.insert(stamped(1, at as u64 + 1, what.clone()));
+    }
+    doc
+}
+
+fn shown(facts: &[OrderFact]) -> OrderView {
+    view(&doc(facts)).unwrap()
+}
+
+fn words(view: &OrderView) -> Vec<Status> {
+    view.history.iter().map(|change| change.to).collect()
+}
+
+#[test]
+fn o1_the_history_tells_each_change_of_the_word_with_who_why_and_when() {
+    use TicketPhase as T;
+    let view = shown(&[
+        header(&[("pizza", "oven"), ("cola", "drinks")]),
+        accepted(),
+        phase("drinks", 0, T::Ready),
+        phase("oven", 0, T::Started),
+        phase("oven", 0, T::Ready),
+        phase("oven", 0, T::HandedOver),
+        phase("drinks", 0, T::HandedOver),
+    ]);
+    use Status as S;
+    assert_eq!(words(&view), [S::OrderPlaced, S::OrderConfirmed, S::Preparing, S::ReadyForPickup, S::Completed]);
+    let ready = &view.history[3];
+    assert_eq!((ready.deed.why.as_str(), ready.deed.at), ("oven bumped", Timestamp(5_000)));
+    assert_eq!(view.number, Some((DayNumber(3), "A042".to_owned())));
+    assert!(!view.on_board());
+}
+
+#[test]
+fn t1_a_late_fact_of_a_lower_phase_changes_nothing() {
+    let view = shown(&[
+        header(&[("p", "oven")]),
+        accepted(),
+        phase("oven", 0, TicketPhase::Ready),
+        phase("oven", 0, TicketPhase::Started),
+    ]);
+    assert_eq!(view.tickets[&key("oven")].phase, TicketPhase::Ready);
+    assert_eq!(view.status, Status::ReadyForPickup);
+}
+
+#[test]
+fn t2_t3_a_recall_opens_the_next_epoch_and_the_word_is_preparing() {
+    let recall = OrderFact::EpochOpened { ticket: key("oven"), epoch: 1, kind: EpochKind::LookAgain };
+    let facts = [header(&[("p", "oven")]), accepted(), phase("oven", 0, TicketPhase::Ready), recall];
+    let view = shown(&facts);
+    let ticket = &view.tickets[&key("oven")];
+    assert_eq!((ticket.epoch, ticket.phase, ticket.begun), (1, TicketPhase::Queued, true));
+    assert_eq!(view.status, Status::Preparing);
+    assert!(!view.not_begun(&view.lines[0]), "what was begun in an earlier epoch stays begun");
+    // A bump of the older epoch that comes late does not bump the newer one.
+    let mut late = facts.to_vec();
+    late.push(phase("oven", 0, TicketPhase::HandedOver));
+    assert_eq!(shown(&late).tickets[&key("oven")].phase, TicketPhase::Queued);
+}
+
+#[test]
+fn t3_a_remake_after_hand_over_is_preparing_again() {
+    let remake = OrderFact::EpochOpened { ticket: key("oven"), epoch: 1, kind: EpochKind::CookAgain };
+    let done = OrderFact::LineDone { line: LineId::derived(&["p"]), epoch: 0, done: true };
+    let view = shown(&[header(&[("p", "oven")]), accepted(), done, phase("oven", 0, TicketPhase::HandedOver), remake]);
+    assert_eq!(view.status, Status::Preparing);
+    assert_eq!(view.lines[0].done, None, "the line is to be made again");
+    assert!(view.on_board());
+}
+
+#[test]
+fn o4_of_two_headers_under_one_id_the_lower_origin_and_sequence_is_the_order() {
+    let (first, second) = (stamped(1, 9, header(&[("a", "oven")])), stamped(2, 1, header(&[("b", "oven")])));
+    for order in [[&first, &second], [&second, &first]] {
+        let mut doc = OrderDoc::default();
+        order.into_iter().for_each(|fact| doc.insert(fact.clone()));
+        let view = view(&doc).unwrap();
+        assert_eq!(view.lines[0].line.name, "a");
+        assert_eq!(view.payer, OriginId::from_bytes([1; 16]));
+    }
+}
+
+#[test]
+fn k1_every_line_is_shown_on_one_ticket_only() {
+    let view = shown(&[header(&[("a", "oven"), ("b", "drinks"), ("c", "oven")]), accepted()]);
+    let mut seen: Vec<&str> = Vec::new();
+    for (key, ticket) in &view.tickets {
+        seen.extend(view.shown_on(key, ticket).map(|line| line.line.name.as_str()));
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, ["a", "b", "c"]);
+}
+
+#[test]
+fn k2_a_line_added_after_the_bump_is_cooked_in_an_epoch_of_its_own() {
+    let added = AddedLine { line: line("more", "oven"), replaces: None, epoch: 1 };
+    let view = shown(&[
+        header(&[("first", "oven")]),
+        accepted(),
+        phase("oven", 0, TicketPhase::Ready),
+        OrderFact::EpochOpened { ticket: key("oven"), epoch: 1, kind: EpochKind::More },
+        OrderFact::LinesAdded { intent: IntentId::derived(&["i"]), lines: vec![added] },
+    ]);
+    let (key, ticket) = view.tickets.first_key_value().unwrap();
+    let names: Vec<&str> = view.shown_on(key, ticket).map(|line| line.line.name.as_str()).collect();
+    assert_eq!(names, ["more"]);
+    assert_eq!(view.status, Status::Preparing);
+    assert!(view.not_begun(&view.lines[1]) && !view.not_begun(&view.lines[0]));
+}
+
+#[test]
+fn v1_a_voided_line_stays_and_says_who_and_why_and_costs_nothing() {
+    let void = OrderFact::LineVoided {
+        intent: IntentId::derived(&["i"]),
+        line: LineId::derived(&["a"]),
+        why: "dropped".into(),
+    };
+    let view = shown(&[header(&[("a", "oven"), ("b", "oven")]), accepted(), void]);
+    assert_eq!(view.lines.len(), 2);
+    let deed = view.lines[0].voided.as_ref().unwrap();
+    assert_eq!((deed.why.as_str(), deed.by, deed.at), ("dropped", Actor::System, Timestamp(3_000)));
+    assert_eq!((view.total_minor(), view.tax_minor()), (1_000, 65));
+}
+
+#[test]
+fn k3_a_cancelled_order_stays_on_the_board_until_a_cook_has_seen_it() {
+    let cancelled = OrderFact::Cancelled { why: "guest left".into() };
+    let mut facts = vec![header(&[("a", "oven"), ("b", "drinks")]), accepted(), cancelled];
+    assert!(shown(&facts).on_board());
+    assert_eq!(shown(&facts).status, Status::Cancelled);
+    assert_eq!(shown(&facts).total_minor(), 0);
+    facts.push(OrderFact::LineSeen { line: LineId::derived(&["a"]) });
+    assert!(shown(&facts).on_board());
+    facts.push(phase("drinks", 0, TicketPhase::Ready));
+    assert!(!shown(&facts).on_board());
+    assert_eq!(shown(&facts).status, Status::Cancelled, "a bump of a cancelled ticket only puts it away");
+}
+
+#[test]
+fn p1_paid_never_goes_back_and_a_full_refund_changes_the_word() {
+    let payment = PaymentId::derived(&["p"]);
+    let pay = |phase| OrderFact::Payment { payment, phase, amount_minor: 1_000 };
+    let refund = |n: &str, amount_minor| OrderFact::Refunded { payment, intent: IntentId::derived(&[n]), amount_minor };
+    let mut facts = vec![header(&[("a", "oven")]), accepted(), pay(PaymentPhase::Captured), pay(PaymentPhase::Pending)];
+    assert_eq!(shown(&facts).captured_minor, 1_000);
+    facts.push(phase("oven", 0, TicketPhase::HandedOver));
+    facts.push(refund("one", 400));
+    facts.push(refund("one", 400));
+    assert_eq!((shown(&facts).refunded_minor, shown(&facts).status), (400, Status::Completed));
+    facts.push(refund("two", 600));
+    assert_eq!(shown(&facts).status, Status::Refunded);
+}
+
+#[test]
+fn f1_a_document_without_its_header_shows_nothing_yet() {
+    assert!(view(&doc(&[accepted()])).is_none());
+}
+
+proptest! {
+    #[test]
+    fn f2_any_order_of_arrival_with_duplicates_shows_the_same(picks in prop::collection::vec((0usize..9, 0usize..9), 0..40)) {
+        let facts = [
+            stamped(1, 1, header(&[("a", "oven"), ("b", "drinks")])),
+            stamped(1, 2, accepted()),
+            stamped(2, 1, phase("oven", 0, TicketPhase::Started)),
+            stamped(1, 3, phase("oven", 0, TicketPhase::Ready)),
+            stamped(2, 2, OrderFact::EpochOpened { ticket: key("oven"), epoch: 1, kind: EpochKind::CookAgain }),
+            stamped(2, 3, OrderFact::LineVoided { intent: IntentId::derived(&["v"]), line: LineId::derived(&["b"]), why: "x".into() }),
+            stamped(3, 1, phase("drinks", 0, TicketPhase::Ready)),
+            stamped(1, 4, OrderFact::LineDone { line: LineId::derived(&["a"]), epoch: 1, done: true }),
+            stamped(3, 2, OrderFact::Acknowledged { ticket: key("oven"), epoch: 1 }),
+        ];
+        let mut straight = OrderDoc::default();
+        facts.iter().for_each(|fact| straight.insert(fact.clone()));
+        let (mut left, mut right) = (OrderDoc::default(), OrderDoc::default());
+        for (one, other) in picks {
+            left.insert(facts[one].clone());
+            right.insert(facts[other].clone());
+        }
+        facts.iter().rev().for_each(|fact| right.insert(fact.clone()));
+        left.merge(right.clone());
+        right.merge(left.clone());
+        prop_assert_eq!(view(&left), view(&straight));
+        prop_assert_eq!(view(&right), view(&straight));
+        prop_assert_eq!(minicbor::to_vec(&left).unwrap(), minicbor::to_vec(&straight).unwrap());
+    }
+}

@@ -1,0 +1,275 @@
+//! Orders over a real store: placed, repeated, changed, cancelled, and what the stock says after each.
+
+use super::amend::{AddLine, AmendRefusal, Amendment, VoidLine};
+use super::place::{CartField, PlaceRefusal, Placed};
+use super::{Order, amend, cancel};
+use crate::inventory::availability::{Unavailable, unavailable};
+use crate::kitchen::act::{self, ActRefusal, KitchenAction, Outcome, Tap};
+use crate::testing::{Shop, line, order};
+use pilotlight_sync::domain::id::{DeviceId, IntentId, LineId, MenuItemId, OrderId};
+use pilotlight_sync::domain::menu::StationId;
+use pilotlight_sync::domain::order::Status;
+use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::ticket::{TicketCommand, TicketKey};
+
+fn now_placed(placed: Result<Placed, PlaceRefusal>) -> Order {
+    match placed {
+        Ok(Placed::Now(order)) => order,
+        other => panic!("expected a new order, got {other:?}"),
+    }
+}
+
+fn tap(order: &str, station: &str, epoch: u32, tap: Tap) -> KitchenAction {
+    let ticket = TicketKey { station: StationId::parse(station).unwrap(), course: 0 };
+    KitchenAction { order: OrderId::derived(&[order]), ticket, epoch, tap }
+}
+
+fn act(shop: &mut Shop, action: KitchenAction) -> Result<Outcome, ActRefusal> {
+    shop.run(|replica, now| act::plan(replica, now, Actor::System, action))
+}
+
+fn amendment(order: &str, intent: &str, void: &[&str], add: Vec<AddLine>) -> Amendment {
+    let void = void.iter().map(|line| VoidLine { line: LineId::derived(&[line]), why: "dropped".into() }).collect();
+    Amendment { order: OrderId::derived(&[order]), intent: IntentId::derived(&[intent]), void, add }
+}
+
+fn amend(shop: &mut Shop, amendment: Amendment) -> Result<Order, AmendRefusal> {
+    shop.run(|replica, now| amend::plan(replica, now, Actor::System, amendment))
+}
+
+fn cancel(shop: &mut Shop, order: &str) -> Result<Order, cancel::CancelRefusal> {
+    let id = OrderId::derived(&[order]);
+    shop.run(|replica, now| cancel::plan(replica, now, Actor::System, id, "guest left", None))
+}
+
+#[test]
+fn o3_an_order_with_its_number_tickets_and_stock_is_there_after_reopening() {
+    let mut shop = Shop::open();
+    let placed = now_placed(shop.place(order("one", vec![line("a", "pizza", 2), line("b", "cola", 1)])));
+    shop.reopen();
+    let id = OrderId::derived(&["one"]);
+    let read = shop.replica().order(&id).unwrap().unwrap();
+    assert_eq!(read.view, placed.live.view);
+    assert_eq!(read.view.status, Status::OrderConfirmed);
+    assert_eq!(read.view.number.as_ref().unwrap().1, "A001");
+    assert_eq!(read.view.tickets.len(), 2);
+    assert_eq!(shop.rights(), 600);
+    let day = shop.replica().site().day().day().unwrap();
+    assert_eq!(shop.replica().order_by_number(day.number, "A001").unwrap(), Some(id));
+    let second = now_placed(shop.place(order("two", vec![line("c", "cola", 1)])));
+    assert_eq!(second.live.view.number.as_ref().unwrap().1, "A002");
+}
+
+#[test]
+fn d2_the_first_order_after_the_roll_over_opens_a_day_and_a_clock_that_goes_back_opens_none() {
+    let mut shop = Shop::open();
+    let hour = 3_600_000;
+    let number = |shop: &mut Shop, id: &str| {
+        let view = &now_placed(shop.place(order(id, vec![line(id, "cola", 1)]))).live.view;
+        let (day, number) = view.number.clone().unwrap();
+        (day.0, number)
+    };
+    assert_eq!(number(&mut shop, "evening"), (1, "A001".into()));
+    shop.clock.advance(8 * hour);
+    assert_eq!(number(&mut shop, "after midnight"), (1, "A002".into()), "3 o'clock in Berlin is the same day");
+    shop.clock.advance(2 * hour);
+    assert_eq!(number(&mut shop, "morning"), (2, "A001".into()));
+    shop.clock = crate::clock::Clock::manual(crate::testing::EVENING);
+    assert_eq!(number(&mut shop, "clock back"), (2, "A002".into()));
+}
+
+#[test]
+fn o5_the_same_order_again_is_answered_as_before_even_when_the_dish_has_sold_out_since() {
+    let mut shop = Shop::open();
+    let all = || order("all", vec![line("a", "pizza", 5)]);
+    let first = now_placed(shop.place(all()));
+    assert_eq!(shop.rights(), 0);
+    let Ok(Placed::Before(again)) = shop.place(all()) else { panic!("a repetition is an answer") };
+    assert_eq!(again.live.view, first.live.view);
+    shop.reopen();
+    assert!(matches!(shop.place(all()), Ok(Placed::Before(_))));
+    assert_eq!(shop.rights(), 0);
+}
+
+#[test]
+fn o5_the_same_id_with_another_cart_names_the_field_that_differs() {
+    let mut shop = Shop::open();
+    let base = || order("one", vec![line("a", "pizza", 1), line("b", "cola", 1)]);
+    now_placed(shop.place(base()));
+    let field = |shop: &mut Shop, other| match shop.place(other) {
+        Err(PlaceRefusal::SameIdOtherCart { field, .. }) => field,
+        outcome => panic!("{outcome:?}"),
+    };
+    let mut other = base();
+    other.lines[1].quantity = 2;
+    assert_eq!(field(&mut shop, other), CartField::Line(1));
+    let mut other = base();
+    other.lines.pop();
+    assert_eq!(field(&mut shop, other), CartField::LineCount);
+    let mut other = base();
+    other.note = Some("no onions".into());
+    assert_eq!(field(&mut shop, other), CartField::Note);
+    let mut other = base();
+    other.table = Some("7".into());
+    assert_eq!(field(&mut shop, other), CartField::Table);
+    assert_eq!(shop.rights(), 800);
+}
+
+#[test]
+fn s2_the_last_portion_is_sold_once_and_a_refusal_writes_nothing() {
+    let mut shop = Shop::open();
+    now_placed(shop.place(order("four", vec![line("a", "pizza", 4)])));
+    let position = shop.replica().position();
+    let refusal = shop.place(order("two", vec![line("b", "cola", 1), line("c", "pizza", 2)])).unwrap_err();
+    let expected =
+        PlaceRefusal::SoldOut { line: 1, item_name: "pizza".into(), left_portions: 1, ingredient_name: "Dough".into() };
+    assert_eq!(refusal, expected);
+    assert_eq!(shop.replica().position(), position);
+    assert!(shop.replica().order(&OrderId::derived(&["two"])).unwrap().is_none());
+    now_placed(shop.place(order("last", vec![line("d", "pizza", 1)])));
+    assert_eq!(shop.rights(), 0);
+}
+
+#[test]
+fn s2_two_orders_of_one_group_see_each_others_use() {
+    let mut shop = Shop::open();
+    let now = shop.clock.now();
+    let replica = shop.replica();
+    let plan = |replica: &crate::store::replica::Replica, id: &str| {
+        super::place::plan(replica, now, Actor::System, order(id, vec![line(id, "pizza", 3)]))
+    };
+    let first = plan(replica, "first").unwrap();
+    replica.commit(first.by, now, &first.changes).unwrap();
+    assert!(plan(replica, "second").is_err(), "three of five are gone before anything is flushed");
+}
+
+#[test]
+fn s6_what_cannot_be_made_is_derived_from_rights_and_from_what_staff_said() {
+    let mut shop = Shop::open();
+    let list = |shop: &mut Shop| {
+        let (now, origin) = (shop.clock.now(), shop.replica().identity().origin);
+        unavailable(shop.replica().site(), &origin, now)
+    };
+    assert_eq!(list(&mut shop), []);
+    now_placed(shop.place(order("all", vec![line("a", "pizza", 5)])));
+    assert_eq!(list(&mut shop), [Unavailable::Item(MenuItemId::derived(&["pizza"]))]);
+    cancel(&mut shop, "all").unwrap();
+    assert_eq!(list(&mut shop), []);
+    let cola = MenuItemId::derived(&["cola"]);
+    let off = shop.replica().site().write_eighty_six(cola, Some(pilotlight_sync::doc::site::Off { until: None }));
+    shop.commit(&[off]);
+    assert_eq!(list(&mut shop), [Unavailable::EightySix(cola, None)]);
+    let refused = shop.place(order("cola", vec![line("b", "cola", 1)]));
+    assert!(matches!(refused, Err(PlaceRefusal::EightySixed { line: 0, .. })));
+}
+
+#[test]
+fn s3_a_cancelled_order_gives_back_what_nobody_has_begun_and_only_once() {
+    let mut shop = Shop::open();
+    now_placed(shop.place(order("one", vec![line("a", "pizza", 2)])));
+    for _ in 0..2 {
+        let order = cancel(&mut shop, "one").unwrap();
+        assert_eq!(order.live.view.status, Status::Cancelled);
+        assert_eq!(shop.rights(), 1_000);
+    }
+    now_placed(shop.place(order("begun", vec![line("b", "pizza", 2)])));
+    act(&mut shop, tap("begun", "oven", 0, Tap::Command(TicketCommand::Start))).unwrap();
+    cancel(&mut shop, "begun").unwrap();
+    assert_eq!(shop.rights(), 600, "what was begun is gone");
+}
+
+#[test]
+fn s3_a_guest_cancels_only_the_own_order_and_only_until_somebody_begins() {
+    let mut shop = Shop::open();
+    let (kiosk, other) = (DeviceId::derived(&["kiosk"]), DeviceId::derived(&["other"]));
+    let new = order("mine", vec![line("a", "pizza", 1)]);
+    shop.run(|replica, now| super::place::plan(replica, now, Actor::Device(kiosk), new)).unwrap();
+    let id = OrderId::derived(&["mine"]);
+    let by = |device| {
+        move |replica: &_, now| cancel::plan(replica, now, Actor::Device(device), id, "changed my mind", Some(device))
+    };
+    assert_eq!(shop.run(by(other)).unwrap_err(), cancel::CancelRefusal::UnknownOrder(id));
+    act(&mut shop, tap("mine", "oven", 0, Tap::Command(TicketCommand::Start))).unwrap();
+    assert_eq!(shop.run(by(kiosk)).unwrap_err(), cancel::CancelRefusal::Begun);
+}
+
+#[test]
+fn v1_an_amendment_voids_by_name_adds_and_returns_stock_and_is_done_once() {
+    let mut shop = Shop::open();
+    now_placed(shop.place(order("one", vec![line("a", "pizza", 2), line("b", "cola", 1)])));
+    let replacement = AddLine { line: line("c", "pizza", 3), replaces: Some(LineId::derived(&["a"])) };
+    let change = amendment("one", "first", &["a"], vec![replacement]);
+    for _ in 0..2 {
+        let changed = amend(&mut shop, change.clone()).unwrap();
+        assert_eq!((changed.live.view.lines.len(), changed.live.view.total_minor()), (3, 3_300));
+        assert_eq!(shop.rights(), 400);
+    }
+    let refused = |shop: &mut Shop, change| amend(shop, change).unwrap_err();
+    assert_eq!(refused(&mut shop, amendment("one", "x", &["b", "c"], vec![])), AmendRefusal::NothingLeft);
+    assert_eq!(refused(&mut shop, amendment("one", "x", &[], vec![])), AmendRefusal::Empty);
+    let line_a = LineId::derived(&["a"]);
+    assert_eq!(
+        refused(&mut shop, amendment("one", "x", &["a"], vec![])),
+        AmendRefusal::AlreadyVoided { at: 0, line: line_a }
+    );
+    let mut silent = amendment("one", "x", &["b"], vec![]);
+    silent.void[0].why = "  ".into();
+    assert_eq!(refused(&mut shop, silent), AmendRefusal::Why { at: 0 });
+    let again = AddLine { line: line("c", "cola", 1), replaces: None };
+    assert_eq!(refused(&mut shop, amendment("one", "x", &[], vec![again])), AmendRefusal::LineIdTwice { at: 0 });
+    let too_many = AddLine { line: line("d", "pizza", 9), replaces: None };
+    assert!(matches!(
+        refused(&mut shop, amendment("one", "x", &["c"], vec![too_many])),
+        AmendRefusal::Place(PlaceRefusal::SoldOut { .. })
+    ));
+    assert_eq!(shop.rights(), 400, "a refused amendment returns nothing");
+}
+
+#[test]
+fn k2_a_line_added_after_the_bump_opens_an_epoch_for_itself() {
+    let mut shop = Shop::open();
+    now_placed(shop.place(order("one", vec![line("a", "pizza", 1), line("b", "cola", 1)])));
+    act(&mut shop, tap("one", "oven", 0, Tap::Command(TicketCommand::Bump))).unwrap();
+    let more = AddLine { line: line("c", "pizza", 1), replaces: None };
+    let view = amend(&mut shop, amendment("one", "i", &[], vec![more])).unwrap().live.view.clone();
+    let oven = TicketKey { station: StationId::parse("oven").unwrap(), course: 0 };
+    assert_eq!(view.tickets[&oven].epoch, 1);
+    assert_eq!(view.shown_on(&oven, &view.tickets[&oven]).count(), 1);
+    cancel(&mut shop, "one").unwrap();
+    assert_eq!(shop.rights(), 800, "the added pizza goes back, the bumped one does not");
+}
+
+#[test]
+fn t2_taps_of_two_screens_and_late_taps_are_answered_already() {
+    let mut shop = Shop::open();
+    now_placed(shop.place(order("one", vec![line("a", "pizza", 1)])));
+    let bump = |epoch| tap("one", "oven", epoch, Tap::Command(TicketCommand::Bump));
+    assert_eq!(act(&mut shop, bump(0)), Ok(Outcome::Done));
+    assert_eq!(act(&mut shop, bump(0)), Ok(Outcome::Already));
+    assert_eq!(act(&mut shop, tap("one", "oven", 0, Tap::Recall)), Ok(Outcome::Done));
+    assert_eq!(act(&mut shop, tap("one", "oven", 0, Tap::Recall)), Ok(Outcome::Already), "a double tap recalls once");
+    assert_eq!(
+        act(&mut shop, bump(0)),
+        Ok(Outcome::Already),
+        "a bump that waited in a tablet does not bump what was recalled"
+    );
+    assert_eq!(act(&mut shop, bump(7)), Err(ActRefusal::UnknownEpoch { now: 1, seen: 7 }));
+    assert_eq!(act(&mut shop, bump(1)), Ok(Outcome::Done));
+    assert_eq!(shop.rights(), 800, "a recall uses no stock");
+    assert_eq!(act(&mut shop, tap("one", "oven", 1, Tap::Remake)), Ok(Outcome::Done));
+    assert_eq!(shop.rights(), 600, "a remake does");
+    assert!(matches!(act(&mut shop, tap("one", "grill", 0, Tap::Recall)), Err(ActRefusal::UnknownTicket(_))));
+}
+
+#[test]
+fn k3_nothing_is_handed_over_or_remade_for_a_cancelled_order() {
+    let mut shop = Shop::open();
+    now_placed(shop.place(order("one", vec![line("a", "pizza", 1)])));
+    cancel(&mut shop, "one").unwrap();
+    for refused in [Tap::Command(TicketCommand::HandOver), Tap::Command(TicketCommand::Start), Tap::Recall, Tap::Remake]
+    {
+        assert_eq!(act(&mut shop, tap("one", "oven", 0, refused)), Err(ActRefusal::Cancelled));
+    }
+    assert_eq!(shop.replica().live_count(), 1);
+    assert_eq!(act(&mut shop, tap("one", "oven", 0, Tap::Command(TicketCommand::Bump))), Ok(Outcome::Done));
+}

@@ -1,0 +1,154 @@
+//! A tiny shop for tests: a real store in a temporary directory, two dishes, one of them counted.
+
+use crate::clock::Clock;
+use crate::opening::{self, Paths};
+use crate::orders::place::{self, NewOrder, PlaceRefusal, Placed};
+use crate::store::replica::Replica;
+use crate::store::store_handle::{Plan, PlanError};
+use pilotlight_sync::crdt::counter::Row;
+use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::site::Settings;
+use pilotlight_sync::domain::id::{CategoryId, IngredientId, LineId, MenuItemId, OrderId, SiteId, VariantId};
+use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
+use pilotlight_sync::domain::money::{BasisPoints, Currency};
+use pilotlight_sync::domain::order::{Channel, Fulfilment};
+use pilotlight_sync::domain::pricing::CartLine;
+use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::timestamp::Timestamp;
+
+/// 2026-11-21T18:00:00Z.
+pub(crate) const EVENING: Timestamp = Timestamp(1_795_284_000_000);
+
+pub(crate) struct Shop {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) clock: Clock,
+    pub(crate) replica: Option<Replica>,
+}
+
+pub(crate) fn dough() -> IngredientId {
+    IngredientId::derived(&["dough"])
+}
+
+pub(crate) fn line(id: &str, dish: &str, quantity: u32) -> CartLine {
+    CartLine {
+        id: LineId::derived(&[id]),
+        item: MenuItemId::derived(&[dish]),
+        variant: None,
+        quantity,
+        choices: vec![],
+        note: None,
+    }
+}
+
+/// A pizza costs 10.00 and uses 200 g of dough; a cola costs 3.00 and uses nothing.
+pub(crate) fn order(id: &str, lines: Vec<CartLine>) -> NewOrder {
+    let price = |line: &CartLine| if line.item == MenuItemId::derived(&["pizza"]) { 1_000 } else { 300 };
+    NewOrder {
+        id: OrderId::derived(&[id]),
+        channel: Channel::Kiosk,
+        fulfilment: Fulfilment::Takeaway,
+        table: None,
+        note: None,
+        expected_total_minor: lines.iter().map(|line| price(line) * i64::from(line.quantity)).sum(),
+        lines,
+    }
+}
+
+impl Shop {
+    pub(crate) fn open() -> Self {
+        let mut shop = Self { dir: tempfile::tempdir().unwrap(), clock: Clock::manual(EVENING), replica: None };
+        shop.reopen();
+        let changes = shop.opening_changes();
+        shop.commit(&changes);
+        shop
+    }
+
+    pub(crate) fn paths(&self) -> Paths {
+        Paths { data: self.dir.path().join("data") }
+    }
+
+    /// Drops what is in memory and reads the disk.
+    pub(crate) fn reopen(&mut self) {
+        self.replica = None;
+        self.replica = Some(opening::open(&self.paths(), &self.clock).unwrap());
+    }
+
+    pub(crate) fn replica(&mut self) -> &mut Replica {
+        self.replica.as_mut().unwrap()
+    }
+
+    pub(crate) fn commit(&mut self, changes: &[Change]) {
+        let now = self.clock.now();
+        self.replica().commit(Actor::System, now, changes).unwrap();
+        self.replica().flush().unwrap();
+    }
+
+    /// Carries a plan out as the store thread does: applied, flushed, answered.
+    pub(crate) fn run<A, R>(
+        &mut self,
+        plan: impl FnOnce(&Replica, Timestamp) -> Result<Plan<A>, PlanError<R>>,
+    ) -> Result<A, R> {
+        let now = self.clock.now();
+        let replica = self.replica();
+        let plan = match plan(replica, now) {
+            Ok(plan) => plan,
+            Err(PlanError::Refused(refusal)) => return Err(refusal),
+            Err(PlanError::Damaged(error)) => panic!("{error}"),
+        };
+        if !plan.changes.is_empty() {
+            replica.commit(plan.by, now, &plan.changes).unwrap();
+        }
+        let answer = (plan.answer)(replica);
+        if replica.is_staged() {
+            replica.flush().unwrap();
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn place(&mut self, new: NewOrder) -> Result<Placed, PlaceRefusal> {
+        self.run(|replica, now| place::plan(replica, now, Actor::System, new))
+    }
+
+    pub(crate) fn rights(&mut self) -> u64 {
+        let origin = self.replica().identity().origin;
+        self.replica().site().stock(&dough()).map_or(0, |stock| stock.rights(&origin))
+    }
+
+    /// One kilogram of dough: five pizzas.
+    fn opening_changes(&mut self) -> Vec<Change> {
+        let dish = |name: &str, price_minor, station: &str, recipe: Vec<RecipeLine>| MenuItem {
+            id: MenuItemId::derived(&[name]),
+            category: CategoryId::derived(&["all"]),
+            position: 0,
+            name: name.to_owned(),
+            kitchen_name: name.to_owned(),
+            description: String::new(),
+            station: StationId::parse(station).unwrap(),
+            prep_s: 300,
+            tax: BasisPoints(700),
+            variants: vec![Variant { id: VariantId::derived(&[name]), name: String::new(), price_minor, recipe }],
+            groups: vec![],
+            tags: vec![],
+            allergens: vec![],
+            quantity_min: 1,
+        };
+        let pizza = dish("pizza", 1_000, "oven", vec![RecipeLine { ingredient: dough(), amount: 200 }]);
+        let cola = dish("cola", 300, "drinks", vec![]);
+        let flour = Ingredient { id: dough(), name: "Dough".into(), unit: Unit::Gram, enforced: true };
+        let settings = Settings {
+            site: SiteId::derived(&["shop"]),
+            name: "Trattoria".into(),
+            currency: Currency::USD,
+            time_zone: "Europe/Berlin".into(),
+            roll_over_hour: 4,
+        };
+        let site = self.replica().site();
+        vec![
+            site.write_settings(settings),
+            site.write_item(pizza.id, Some(pizza)),
+            site.write_item(cola.id, Some(cola)),
+            site.write_ingredient(dough(), Some(flour)),
+            Change::Stock(dough(), Row::default().deliver(1_000)),
+        ]
+    }
+}
