@@ -2,7 +2,7 @@
 
 const ALLERGY = /allerg/i
 
-export function isAllergy(note: string | null | undefined): note is string {
+export function isAllergy(note: string | null): boolean {
   return note != null && ALLERGY.test(note)
 }
 

@@ -1,7 +1,14 @@
 // Lays tickets into columns. A ticket that does not fit goes on in the next column under a "continued" header instead of scrolling.
 
 /** Heights in pixels, measured. */
-export type Sized = { key: string; header: number; rows: readonly number[]; footer: number }
+export type Sized = {
+  key: string
+  header: number
+  rows: readonly number[]
+  footer: number
+  /** A header over what follows: it never stands last in a column. */
+  leads?: boolean
+}
 
 export type Fragment = {
   key: string
@@ -38,8 +45,13 @@ export function layout(tickets: readonly Sized[], sheet: Sheet): Page[] {
     pages[page]?.fragments.push({ ...fragment, column: column % sheet.columns, y })
     y += fragment.height + sheet.gap
   }
-  for (const ticket of tickets) {
+  for (const [index, ticket] of tickets.entries()) {
     const whole = ticket.header + sum(ticket.rows) + ticket.footer
+    const next = tickets[index + 1]
+    if (ticket.leads && next && y > 0) {
+      const begun = next.header + sum(next.rows.slice(0, 2)) + (next.rows.length > 2 ? sheet.continuesFooter : next.footer)
+      if (y + whole + sheet.gap + begun > sheet.height) nextColumn()
+    }
     if (y + whole <= sheet.height) {
       put({ key: ticket.key, height: whole, from: 0, to: ticket.rows.length, first: true, last: true })
       continue

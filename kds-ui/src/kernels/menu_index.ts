@@ -30,23 +30,32 @@ export function groupsOf(item: ItemJson, index: MenuIndex): GroupJson[] {
   return item.groups.map((id) => index.groups.get(id)).filter((group) => group !== undefined)
 }
 
-export type SoldOut = { items: ReadonlySet<string>; variants: ReadonlySet<string>; options: ReadonlySet<string>; until: ReadonlyMap<string, number> }
+export type SoldOut = {
+  items: ReadonlySet<string>
+  variants: ReadonlySet<string>
+  options: ReadonlySet<string>
+  /** Of these, what staff took off by hand and may put back. */
+  eightySixed: ReadonlySet<string>
+  until: ReadonlyMap<string, number>
+}
 
-export const NOTHING_SOLD_OUT: SoldOut = { items: new Set(), variants: new Set(), options: new Set(), until: new Map() }
+export const NOTHING_SOLD_OUT: SoldOut = { items: new Set(), variants: new Set(), options: new Set(), eightySixed: new Set(), until: new Map() }
 
 export function soldOut(availability: AvailabilityJson): SoldOut {
   const items = new Set<string>()
   const variants = new Set<string>()
   const options = new Set<string>()
+  const eightySixed = new Set<string>()
   const until = new Map<string, number>()
   for (const entry of availability.unavailable) {
     // The narrowest id that is named is what is meant.
     const [set, id] = entry.option ? [options, entry.option] : entry.variant ? [variants, entry.variant] : [items, entry.item]
     if (!id) continue
     set.add(id)
+    if (entry.reason === 'eighty_six') eightySixed.add(id)
     if (entry.until != null) until.set(id, entry.until)
   }
-  return { items, variants, options, until }
+  return { items, variants, options, eightySixed, until }
 }
 
 export function variantAvailable(item: ItemJson, variant: VariantJson, out: SoldOut): boolean {

@@ -43,8 +43,11 @@ function lay(ticket: ShownTicket, tap: Tap): ShownTicket {
       return ticket.phase === 'ready' || ticket.phase === 'handed_over'
         ? { ...ticket, phase: 'queued', ready_at: null, epoch: tap.action.epoch + 1, epoch_kind: action.type === 'recall' ? 'look_again' : 'cook_again', sending }
         : ticket
-    case 'line':
-      return onLine(ticket, tap, action.line, (line) => ({ ...line, done_at: action.done ? (line.done_at ?? tap.at) : null }))
+    case 'line': {
+      // As the node does: the first line done means that the cook has begun.
+      const begun = action.done && ticket.phase === 'queued' ? { ...ticket, phase: 'started' as const, started_at: tap.at } : ticket
+      return onLine(begun, tap, action.line, (line) => ({ ...line, done_at: action.done ? (line.done_at ?? tap.at) : null }))
+    }
     case 'seen':
       return onLine(ticket, tap, action.line, (line) => ({ ...line, change: line.change === null ? null : { ...line.change, seen: true } }))
     case 'acknowledge':

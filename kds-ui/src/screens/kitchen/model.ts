@@ -34,7 +34,12 @@ export type CardLine = {
   sending: boolean
 }
 
-export type CardRow = { type: 'line'; key: string; line: CardLine } | { type: 'allergy'; key: string; text: string } | { type: 'note'; key: string; text: string }
+/** A line with much to say goes on in `rest` rows, so that no row is taller than a column. */
+export type CardRow =
+  | { type: 'line'; key: string; line: CardLine; choices: readonly TicketChoiceJson[]; note: string | null }
+  | { type: 'rest'; key: string; line: CardLine; choices: readonly TicketChoiceJson[]; note: string | null }
+  | { type: 'allergy'; key: string; text: string }
+  | { type: 'note'; key: string; text: string }
 
 export type Other = { station: string; state: 'ready' | 'open'; lines: number }
 
@@ -83,8 +88,8 @@ export function cardsOf(order: BoardOrderJson, taps: readonly Tap[], names: Stat
     const { allergies, plain } = sortNotes([order.note])
     const rows: CardRow[] = []
     for (const line of lines) {
-      rows.push({ type: 'line', key: line.id, line: isAllergy(line.note) ? { ...line, note: null } : line })
-      if (isAllergy(line.note)) rows.push({ type: 'allergy', key: `${line.id} allergy`, text: line.note })
+      rows.push(...lineRows(line))
+      if (line.note !== null && isAllergy(line.note)) rows.push({ type: 'allergy', key: `${line.id} allergy`, text: line.note })
     }
     for (const text of allergies) rows.push({ type: 'allergy', key: `allergy ${text}`, text })
     for (const text of plain) rows.push({ type: 'note', key: `note ${text}`, text })
@@ -115,6 +120,21 @@ export function cardsOf(order: BoardOrderJson, taps: readonly Tap[], names: Stat
       acknowledged: ticket.acknowledged,
     }
   })
+}
+
+/** More choices than this go on in a row of their own; so does a note longer than this. */
+const ROW_CHOICES_MAX = 5
+const ROW_NOTE_MAX = 80
+
+function lineRows(line: CardLine): CardRow[] {
+  const note = isAllergy(line.note) ? null : line.note
+  const noteApart = note !== null && (note.length > ROW_NOTE_MAX || line.choices.length > ROW_CHOICES_MAX)
+  const rows: CardRow[] = [{ type: 'line', key: line.id, line, choices: line.choices.slice(0, ROW_CHOICES_MAX), note: noteApart ? null : note }]
+  for (let at = ROW_CHOICES_MAX; at < line.choices.length; at += ROW_CHOICES_MAX) {
+    rows.push({ type: 'rest', key: `${line.id} ${at}`, line, choices: line.choices.slice(at, at + ROW_CHOICES_MAX), note: null })
+  }
+  if (noteApart) rows.push({ type: 'rest', key: `${line.id} note`, line, choices: [], note })
+  return rows
 }
 
 function cardLine(line: TicketLineJson, ticket: ShownTicket, startAt: number): CardLine {
