@@ -177,11 +177,12 @@ impl Run {
     /// Runs something in the screens' package, with its dependencies in place.
     fn in_screens(&mut self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let screens = build::root().join("kds-ui");
-        let installed = screens.join("node_modules/.package-lock.json");
-        let newer =
-            |a: &Path, b: &Path| Some(a.metadata().ok()?.modified().ok()? > b.metadata().ok()?.modified().ok()?);
-        if newer(&screens.join("package-lock.json"), &installed).unwrap_or(true) {
+        // The same mark as the build's, so that neither installs what the other has.
+        let (mark, wanted) =
+            (screens.join("node_modules/.pilotlight-lock"), std::fs::read(screens.join("package-lock.json"))?);
+        if std::fs::read(&mark).ok().as_ref() != Some(&wanted) {
             self.output(&screens, "npm", &["ci", "--no-audit", "--no-fund"])?;
+            std::fs::write(&mark, &wanted)?;
         }
         self.output(&screens, program, arguments)
     }
