@@ -147,7 +147,7 @@ impl Writer {
             Afterwards::Bumped => self.api.post("/api/v1/kitchen/actions", &bump_all(order)?).await,
             Afterwards::Cancelled => {
                 self.api
-                    .post(&format!("/api/v1/orders/{}/cancel", text(&order["id"])), &json!({"why": "guest left"}))
+                    .post(&format!("/api/v1/orders/{}/cancellation", text(&order["id"])), &json!({"why": "guest left"}))
                     .await
             }
         }
