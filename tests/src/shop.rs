@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use pilotlight_sync::domain::id::MenuItemId;
+
 use crate::client::{Api, Target};
 use crate::fixtures;
 use crate::node_process::Ready;
@@ -115,16 +117,12 @@ pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn plain(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
-
 /// Turns the record of sales into carts on this menu.
 fn carts(menu: &Value, sales: &[u8]) -> anyhow::Result<Vec<Cart>> {
     let mut priced: BTreeMap<(String, String), (String, String, i64)> = BTreeMap::new();
     for item in menu["items"].as_array().context("the menu's items")? {
         for variant in item["variants"].as_array().context("an item's variants")? {
-            let name = (plain(text(&item["name"])), plain(text(&variant["name"])));
+            let name = (text(&item["id"]).to_owned(), text(&variant["name"]).to_owned());
             let price = variant["price_minor"].as_i64().context("a price")?;
             priced.insert(name, (text(&item["id"]).to_owned(), text(&variant["id"]).to_owned(), price));
         }
@@ -132,8 +130,9 @@ fn carts(menu: &Value, sales: &[u8]) -> anyhow::Result<Vec<Cart>> {
     let mut out: Vec<(String, Cart)> = Vec::new();
     for sale in csv::Reader::from_reader(sales).deserialize() {
         let sale: Sale = sale?;
-        let key = (plain(&sale.name), plain(&sale.size));
-        let (item, variant, price) = priced.get(&key).with_context(|| format!("{key:?} is not on the menu"))?.clone();
+        // The importer gives an item of this file the id of its key, and a name that a guest can read.
+        let key = (MenuItemId::derived(&["pizzaplace", &sale.name]).to_string(), sale.size.clone());
+        let (item, variant, price) = priced.get(&key).with_context(|| format!("{sale:?} is not on the menu"))?.clone();
         if out.last().is_none_or(|(id, _)| *id != sale.id) {
             out.push((sale.id, Cart { lines: Vec::new(), total_minor: 0 }));
         }
@@ -194,7 +193,7 @@ mod tests {
 
     #[test]
     fn sales_become_carts_with_quantities_and_the_menu_s_prices() {
-        let menu = json!({"items": [{"id": "i", "name": "BBQ Ckn", "variants": [
+        let menu = json!({"items": [{"id": MenuItemId::derived(&["pizzaplace", "bbq_ckn"]).to_string(), "name": "BBQ Ckn", "variants": [
             {"id": "s", "name": "S", "price_minor": 1275}, {"id": "m", "name": "M", "price_minor": 1675}]}]});
         let sales = b"id,date,time,name,size,type,price\n1,d,t,bbq_ckn,M,chicken,16.75\n1,d,t,bbq_ckn,M,chicken,16.75\n2,d,t,bbq_ckn,S,chicken,12.75\n";
         let carts = carts(&menu, sales).expect("two carts");

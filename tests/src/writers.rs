@@ -147,7 +147,7 @@ impl Writer {
             Afterwards::Bumped => self.api.post("/api/v1/kitchen/actions", &bump_all(order)?).await,
             Afterwards::Cancelled => {
                 self.api
-                    .post(&format!("/api/v1/orders/{}/cancel", text(&order["id"])), &json!({"why": "guest left"}))
+                    .post(&format!("/api/v1/orders/{}/cancellation", text(&order["id"])), &json!({"why": "guest left"}))
                     .await
             }
         }
@@ -185,6 +185,18 @@ pub fn all_done(outcomes: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What must be as it was. A cancellation that was under way at the cut may have happened: it voids lines and takes the total away.
+fn kept_fields(order: &Value, cancelled: bool) -> Value {
+    let mut order = order.clone();
+    if cancelled {
+        order["total_minor"] = Value::Null;
+        if let Some(lines) = order["lines"].as_array_mut() {
+            lines.iter_mut().for_each(|line| line["voided"] = Value::Null);
+        }
+    }
+    order
+}
+
 /// Compares a node's answer now with what it had promised before a cut; says what is wrong.
 pub async fn broken_promise(reader: &Api, promise: &Promised, log_bytes: u64) -> anyhow::Result<Option<String>> {
     let id = text(&promise.placed["id"]);
@@ -193,9 +205,11 @@ pub async fn broken_promise(reader: &Api, promise: &Promised, log_bytes: u64) ->
         return Ok(Some(format!("order {id} is answered {}: {}", answer.status, answer.text())));
     }
     let now = answer.json()?;
+    let cancelled = now["status"] == "CANCELLED";
+    let (wanted, found) = (kept_fields(&promise.placed, cancelled), kept_fields(&now, cancelled));
     for field in ["id", "number", "lines", "total_minor", "placed_at", "channel"] {
-        if now[field] != promise.placed[field] {
-            return Ok(Some(format!("order {id}: {field} was {} and is {}", promise.placed[field], now[field])));
+        if found[field] != wanted[field] {
+            return Ok(Some(format!("order {id}: {field} was {} and is {}", wanted[field], found[field])));
         }
     }
     let kept = match promise.then {
@@ -203,6 +217,7 @@ pub async fn broken_promise(reader: &Api, promise: &Promised, log_bytes: u64) ->
             now["tickets"].as_array().is_some_and(|all| all.iter().all(|ticket| ticket["phase"] == "ready"))
         }
         Some((Afterwards::Cancelled, at)) if at <= log_bytes => now["status"] == "CANCELLED",
+        // Nothing else was asked of it, unless its writer was waiting for an answer when the node went.
         Some(_) | None => true,
     };
     Ok((!kept).then(|| format!("order {id}: {:?} was answered and is undone: {now}", promise.then)))

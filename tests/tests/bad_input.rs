@@ -194,7 +194,9 @@ async fn a_wrong_or_revoked_token_and_a_wrong_role_are_refused() -> anyhow::Resu
     for (who, api, method, path, status, code) in rows {
         let answer = api.call(method, path, &[("content-type", "application/json")], b"{}").await?;
         wrong.extend(
-            faults(&answer, status, code, None).into_iter().map(|fault| format!("{who}, {method} {path}: {fault}")),
+            faults(&answer, status, code, (status == 401).then_some("authorization"))
+                .into_iter()
+                .map(|fault| format!("{who}, {method} {path}: {fault}")),
         );
     }
     let answer = nobody.post("/api/v1/pair", &json!({"code": "AAAA-AAAA", "name": "Guess"})).await?;

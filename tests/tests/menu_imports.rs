@@ -71,7 +71,7 @@ async fn a_damaged_file_is_refused_whole_and_changes_nothing() -> anyhow::Result
     }
     let answer = admin.upload("/api/v1/menu/imports?format=napkin", b"x").await?.expect(400)?;
     assert_eq!(answer["field"], "format");
-    assert_eq!(admin.get("/api/v1/menu").await?.expect(200)?, before, "the menu is as it was");
+    assert!(admin.get("/api/v1/menu").await?.expect(200)? == before, "the menu is as it was");
     node.stop()
 }
 

@@ -89,7 +89,7 @@ async fn an_order_is_placed_seen_cooked_and_handed_over() -> anyhow::Result<()> 
     let placed = open.place(1).await?;
     let id = text(&placed["id"]).to_owned();
     assert_eq!(placed["number"], "A001", "the first order of the first origin's day");
-    assert_eq!(placed["total_minor"], 9_250, "the guest's own bill, from the record of sales");
+    assert_eq!(placed["total_minor"], 9_200, "the guest's own bill, from the record of sales");
     for screen in [&mut first, &mut second] {
         let (shown, _) = news(screen, &id).await?;
         let shown = shown.context("on the board")?;

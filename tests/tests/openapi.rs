@@ -21,7 +21,7 @@ const KNOWN: [&str; 14] = [
     "/api/v1/stock/{ingredient}/receipts",
     "/api/v1/orders",
     "/api/v1/orders/{id}",
-    "/api/v1/orders/{id}/cancel",
+    "/api/v1/orders/{id}/cancellation",
     "/api/v1/kitchen/actions",
 ];
 

