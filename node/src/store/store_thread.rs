@@ -1,4 +1,4 @@
-//! The one thread that writes: takes what is queued, runs it on the replica in sequence, flushes once, then answers all.
+//! The one thread that writes: takes what is queued, runs it on the replica in sequence, flushes once, tells the screens, answers all.
 //!
 //! After a failed flush or a panic the replica is dropped and read again from the disk; whoever waited hears *unknown*.
 
@@ -143,8 +143,9 @@ impl StoreThread {
         }
         match catch_unwind(AssertUnwindSafe(|| replica.flush())) {
             Ok(Ok(flushed)) => {
-                answers.into_iter().for_each(|answer| answer(true));
+                // Tokens and menus that the group wrote must be known before anyone is told that they are there.
                 (self.publish)(&replica, &flushed);
+                answers.into_iter().for_each(|answer| answer(true));
                 self.health.groups.fetch_add(1, Ordering::Relaxed);
                 self.health.commits.fetch_add(commits, Ordering::Relaxed);
                 Some(replica)
