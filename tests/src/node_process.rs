@@ -35,6 +35,7 @@ pub struct Ready {
 pub struct NodeOptions {
     program: PathBuf,
     data: PathBuf,
+    listen: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
 }
@@ -45,6 +46,7 @@ impl NodeOptions {
         Ok(Self {
             program: build::node_bin()?,
             data: data.to_path_buf(),
+            listen: "127.0.0.1:0".to_owned(),
             arguments: Vec::new(),
             environment: Vec::new(),
         })
@@ -54,6 +56,13 @@ impl NodeOptions {
     #[must_use]
     pub fn program(mut self, program: &Path) -> Self {
         self.program = program.to_path_buf();
+        self
+    }
+
+    /// Another address and port than a free one on loopback.
+    #[must_use]
+    pub fn listen(mut self, address: &str) -> Self {
+        address.clone_into(&mut self.listen);
         self
     }
 
@@ -83,7 +92,7 @@ impl NodeOptions {
         let stderr = File::options().create(true).append(true).open(&log)?;
         let log_start = stderr.metadata()?.len();
         let mut child = Command::new(&self.program)
-            .args(["run", "--listen", "127.0.0.1:0", "--data"])
+            .args(["run", "--listen", &self.listen, "--data"])
             .arg(&self.data)
             .arg("--ready-file")
             .arg(&ready_file)
