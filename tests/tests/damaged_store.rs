@@ -74,7 +74,7 @@ async fn a_store_whose_bits_changed_is_moved_aside_and_a_manager_decides() -> an
     let aside = std::fs::read_dir(&data)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|path| path.to_string_lossy().contains("store.damaged-"))
-        .context("the store was moved aside")?;
+        .with_context(|| format!("the store was not moved aside: {}", recovery.note))?;
     assert!(recovery.note.contains("moved aside"), "{}", recovery.note);
     assert_eq!(std::fs::read(aside.join("db"))?.len(), before.len(), "nothing was deleted");
     waits_for_a_decision(&data, node, recovery).await
