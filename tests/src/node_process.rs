@@ -80,8 +80,26 @@ impl NodeOptions {
         self
     }
 
-    /// Starts the node and returns once it serves.
+    /// Starts the node and returns once it serves; one that only serves its recovery page is a failure.
     pub fn start(&self) -> anyhow::Result<NodeProcess> {
+        let mut node = self.spawn()?;
+        match node.next_word()? {
+            Word::Ready => node.read_ready()?,
+            Word::Recovery(recovery) => bail!("the node waits for a decision: {}", recovery.note),
+        }
+        Ok(node)
+    }
+
+    /// Starts a node whose store is damaged or gone, and returns once it says so.
+    pub fn start_damaged(&self) -> anyhow::Result<(NodeProcess, Recovery)> {
+        let mut node = self.spawn()?;
+        match node.next_word()? {
+            Word::Ready => bail!("the node serves as if nothing had happened"),
+            Word::Recovery(recovery) => Ok((node, recovery)),
+        }
+    }
+
+    fn spawn(&self) -> anyhow::Result<NodeProcess> {
         std::fs::create_dir_all(&self.data)?;
         let beside = |suffix: &str| {
             let mut name = self.data.file_name().unwrap_or_default().to_os_string();
@@ -103,14 +121,26 @@ impl NodeOptions {
             .stderr(stderr)
             .spawn()
             .with_context(|| format!("{} does not start", self.program.display()))?;
-        let stdout = child.stdout.take().context("stdout is piped")?;
-        let mut node = NodeProcess { child, stdout: BufReader::new(stdout), ready: None, log, log_start };
-        node.wait_until_ready()?;
-        node.ready = Some(
-            serde_json::from_slice(&std::fs::read(&ready_file).context("the ready file")?).context("the ready file")?,
-        );
-        Ok(node)
+        let stdout = BufReader::new(child.stdout.take().context("stdout is piped")?);
+        Ok(NodeProcess { child, stdout, ready: None, ready_file, log, log_start })
     }
+}
+
+/// What a node says first.
+enum Word {
+    Ready,
+    Recovery(Recovery),
+}
+
+/// What a node whose store is damaged or gone says on its console.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// What happened.
+    pub note: String,
+    /// Where its page is.
+    pub url: String,
+    /// Lets a manager decide to begin anew.
+    pub code: String,
 }
 
 /// A running node.
@@ -120,13 +150,14 @@ pub struct NodeProcess {
     /// Kept open: a node that prints to a closed pipe would fail.
     stdout: BufReader<ChildStdout>,
     ready: Option<Ready>,
+    ready_file: PathBuf,
     log: PathBuf,
     log_start: u64,
 }
 
 impl NodeProcess {
-    fn wait_until_ready(&mut self) -> anyhow::Result<()> {
-        let mut line = String::new();
+    fn next_word(&mut self) -> anyhow::Result<Word> {
+        let (mut note, mut line) = (String::new(), String::new());
         loop {
             line.clear();
             if self.stdout.read_line(&mut line)? == 0 {
@@ -134,8 +165,29 @@ impl NodeProcess {
                 bail!("the node ended before it was ready ({status}):\n{}", self.log_text()?);
             }
             if line.starts_with("ready ") {
-                return Ok(());
+                return Ok(Word::Ready);
             }
+            if let Some((url, code)) =
+                line.strip_prefix("Open ").and_then(|rest| rest.split_once(" and enter this code to begin anew: "))
+            {
+                let note = note.trim().to_owned();
+                return Ok(Word::Recovery(Recovery { note, url: url.to_owned(), code: code.trim().to_owned() }));
+            }
+            note.push_str(&line);
+        }
+    }
+
+    fn read_ready(&mut self) -> anyhow::Result<()> {
+        let file = std::fs::read(&self.ready_file).context("the ready file")?;
+        self.ready = Some(serde_json::from_slice(&file).context("the ready file")?);
+        Ok(())
+    }
+
+    /// Returns once a node that waited for a decision serves.
+    pub fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        match self.next_word()? {
+            Word::Ready => self.read_ready(),
+            Word::Recovery(recovery) => bail!("the node still waits for a decision: {}", recovery.note),
         }
     }
 

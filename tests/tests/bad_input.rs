@@ -114,7 +114,7 @@ async fn a_body_that_is_no_request_is_refused() -> anyhow::Result<()> {
         ("POST", "/api/v1/orders", b"", 400, "bad_json"),
         ("POST", "/api/v1/orders", b"\xff\xfe", 400, "bad_json"),
         ("POST", "/api/v1/orders", b"[1, 2]", 400, "bad_json"),
-        ("POST", "/api/v1/nothing", b"{}", 404, "unknown_path"),
+        ("POST", "/api/v1/nothing", b"{}", 404, "not_found"),
         ("DELETE", "/api/v1/menu", b"", 405, "method_not_allowed"),
         ("GET", "/api/v1/orders/not-an-id", b"", 400, "bad_field"),
     ];
@@ -143,7 +143,7 @@ async fn a_body_over_the_limit_is_refused_before_it_is_read() -> anyhow::Result<
         1_u64 << 40
     );
     connection.send_raw(head.as_bytes()).await?;
-    let wrong = faults(&connection.answer().await?, 413, "body_too_large", None);
+    let wrong = faults(&connection.answer().await?, 413, "body_too_large", Some("body"));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
     let mut connection = open.shop.admin.target().connect().await?;

@@ -67,7 +67,7 @@ async fn every_described_path_is_there_and_answers_as_described() -> anyhow::Res
                 wrong.push(format!("{what} is not among {described:?}"));
             }
             let problem: Value = answer.json().unwrap_or_default();
-            if answer.status >= 500 || problem["code"] == "unknown_path" || answer.status == 405 {
+            if answer.status >= 500 || problem["code"] == "not_found" || answer.status == 405 {
                 wrong.push(format!("{what} is not served"));
             }
             if answer.status >= 400 && answer.header("content-type") != Some("application/problem+json") {

@@ -79,11 +79,15 @@ pub fn keep_time(start: Instant, due: &[Duration], mut arrive: impl FnMut(usize,
     }
 }
 
-/// Opens that many connections.
-pub async fn connect_all(target: &Target, count: usize) -> anyhow::Result<Vec<Connection>> {
+/// Opens that many connections and makes each known as a paired device's: strangers are closed when there are many.
+pub async fn connect_all(target: &Target, count: usize, token: &str) -> anyhow::Result<Vec<Connection>> {
+    let bearer = format!("Bearer {token}");
     let mut connections = Vec::with_capacity(count);
     for _ in 0..count {
-        connections.push(target.connect().await?);
+        let mut connection = target.connect().await?;
+        let answer = connection.send("GET", "/api/v1/whoami", &[("authorization", &bearer)], &[]).await?;
+        ensure!(answer.status == 200, "whoami was answered {}: {}", answer.status, answer.text());
+        connections.push(connection);
     }
     Ok(connections)
 }
@@ -258,12 +262,12 @@ mod tests {
         let due = arrivals(500.0, Duration::from_millis(500), 3);
         let count = due.len();
         let requests = || vec![Bytes::from(request("GET", "h", "/", &[], b"")); count];
-        let measured = open_loop(connect_all(&target, 5).await?, due.clone(), requests(), &[200]).await?;
+        let measured = open_loop(connect_all(&target, 5, "").await?, due.clone(), requests(), &[200]).await?;
         assert_eq!(measured.latency.len(), count as u64);
-        let failed = open_loop(connect_all(&target, 5).await?, due, requests(), &[201]).await;
+        let failed = open_loop(connect_all(&target, 5, "").await?, due, requests(), &[201]).await;
         assert!(failed.is_err(), "200 where only 201 counts");
         let (measured, connections) =
-            closed_loop(connect_all(&target, 2).await?, requests(), Duration::from_secs(60), &[200]).await?;
+            closed_loop(connect_all(&target, 2, "").await?, requests(), Duration::from_secs(60), &[200]).await?;
         assert_eq!((measured.latency.len(), connections.len()), (count as u64, 2));
         Ok(())
     }

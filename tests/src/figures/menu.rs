@@ -46,14 +46,19 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     };
     let clients = plan.choose(200, 10);
     let target = Target::of(node.ready())?;
-    let ours =
-        open_loop(connect_all(&target, clients).await?, due.clone(), requests(&target.address().to_string()), ANSWERED)
-            .await?;
+    let ours = open_loop(
+        connect_all(&target, clients, admin.token()).await?,
+        due.clone(),
+        requests(&target.address().to_string()),
+        ANSWERED,
+    )
+    .await?;
     node.stop()?;
 
     let bare = BareServer::answering(menu.body.clone(), format!("etag: {tag}\r\n{encoding}")).await?;
     let target = Target::new(bare.address, &bare.ca())?;
-    let floor = open_loop(connect_all(&target, clients).await?, due.clone(), requests("bare"), ANSWERED).await?;
+    let floor =
+        open_loop(connect_all(&target, clients, admin.token()).await?, due.clone(), requests("bare"), ANSWERED).await?;
     let against = format!("bare TLS server, same {} B", menu.body.len());
     let name = |quantile: &str| format!("menu of {items} items {quantile} at {rate:.0}/s, 9 of 10 conditional");
     Ok(vec![

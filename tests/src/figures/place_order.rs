@@ -29,21 +29,21 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     for index in 0..plan.choose(DEVICES, 4) {
         devices.push(shop.pair("staff", &format!("Kiosk {index}")).await?);
     }
-    let connections = connect_all(shop.admin.target(), plan.choose(500, 20)).await?;
+    let connections = connect_all(shop.admin.target(), plan.choose(500, 20), shop.admin.token()).await?;
     let (rate, length) = (plan.choose(1_000.0, 50.0), Duration::from_secs(plan.choose(30, 2)));
     let mut orders = Orders { dice: Seeded::from_system()?, devices: &devices, shop: &shop, next: 0 };
 
     // Half a second of the same beforehand: caches and code are warm in a node that has been open for a while.
     let warm_up = arrivals(rate, Duration::from_millis(500), SEED + 1);
     let count = warm_up.len();
-    open_loop(connect_all(shop.admin.target(), 20).await?, warm_up, orders.take(count), PLACED).await?;
+    open_loop(connect_all(shop.admin.target(), 20, shop.admin.token()).await?, warm_up, orders.take(count), PLACED)
+        .await?;
 
     let due = arrivals(rate, length, SEED);
     let bytes_before = written_bytes(node.pid())?;
     let requests = orders.take(due.len());
-    let count = u64::try_from(due.len())?;
     let ours = open_loop(connections, due.clone(), requests, PLACED).await?;
-    let order_bytes = usize::try_from((written_bytes(node.pid())? - bytes_before) / count.max(1))?.max(1);
+    let order_bytes = bytes_an_order(node.pid(), bytes_before, ours.latency.len())?;
 
     let (floor_dir, floor_due) = (home.path().to_path_buf(), due);
     let floor =
@@ -56,37 +56,34 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
         figures.push(Figure::new(figure, "ms", ours.ms(quantile), &against, floor.ms(quantile)));
     }
     figures.push(Figure::new(format!("placement p99 at {rate:.0}/s"), "ms", ours.ms(0.99), "limit", 25.0));
-    figures.extend(saturation(plan, &mut orders, home.path(), order_bytes).await?);
+    figures.extend(saturation(plan, &mut orders, home.path(), node.pid()).await?);
     node.stop()?;
     Ok(figures)
 }
 
 /// More and more clients, each with one order under way: where the rate stops to rise.
-async fn saturation(
-    plan: &Plan,
-    orders: &mut Orders<'_>,
-    home: &Path,
-    order_bytes: usize,
-) -> anyhow::Result<Vec<Figure>> {
+async fn saturation(plan: &Plan, orders: &mut Orders<'_>, home: &Path, pid: u32) -> anyhow::Result<Vec<Figure>> {
     let length = Duration::from_secs(plan.choose(5, 1));
     let mut figures = Vec::new();
     let mut best: f64 = 0.0;
     for clients in plan.choose(vec![1, 8, 64, 256, 500], vec![1, 8]) {
-        let connections = connect_all(orders.shop.admin.target(), clients).await?;
+        let connections = connect_all(orders.shop.admin.target(), clients, orders.shop.admin.token()).await?;
         let seconds = usize::try_from(length.as_secs())?;
         let requests = orders.take(plan.choose(CLOSED_LOOP_RATE_MAX, 1_000) * seconds);
+        let bytes_before = written_bytes(pid)?;
         let (measured, _) = closed_loop(connections, requests, length, PLACED).await?;
+        let order_bytes = bytes_an_order(pid, bytes_before, measured.latency.len())?;
         let floor_home = home.to_path_buf();
         let floor =
             tokio::task::spawn_blocking(move || floors::append_closed_loop(&floor_home, clients, length, order_bytes))
                 .await??;
         best = best.max(measured.rate);
-        let against = "raw append, same clients";
+        let against = format!("raw append of {order_bytes} B an order, same clients");
         figures.push(Figure::new(
             format!("orders a second, {clients} clients"),
             "1/s",
             measured.rate,
-            against,
+            &against,
             floor.rate,
         ));
         figures.push(Figure::new(
@@ -135,10 +132,15 @@ pub fn place_request(host: &str, device: &Api, order: &serde_json::Value) -> Byt
 pub async fn fill(shop: &Shop, count: usize, clients: usize) -> anyhow::Result<()> {
     let devices = [shop.pair("staff", "Filler").await?];
     let mut orders = Orders { dice: Seeded::from_system()?, devices: &devices, shop, next: 0 };
-    let connections = connect_all(shop.admin.target(), clients).await?;
+    let connections = connect_all(shop.admin.target(), clients, shop.admin.token()).await?;
     let requests = orders.take(count);
     closed_loop(connections, requests, Duration::from_secs(600), PLACED).await?;
     Ok(())
+}
+
+/// Bytes that the node has written for each of these orders: the floor writes as many.
+fn bytes_an_order(pid: u32, before: u64, orders: u64) -> anyhow::Result<usize> {
+    Ok(usize::try_from((written_bytes(pid)? - before) / orders.max(1))?.max(1))
 }
 
 /// Bytes that a process has caused to be written to the disk.
