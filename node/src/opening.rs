@@ -158,11 +158,9 @@ fn gone(paths: &Paths) -> Result<OpenError, StoreError> {
 }
 
 fn set_aside(paths: &Paths, clock: &Clock, error: StoreError) -> OpenError {
-    if in_use(&error) {
-        return OpenError::InUse;
-    }
     match error {
-        damaged @ (StoreError::Sled(_) | StoreError::Damaged { .. } | StoreError::Panicked(_)) => {
+        StoreError::InUse => OpenError::InUse,
+        damaged @ (StoreError::Engine(_) | StoreError::Damaged { .. } | StoreError::Panicked(_)) => {
             let moved = move_aside(&paths.store(), clock.now().0).and_then(|aside| {
                 let name = aside.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
                 let note = format!("The store could not be opened ({damaged}). It was moved aside to {name}.");
@@ -176,12 +174,6 @@ fn set_aside(paths: &Paths, clock: &Clock, error: StoreError) -> OpenError {
         }
         io @ StoreError::Io { .. } => OpenError::Store(io),
     }
-}
-
-/// sled locks its file; its error says so in words only.
-fn in_use(error: &StoreError) -> bool {
-    matches!(error, StoreError::Sled(_))
-        && format!("{:?}", std::error::Error::source(error)).contains("could not acquire lock")
 }
 
 /// A manager has decided: begin anew. The old files stay where they were moved to.

@@ -83,6 +83,7 @@ impl Shop {
         self.replica().flush().unwrap();
     }
 
+    #[expect(clippy::unwrap_in_result, reason = "in a test only the plan's refusal is an outcome")]
     /// Carries a plan out as the store thread does: applied, flushed, answered.
     pub(crate) fn run<A, R>(
         &mut self,

@@ -61,7 +61,8 @@ pub fn build_release_node() -> anyhow::Result<PathBuf> {
             "build",
             "--quiet",
             "--release",
-            "--package",
+            // By its name alone: features stay unified over the workspace, and nothing is compiled twice.
+            "--bin",
             "pilotlight-node",
             "--message-format=json-render-diagnostics",
         ])

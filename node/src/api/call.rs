@@ -1,6 +1,6 @@
 //! One request as handlers see it: the app, who calls, the body; and how answers become responses.
 
-use crate::api::problem::Problem;
+use crate::api::problem::{Problem, body_too_large};
 use crate::app::App;
 use crate::devices::doors::Caller;
 use crate::server::Connection;
@@ -26,8 +26,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Its query, undecoded.
     pub query: String,
-    /// Its body, within the limit.
-    pub body: Bytes,
+    /// Its body; `None` when it is over the limit or broke off.
+    pub body: Option<Bytes>,
 }
 
 /// What a handler answers.
@@ -58,9 +58,14 @@ impl Call {
         self.connection.as_ref().map_or_else(|| "local".to_owned(), |connection| connection.peer.ip().to_string())
     }
 
+    /// The body, or a problem that says that it is too large.
+    pub fn body(&self) -> Result<&Bytes, Problem> {
+        self.body.as_ref().ok_or_else(body_too_large)
+    }
+
     /// The body as this shape, or a problem that says where it is not.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let mut read = serde_json::Deserializer::from_slice(&self.body);
+        let mut read = serde_json::Deserializer::from_slice(self.body()?);
         let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
             let path = error.path().to_string();
             bad_json(error.inner(), (path != ".").then_some(path))

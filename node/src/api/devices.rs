@@ -35,7 +35,7 @@ pub async fn get_site(call: Call) -> Answer {
 
 /// Pairs a device by a one-time code, and gives it its token.
 #[utoipa::path(post, path = "/api/v1/pair", operation_id = "pair_device", tag = "devices", request_body = PairJson, security(()),
-    responses((status = 201, body = PairedJson), (status = 403, body = ProblemJson), (status = 429, body = ProblemJson)))]
+    responses((status = 400, body = ProblemJson), (status = 201, body = PairedJson), (status = 403, body = ProblemJson), (status = 429, body = ProblemJson)))]
 pub async fn pair(call: Call) -> Answer {
     let sent: PairJson = call.json()?;
     let name = check_name(&sent.name)?;
@@ -61,7 +61,7 @@ pub async fn pair(call: Call) -> Answer {
 
 /// Gives out a one-time code for a new device.
 #[utoipa::path(post, path = "/api/v1/pairing-codes", operation_id = "create_pairing_code", tag = "devices", request_body = NewPairingCodeJson,
-    responses((status = 201, body = PairingCodeJson), (status = 403, body = ProblemJson)))]
+    responses((status = 400, body = ProblemJson), (status = 201, body = PairingCodeJson), (status = 403, body = ProblemJson)))]
 pub async fn create_code(call: Call) -> Answer {
     call.allow(Action::Administer)?;
     let sent: NewPairingCodeJson = call.json()?;

@@ -86,7 +86,7 @@ pub async fn get_availability(call: Call) -> Answer {
 
 /// Takes an item off sale, or puts it back.
 #[utoipa::path(put, path = "/api/v1/items/{id}/availability", operation_id = "set_availability", tag = "menu", params(("id" = String, Path)),
-    request_body = EightySixJson, responses((status = 204), (status = 404, body = ProblemJson)))]
+    request_body = EightySixJson, responses((status = 400, body = ProblemJson), (status = 204), (status = 404, body = ProblemJson)))]
 pub async fn put_availability(call: Call, item: String) -> Answer {
     let caller = call.allow(Action::EightySix)?;
     let sent: EightySixJson = call.json()?;
@@ -110,7 +110,7 @@ pub async fn import_menu(call: Call) -> Answer {
         .ok_or_else(|| Problem::bad_field("format", "no such format", format!("ask for one of {}", words())))?;
     let currency = call.app.settings.currency;
     let options = ImportOptions { restaurant: call.query("restaurant").map(str::to_owned), currency };
-    let file = call.body.clone();
+    let file = call.body()?.clone();
     let imported = tokio::task::spawn_blocking(move || import(format, &file, &options)).await;
     let imported = imported.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "import_panicked", "the import broke; nothing was written")

@@ -98,7 +98,7 @@ pub async fn list_orders(call: Call) -> Answer {
 
 /// Voids lines and adds lines, in one step.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/amendments", operation_id = "amend_order", tag = "orders", params(("id" = String, Path)),
-    request_body = AmendOrderJson, responses((status = 200, body = OrderJson), (status = 404, body = ProblemJson),
+    request_body = AmendOrderJson, responses((status = 400, body = ProblemJson), (status = 200, body = OrderJson), (status = 404, body = ProblemJson),
         (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
 pub async fn amend_order(call: Call, order: String) -> Answer {
     let caller = call.allow(Action::ChangeOrder)?;
@@ -123,7 +123,7 @@ pub async fn amend_order(call: Call, order: String) -> Answer {
 
 /// Cancels an order. The counter may cancel any; a kiosk its own, while nobody has begun.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/cancellation", operation_id = "cancel_order", tag = "orders", params(("id" = String, Path)),
-    request_body = CancelOrderJson, responses((status = 200, body = OrderJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+    request_body = CancelOrderJson, responses((status = 400, body = ProblemJson), (status = 200, body = OrderJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn cancel_order(call: Call, order: String) -> Answer {
     let caller = call.allow(Action::ReadOwnOrder)?;
     if caller.role != Role::Customer {

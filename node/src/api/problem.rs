@@ -316,3 +316,10 @@ impl From<ImportRefusal> for Problem {
             .remedy("check that the file is of the named format")
     }
 }
+
+/// The body is over the limit, or broke off.
+pub fn body_too_large() -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is over the limit, or broke off")
+        .at("body")
+        .remedy("send at most 256 KiB with a good token, 16 KiB without; an import at most 8 MiB")
+}

@@ -4,18 +4,59 @@ use crate::api::call::{Answer, Call, respond};
 use crate::api::problem::Problem;
 use crate::api::{devices, health, kitchen, live, menu, openapi, orders, screens, staff, stock};
 use crate::app::App;
+use crate::recovery::RecoveryDesk;
 use crate::server::Connection;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
+use tower::ServiceBuilder;
+use tower::util::BoxCloneSyncService;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
 use warp::filters::BoxedFilter;
 use warp::reject::Rejection;
 use warp::reply::{Reply, Response};
 use warp::{Filter, path};
 
 type Route = BoxedFilter<(Response,)>;
+/// The node as one service over requests whose bodies are bounded.
+pub type Service = BoxCloneSyncService<http::Request<Limited<Incoming>>, http::Response<ResponseBody>, Infallible>;
+/// The body of an answer.
+pub type ResponseBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Puts the routes behind what every request goes through: panics are caught, what is large is compressed.
+pub fn service(app: &Arc<App>) -> Service {
+    let layered = ServiceBuilder::new()
+        .layer(CatchPanicLayer::new())
+        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(1024)))
+        .service(warp::service(all(app)));
+    BoxCloneSyncService::new(tower::util::MapResponse::new(layered, |response: http::Response<_>| {
+        response.map(boxed_body)
+    }))
+}
+
+/// Puts the recovery page behind the same type.
+pub fn recovery_service(desk: &Arc<RecoveryDesk>) -> Service {
+    let routes = warp::service(super::recovery::routes(desk));
+    BoxCloneSyncService::new(tower::util::MapResponse::new(routes, |response: http::Response<_>| {
+        response.map(boxed_body)
+    }))
+}
+
+/// Any body as the body of an answer.
+pub fn boxed_body<B>(body: B) -> ResponseBody
+where
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    body.map_err(Into::into).boxed_unsync()
+}
 
 /// Everything the node serves.
 pub fn all(
@@ -114,22 +155,32 @@ fn operation_routes(app: &Arc<App>) -> Route {
 }
 
 fn screen_routes(app: &Arc<App>) -> Route {
-    let file = warp::get().and(warp::path::full()).and(call(app));
-    file.then(|path: warp::path::FullPath, call: Call| async move {
-        respond(screens::file(call, path.as_str().trim_start_matches('/').to_owned()).await)
-    })
-    .boxed()
+    // Not `warp::get()`: what is nowhere must be *not found* for every method, and a path of the API keeps its *wrong method*.
+    let path = warp::method().and(warp::path::full()).and_then(
+        |method: http::Method, path: warp::path::FullPath| async move {
+            let path = path.as_str().trim_start_matches('/').to_owned();
+            if method == http::Method::GET && !path.starts_with("api/") {
+                Ok(path)
+            } else {
+                Err(warp::reject::not_found())
+            }
+        },
+    );
+    let file = path.and(call(app));
+    file.then(|path: String, call: Call| async move { respond(screens::file(&call, &path)) }).boxed()
 }
 
 /// Puts a request together.
 fn call(app: &Arc<App>) -> BoxedFilter<(Call,)> {
     let app = app.clone();
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    // A body that is too large or breaks off is told by the handler that wants it, as a problem that names it.
+    let body = warp::body::bytes().map(Some).or_else(|_| async { Ok::<_, Rejection>((None,)) });
     warp::header::headers_cloned()
         .and(query)
         .and(warp::ext::optional::<Arc<Connection>>())
-        .and(warp::body::bytes())
-        .map(move |headers: HeaderMap, query: String, connection: Option<Arc<Connection>>, body: Bytes| Call {
+        .and(body)
+        .map(move |headers: HeaderMap, query: String, connection: Option<Arc<Connection>>, body: Option<Bytes>| Call {
             app: app.clone(),
             connection,
             headers,
@@ -139,11 +190,11 @@ fn call(app: &Arc<App>) -> BoxedFilter<(Call,)> {
         .boxed()
 }
 
-fn run<F: Future<Output = Answer> + Send>(
+fn run<F>(
     handle: impl Fn(Call) -> F + Clone + Send + Sync + 'static,
 ) -> impl Fn(Call) -> futures_util::future::BoxFuture<'static, Response> + Clone + Send + Sync + 'static
 where
-    F: 'static,
+    F: Future<Output = Answer> + Send + 'static,
 {
     move |call| {
         let answer = handle(call);
@@ -151,11 +202,11 @@ where
     }
 }
 
-fn run_at<F: Future<Output = Answer> + Send>(
+fn run_at<F>(
     handle: impl Fn(Call, String) -> F + Clone + Send + Sync + 'static,
 ) -> impl Fn(String, Call) -> futures_util::future::BoxFuture<'static, Response> + Clone + Send + Sync + 'static
 where
-    F: 'static,
+    F: Future<Output = Answer> + Send + 'static,
 {
     move |at, call| {
         let answer = handle(call, at);
@@ -172,9 +223,8 @@ async fn rejected(rejection: Rejection) -> Result<Response, Rejection> {
         Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
             .remedy("see /api/v1/openapi.json")
     } else {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is over the limit, or broke off")
-            .at("body")
-            .remedy("send at most 64 KiB; an import at most 8 MiB")
+        Problem::new(StatusCode::BAD_REQUEST, "bad_request", "this request cannot be understood")
+            .remedy("see /api/v1/openapi.json")
     };
     Ok(respond(Err(problem)))
 }

@@ -74,7 +74,7 @@ pub async fn remove(call: Call, person: String) -> Answer {
 
 /// Signs a person in on this device. Guessing is slowed down.
 #[utoipa::path(post, path = "/api/v1/sign-in", operation_id = "sign_in", tag = "staff", request_body = SignInJson,
-    responses((status = 200, body = SignedInJson), (status = 403, body = ProblemJson), (status = 429, body = ProblemJson)))]
+    responses((status = 400, body = ProblemJson), (status = 200, body = SignedInJson), (status = 403, body = ProblemJson), (status = 429, body = ProblemJson)))]
 pub async fn sign_in(call: Call) -> Answer {
     let caller = call.allow(Action::ReadMenu)?;
     let sent: SignInJson = call.json()?;

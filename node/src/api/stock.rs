@@ -59,7 +59,7 @@ pub async fn receive(call: Call, ingredient: String) -> Answer {
 
 /// Says whether running out of it stops the sale.
 #[utoipa::path(put, path = "/api/v1/stock/{ingredient}/enforced", operation_id = "enforce_stock", tag = "stock", params(("ingredient" = String, Path)),
-    request_body = EnforcedJson, responses((status = 204), (status = 404, body = ProblemJson)))]
+    request_body = EnforcedJson, responses((status = 400, body = ProblemJson), (status = 204), (status = 404, body = ProblemJson)))]
 pub async fn enforce(call: Call, ingredient: String) -> Answer {
     let caller = call.allow(Action::ChangeStock)?;
     let sent: EnforcedJson = call.json()?;

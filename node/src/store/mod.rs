@@ -14,8 +14,11 @@ pub mod witness;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The engine said no.
-    #[error("the store's engine failed")]
-    Sled(#[from] sled::Error),
+    #[error("the store's engine failed: {0}")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another process has the store open.
+    #[error("the store is open in another process")]
+    InUse,
     /// The operating system said no.
     #[error("{what} failed")]
     Io {

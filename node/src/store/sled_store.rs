@@ -56,6 +56,13 @@ pub struct SledStore {
     witness: Option<(OriginId, Witness)>,
 }
 
+impl From<sled::Error> for StoreError {
+    fn from(error: sled::Error) -> Self {
+        // sled tells that its file is locked in words only.
+        if error.to_string().contains("could not acquire lock") { Self::InUse } else { Self::Engine(Box::new(error)) }
+    }
+}
+
 impl SledStore {
     /// Opens or creates the store in this directory. Damage that sled answers with a panic is an error here.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {

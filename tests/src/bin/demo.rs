@@ -60,7 +60,8 @@ async fn run(arguments: &Arguments, program: &std::path::Path) -> anyhow::Result
     let admin = match &node.ready().admin_code {
         Some(_) => open_shop(&node, arguments.orders, &token_file).await?,
         None => {
-            let token = std::fs::read_to_string(&token_file).context("this data has devices, but no office-token beside it")?;
+            let token =
+                std::fs::read_to_string(&token_file).context("this data has devices, but no office-token beside it")?;
             Api::new(Target::of(node.ready())?, Some(token))
         }
     };
