@@ -51,6 +51,7 @@ export const en = {
   sending: 'sending',
   lookAgain: 'recalled: look again',
   cookAgain: 'remake: cook again',
+  moreToCook: 'added later: cook what is new',
   course: (n: number) => `course ${n}`,
   added: 'new',
   voided: 'void',

@@ -13,7 +13,7 @@ import type {
   SignedInJson,
   SignInJson,
   SiteJson,
-  StaffJson,
+  StaffListJson,
   WhoAmIJson,
 } from '../generated/api'
 
@@ -63,7 +63,7 @@ export function client(token: string | null, base = '/api/v1') {
     site: () => ask<SiteJson>('GET', '/site'),
     pair: (body: PairJson) => ask<PairedJson>('POST', '/pair', body),
     whoami: () => ask<WhoAmIJson>('GET', '/whoami'),
-    staff: () => ask<StaffJson[]>('GET', '/staff'),
+    staff: () => ask<StaffListJson>('GET', '/staff'),
     signIn: (body: SignInJson) => ask<SignedInJson>('POST', '/sign-in', body),
     signOut: () => ask<undefined>('POST', '/sign-out'),
     menu: (etag: string | null) => ask<MenuJson>('GET', '/menu', undefined, etag),

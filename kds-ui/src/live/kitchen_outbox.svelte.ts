@@ -11,6 +11,7 @@ import { reflected } from './overlay'
 const RETRY_MIN_MS = 500
 const RETRY_MAX_MS = 10_000
 const REFUSED_KEPT = 20
+const GONE_KEPT = 500
 
 type Settled = { entry: KitchenEntry; at: number }
 
@@ -43,41 +44,58 @@ export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) 
   })
 
   async function reload(): Promise<void> {
-    const kept = (await allEntries<Entry>()).filter(isKitchen)
+    const kept = (await allEntries<Entry>()).filter(isKitchen).filter(({ id }) => !gone.has(id))
     const known = new Set(kept.map(({ id }) => id))
     // A tap that is still being written is not in the store yet.
     entries = [...kept, ...entries.filter((entry) => writing.has(entry.id) && !known.has(entry.id))].sort((a, b) => a.at - b.at)
   }
 
   const writing = new Set<string>()
+  /** Answered or taken back here, although a read of the store that began earlier may still see them. */
+  const gone = new Set<string>()
+  function forget(ids: readonly string[]): void {
+    for (const id of ids) gone.add(id)
+    for (const id of gone) {
+      if (gone.size <= GONE_KEPT) break
+      gone.delete(id)
+    }
+    entries = entries.filter(({ id }) => !gone.has(id))
+  }
 
   function tap(action: Omit<KitchenActionJson, 'id'>, label: string, holdMs = 0): void {
     const id = mintId()
     const at = Math.max(Date.now(), (entries[entries.length - 1]?.at ?? 0) + 1)
     const entry: KitchenEntry = { kind: 'kitchen', id, at, holdUntil: holdMs > 0 ? at + holdMs : 0, label, action: { ...action, id } }
     const undone = cancels(entries, entry.action, inFlight)
-    if (undone) {
-      entries = entries.filter(({ id: other }) => other !== undone.id)
-      void dropEntries([undone.id]).then(announce)
-      return
-    }
+    if (undone) void takeBack(undone, entry)
+    else void add(entry)
+  }
+
+  async function add(entry: KitchenEntry): Promise<void> {
     entries = [...entries, entry]
-    writing.add(id)
-    putEntries([entry])
-      .catch((error: unknown) => console.warn('tap not kept on the device; sending it all the same', error))
-      .finally(() => {
-        writing.delete(id)
-        announce()
-        void send()
-      })
+    writing.add(entry.id)
+    await putEntries([entry]).catch((error: unknown) => console.warn('tap not kept on the device; sending it all the same', error))
+    writing.delete(entry.id)
+    announce()
+    await send()
+  }
+
+  /** Takes a tap back that was not sent; when another tab has sent it meanwhile, the undo is sent after it. */
+  async function takeBack(undone: KitchenEntry, undo: KitchenEntry | null): Promise<void> {
+    forget([undone.id])
+    await exclusively(async () => {
+      const kept = await allEntries<Entry>().catch(() => [undone])
+      if (kept.some(({ id }) => id === undone.id) || writing.has(undone.id)) await dropEntries([undone.id])
+      else if (undo) void add(undo)
+    })
+    announce()
   }
 
   /** Takes back something that is held and was not sent. */
   function withdraw(match: (entry: KitchenEntry) => boolean): boolean {
     const found = entries.find((entry) => !inFlight.has(entry.id) && match(entry))
     if (!found) return false
-    entries = entries.filter((entry) => entry.id !== found.id)
-    void dropEntries([found.id]).then(announce)
+    void takeBack(found, null)
     return true
   }
 
@@ -130,13 +148,12 @@ export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) 
       const now = Date.now()
       const answered = got.kind === 'ok' ? answer(batch, got.value.outcomes, now) : refuseAll(batch, got.problem, now)
       settled = [...settled, ...answered.settled.map((entry) => ({ entry, at: now }))]
-      const done = new Set(answered.done)
-      entries = entries.filter((entry) => !done.has(entry.id))
+      forget(answered.done)
       refused = [...refused, ...answered.refused].slice(-REFUSED_KEPT)
       await dropEntries(answered.done).catch((error: unknown) => console.warn('answered tap not dropped; sent again later', error))
       announce()
       setTimeout(() => settle(null), SETTLE_MS)
-      if (done.size === 0) {
+      if (answered.done.length === 0) {
         later(RETRY_MAX_MS)
         return
       }

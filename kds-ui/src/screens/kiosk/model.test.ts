@@ -90,6 +90,7 @@ describe('placing', () => {
   })
   it('marks the line that is sold out and lets the guest go on once it is gone', () => {
     const sold = refuse({ code: 'sold_out', field: 'lines[1]' })
+    expect(refuse({ code: 'eighty_six', field: 'lines[1].item' })).toEqual(sold)
     expect(sold).toMatchObject({ at: 'cart', refusal: { why: 'sold_out' } })
     if (sold.at !== 'cart') throw new Error(sold.at)
     expect(showCart(sold.cart, index, NOTHING_SOLD_OUT, sold.refusal).lines.map(({ trouble }) => trouble)).toEqual([null, 'sold_out'])
@@ -101,7 +102,7 @@ describe('placing', () => {
   })
   it('explains a changed price and anything else', () => {
     expect(refuse({ code: 'price_changed' })).toMatchObject({ refusal: { why: 'price_changed' } })
-    expect(refuse({ code: 'quantity', field: 'lines[0].quantity', remedy: 'r' })).toMatchObject({ refusal: { why: 'other', detail: 'd r', line: 'l1' } })
+    expect(refuse({ code: 'quantity', field: 'lines[0].quantity', remedy: 'r' })).toMatchObject({ refusal: { why: 'other', detail: 'd. r.', line: 'l1' } })
   })
   it('blocks a cart with something that the menu or the shelf lost', () => {
     const shown = showCart({ ...cartOf(withCart), lines: [{ ...cartOf(withCart).lines[0]!, item: itemId('Pepperoni'), variant: variantId('Pepperoni', 'S') }, { ...cartOf(withCart).lines[1]!, item: 'gone' }] }, index, soldOut(SOME_SOLD_OUT), null)

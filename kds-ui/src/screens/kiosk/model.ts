@@ -212,9 +212,10 @@ function alike(a: CartLine, b: CartLine): boolean {
 function refusalOf(problem: ProblemJson, order: PlaceOrderJson): Refusal {
   const at = /^lines\[(\d+)\]/.exec(problem.field ?? '')
   const line = at ? (order.lines[Number(at[1])]?.id ?? null) : null
-  if (problem.code === 'sold_out') return { why: 'sold_out', lines: new Set(line === null ? [] : [line]) }
+  // Out of stock or taken off by the cook: the same to a guest.
+  if (problem.code === 'sold_out' || problem.code === 'eighty_six') return { why: 'sold_out', lines: new Set(line === null ? [] : [line]) }
   if (problem.code === 'price_changed') return { why: 'price_changed' }
-  return { why: 'other', title: problem.title, detail: [problem.detail, problem.remedy].filter(Boolean).join(' '), line }
+  return { why: 'other', title: problem.title, detail: [problem.detail, problem.remedy].filter(Boolean).map((part) => `${part}`.replace(/[.\s]*$/, '.')).join(' '), line }
 }
 
 // ---- what is computed from it

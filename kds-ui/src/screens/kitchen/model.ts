@@ -402,7 +402,7 @@ export function soundFor(before: ReadonlyMap<string, Card>, after: readonly Card
       continue
     }
     if (known === card) continue
-    const attention = card.epoch > known.epoch && card.epochKind === 'cook_again'
+    const attention = card.epoch > known.epoch && (card.epochKind === 'cook_again' || card.epochKind === 'more')
     const had = new Set(known.lines.filter(unseen).map((line) => `${line.id} ${line.mark.type}`))
     if (attention || card.lines.some((line) => unseen(line) && !had.has(`${line.id} ${line.mark.type}`))) return 'changed'
   }

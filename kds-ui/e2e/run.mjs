@@ -1,0 +1,56 @@
+// The browser tests: the real node, real Chromium. `PILOTLIGHT_NODE_BIN` names the node; `--only TEXT` runs the checks whose name has it.
+import { mkdirSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { launch } from './browser.mjs'
+import { checks } from './checks.mjs'
+import { kioskChecks } from './kiosk.mjs'
+import { kitchenChecks } from './kitchen.mjs'
+import { awayChecks } from './away.mjs'
+import { openRestaurant } from './restaurant.mjs'
+import { serveDist } from './static_server.mjs'
+import { walkStories } from './stories.mjs'
+
+const ALL_MS = 12 * 60_000
+const pictures = resolve(process.env.PILOTLIGHT_SCREENSHOTS ?? fileURLToPath(new URL('../../target/screenshots', import.meta.url)))
+const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : ''
+const part = (name) => only === '' || name.includes(only)
+
+const watchdog = setTimeout(() => {
+  console.log(`the browser tests took longer than ${ALL_MS / 60_000} minutes`)
+  console.log('0 passed, 1 failed')
+  process.exit(1)
+}, ALL_MS)
+
+mkdirSync(pictures, { recursive: true })
+const { check, end } = checks()
+const browser = await launch()
+try {
+  for (const [name, run] of [
+    ['kitchen', kitchenChecks],
+    ['kiosk', kioskChecks],
+    ['away', awayChecks],
+  ]) {
+    if (!part(name)) continue
+    const house = await openRestaurant(browser)
+    try {
+      await run(house, check, pictures)
+    } finally {
+      await house.close()
+    }
+  }
+  if (part('stories')) {
+    const server = await serveDist()
+    try {
+      await walkStories(browser, server.url, pictures, check)
+    } finally {
+      await server.close()
+    }
+  }
+} catch (error) {
+  await check('the run', () => Promise.reject(error))
+} finally {
+  await browser.close()
+  clearTimeout(watchdog)
+}
+process.exitCode = end() ? 0 : 1
