@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::ensure;
-use pilotlight_tests::client::Target;
+use anyhow::{Context as _, ensure};
+use pilotlight_tests::client::{Api, Target};
 use pilotlight_tests::node_process::{self, NodeOptions};
 use pilotlight_tests::power_cut::{Image, Model, Recording};
 use pilotlight_tests::scale::scaled;
@@ -83,16 +83,20 @@ struct Life {
     writers: Writers,
 }
 
+/// A node over this directory, under the recorder.
+fn recorded(data: &Path, log: &Path, ignore_syncs: bool) -> anyhow::Result<NodeOptions> {
+    std::fs::create_dir_all(data)?;
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    Ok(NodeOptions::new(data)?
+        .variable("LD_PRELOAD", &text(&build::fault_shim()?))
+        .variable("PILOTLIGHT_FAULT_DIR", &text(data))
+        .variable("PILOTLIGHT_FAULT_LOG", &text(log))
+        .variable("PILOTLIGHT_FAULT_IGNORE_FDATASYNC", if ignore_syncs { "1" } else { "0" }))
+}
+
 async fn live_under_the_recorder(root: &Path, orders: usize, ignore_syncs: bool) -> anyhow::Result<Life> {
     let (data, log) = (root.join("data"), root.join("recorder.log"));
-    std::fs::create_dir_all(&data)?;
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let node = NodeOptions::new(&data)?
-        .variable("LD_PRELOAD", &text(&build::fault_shim()?))
-        .variable("PILOTLIGHT_FAULT_DIR", &text(&data))
-        .variable("PILOTLIGHT_FAULT_LOG", &text(&log))
-        .variable("PILOTLIGHT_FAULT_IGNORE_FDATASYNC", if ignore_syncs { "1" } else { "0" })
-        .start()?;
+    let node = recorded(&data, &log, ignore_syncs)?.start()?;
     let shop = Shop::open(node.ready()).await?;
     let writers = Writers::pair(&shop, WRITERS, Some(&log)).await?;
     let mut working = writers.begin(shop.admin.target(), 1);
@@ -164,5 +168,31 @@ async fn without_the_fdatasync_answered_orders_are_lost() -> anyhow::Result<()> 
         lost += usize::from(!wrong.is_empty());
     }
     assert!(lost > 0, "five cuts without any sync lost nothing: this test cannot see a missing fdatasync");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_power_cut_during_the_first_start_leaves_a_node_that_starts() -> anyhow::Result<()> {
+    let (_keep, root) = canonical_directory()?;
+    let (data, log) = (root.join("data"), root.join("recorder.log"));
+    let node = recorded(&data, &log, false)?.start()?;
+    let admin = Shop::pair_first(node.ready()).await?;
+    let paired_at = std::fs::metadata(&log)?.len();
+    node.kill_nine()?;
+    let recording = Recording::read(&log)?;
+    for seed in 0..scaled(12, 120) as u64 {
+        let cut = Seeded::new(seed).below(recording.len() + 1);
+        let model = if seed % 2 == 0 { Model::Ext4 } else { Model::Posix };
+        let what = || format!("seed {seed}, cut {cut} of {}, {model:?}", recording.len());
+        let home = tempfile::tempdir_in(&root)?;
+        let image = home.path().join("data");
+        std::fs::create_dir(&image)?;
+        recording.after_cut(cut, model, seed)?.write_to(&image)?;
+        let node = NodeOptions::new(&image)?.start().with_context(what)?;
+        let device = Api::new(Target::of(node.ready())?, Some(admin.token().to_owned()));
+        let known = device.get("/api/v1/whoami").await?.status == 200;
+        assert!(known || recording.log_bytes_at(cut) < paired_at, "{}: a device that was paired is unknown", what());
+        assert!(known || node.ready().admin_code.is_some(), "{}: nobody can get in", what());
+    }
     Ok(())
 }
