@@ -3,8 +3,9 @@
 //! A connection is a stranger's until a request on it has shown a good token. Strangers are few: when there are too many, the
 //! one that has been here longest is closed; none stays longer than `STRANGER_MS_MAX`.
 
-use crate::api::call::bearer;
-use crate::api::routes;
+use crate::api::call::{bearer, respond};
+use crate::api::problem::body_too_large;
+use crate::api::routes::{self, Service, boxed_body};
 use crate::app::App;
 use crate::recovery::RecoveryDesk;
 use anyhow::Context;
@@ -22,11 +23,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceBuilder;
-use tower::util::BoxCloneSyncService;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
 
 /// Connections that have not shown a good token.
 const STRANGERS_MAX: usize = 512;
@@ -38,8 +34,9 @@ const HANDSHAKE_MS_MAX: Duration = Duration::from_secs(5);
 const HEAD_MS_MAX: Duration = Duration::from_secs(120);
 /// HTTP/2 streams of one connection.
 const STREAMS_MAX: u32 = 64;
-/// Bytes of a body; imports may be larger when they show a good token.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a body without a good token, with one, and of an import with one.
+const STRANGER_BYTES_MAX: usize = 16 * 1024;
+const BODY_BYTES_MAX: usize = 256 * 1024;
 const IMPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -92,10 +89,6 @@ impl Strangers {
     }
 }
 
-type Service =
-    BoxCloneSyncService<http::Request<Limited<Incoming>>, http::Response<ResponseBody>, std::convert::Infallible>;
-type ResponseBody = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, Box<dyn std::error::Error + Send + Sync>>;
-
 /// Binds the listener, so that its port is known before anything is served.
 pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let socket = match address {
@@ -111,7 +104,7 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Serves the recovery page of a node without a store, until a manager has decided.
 pub async fn serve_recovery(desk: Arc<RecoveryDesk>, listener: TcpListener, tls: Arc<rustls::ServerConfig>) {
     let acceptor = TlsAcceptor::from(tls);
-    let routes = warp::service(crate::api::recovery::routes(&desk));
+    let routes = routes::recovery_service(&desk);
     loop {
         let accepted = tokio::select! {
             () = desk.decided.cancelled() => return,
@@ -142,7 +135,7 @@ pub async fn serve_recovery(desk: Arc<RecoveryDesk>, listener: TcpListener, tls:
 /// Serves until the app stops, then lets requests in progress end.
 pub async fn serve(app: Arc<App>, listener: TcpListener, tls: Arc<rustls::ServerConfig>) {
     let acceptor = TlsAcceptor::from(tls);
-    let service = service(&app);
+    let service = routes::service(&app);
     let strangers = Arc::new(Strangers::default());
     let tasks = TaskTracker::new();
     loop {
@@ -179,25 +172,6 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, tls: Arc<rustls::Server
     }
 }
 
-fn service(app: &Arc<App>) -> Service {
-    let routes = warp::service(routes::all(app));
-    let layered = ServiceBuilder::new()
-        .layer(CatchPanicLayer::new())
-        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(1024)))
-        .service(routes);
-    let boxed = tower::util::MapResponse::new(layered, |response: http::Response<_>| response.map(box_body));
-    BoxCloneSyncService::new(boxed)
-}
-
-fn box_body<B>(body: B) -> ResponseBody
-where
-    B: hyper::body::Body<Data = bytes::Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    use http_body_util::BodyExt;
-    body.map_err(Into::into).boxed_unsync()
-}
-
 struct Serving {
     app: Arc<App>,
     acceptor: TlsAcceptor,
@@ -221,8 +195,13 @@ impl Serving {
         let service = tower::service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(connection.clone());
             let limit = body_limit(&app, &request);
-            let request = request.map(|body| Limited::new(body, limit));
-            tower::ServiceExt::oneshot(inner.clone(), request)
+            let inner = inner.clone();
+            async move {
+                if says_too_large(&request, limit) {
+                    return Ok(respond(Err(body_too_large())).map(boxed_body));
+                }
+                tower::ServiceExt::oneshot(inner, request.map(|body| Limited::new(body, limit))).await
+            }
         });
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_MS_MAX).max_buf_size(64 * 1024);
@@ -253,9 +232,16 @@ impl Serving {
 }
 
 fn body_limit(app: &App, request: &http::Request<Incoming>) -> usize {
-    if request.uri().path() != "/api/v1/menu/imports" {
-        return BODY_BYTES_MAX;
-    }
     let known = bearer(request.headers()).is_some_and(|token| app.doors.caller(token, app.clock.now()).is_ok());
-    if known { IMPORT_BYTES_MAX } else { BODY_BYTES_MAX }
+    match (known, request.uri().path()) {
+        (false, _) => STRANGER_BYTES_MAX,
+        (true, "/api/v1/menu/imports") => IMPORT_BYTES_MAX,
+        (true, _) => BODY_BYTES_MAX,
+    }
+}
+
+/// Whether a body says itself that it is over the limit: it is refused before it is read.
+fn says_too_large(request: &http::Request<Incoming>, limit: usize) -> bool {
+    let said = request.headers().get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    said.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64)
 }

@@ -134,7 +134,7 @@ impl Life {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answered_order_survives_a_power_cut_at_any_point() -> anyhow::Result<()> {
+async fn x6_an_answered_order_survives_a_power_cut_at_any_point() -> anyhow::Result<()> {
     let (_keep, root) = canonical_directory()?;
     let life = live_under_the_recorder(&root, scaled(300, 1_500), false).await?;
     let (replayed, real) = (life.recording.whole()?, Image::of_directory(&life.data)?);
@@ -155,7 +155,7 @@ async fn an_answered_order_survives_a_power_cut_at_any_point() -> anyhow::Result
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_fdatasync_answered_orders_are_lost() -> anyhow::Result<()> {
+async fn x6_without_the_fdatasync_answered_orders_are_lost() -> anyhow::Result<()> {
     let (_keep, root) = canonical_directory()?;
     let life = live_under_the_recorder(&root, 300, true).await?;
     assert_eq!(life.recording.file_syncs_before(life.recording.len()), 0, "no file sync reached the disk");
@@ -172,7 +172,7 @@ async fn without_the_fdatasync_answered_orders_are_lost() -> anyhow::Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_power_cut_during_the_first_start_leaves_a_node_that_starts() -> anyhow::Result<()> {
+async fn x6_a_power_cut_during_the_first_start_leaves_a_node_that_starts() -> anyhow::Result<()> {
     let (_keep, root) = canonical_directory()?;
     let (data, log) = (root.join("data"), root.join("recorder.log"));
     let node = recorded(&data, &log, false)?.start()?;

@@ -122,6 +122,12 @@ impl Replica {
         Ok(replica)
     }
 
+    /// From now on every sync fails.
+    #[cfg(test)]
+    pub(crate) fn break_sync(&mut self) {
+        self.store.break_sync();
+    }
+
     /// The small documents.
     pub fn site(&self) -> &Site {
         &self.site

@@ -97,6 +97,12 @@ impl SledStore {
         Ok(store)
     }
 
+    /// From now on every sync fails, as a dying disk's does: `/dev/null` cannot be synced.
+    #[cfg(test)]
+    pub(crate) fn break_sync(&mut self) {
+        self.db_file = File::open("/dev/null").unwrap();
+    }
+
     /// From now on each commit is also told to this witness, after the database is synced and before it is confirmed.
     pub fn set_witness(&mut self, origin: OriginId, witness: Witness) {
         self.witness = Some((origin, witness));

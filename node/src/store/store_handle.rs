@@ -168,3 +168,6 @@ fn check_size(changes: &[Change]) -> Result<(), CommitTooLarge> {
     let bytes = HEADER_BYTES_MAX + bodies;
     if bytes > COMMIT_BYTES_MAX { Err(CommitTooLarge::Bytes { bytes }) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;
