@@ -17,12 +17,18 @@ export const WINDOW_MS = 120_000
 
 type Bag = ReadonlyMap<string, number>
 
-function bagOf(lines: Alike['lines']): Bag {
+/** A ticket's bag is counted once for as long as the ticket is the same object. */
+const bags = new WeakMap<Alike, Bag>()
+
+function bagOf(ticket: Alike): Bag {
+  const known = bags.get(ticket)
+  if (known) return known
   const bag = new Map<string, number>()
-  for (const line of lines) {
+  for (const line of ticket.lines) {
     const item = `${line.name}\u0000${line.variant}`
     bag.set(item, (bag.get(item) ?? 0) + line.quantity)
   }
+  bags.set(ticket, bag)
   return bag
 }
 
@@ -45,7 +51,7 @@ export function group(tickets: readonly Alike[], split: ReadonlySet<string>): Gr
   const open: Open[] = []
   for (const ticket of tickets) {
     if (ticket.started || ticket.lines.length === 0 || split.has(ticket.key)) continue
-    const bag = bagOf(ticket.lines)
+    const bag = bagOf(ticket)
     const home = open.find(
       (candidate) =>
         candidate.station === ticket.station &&

@@ -3,7 +3,7 @@ import type { BoardOrderJson, ChannelJson, EpochKindJson, FulfilmentJson, Ticket
 import type { AllDay } from '../../kernels/all_day'
 import { allDay } from '../../kernels/all_day'
 import { isAllergy, sortNotes } from '../../kernels/allergy'
-import type { Group } from '../../kernels/grouping'
+import type { Alike, Group } from '../../kernels/grouping'
 import { group } from '../../kernels/grouping'
 import { byPriority } from '../../kernels/priority'
 import { unreachable } from '../../kernels/unreachable'
@@ -233,16 +233,7 @@ export function lists(cards: readonly Card[], station: string, split: ReadonlySe
     mine.filter((card) => card.phase === 'queued' || card.phase === 'started'),
     now,
   )
-  const groups = group(
-    active.map((card) => ({
-      key: card.key,
-      placedAt: card.placedAt,
-      station: card.station,
-      started: card.phase !== 'queued' || card.lines.some((line) => line.done),
-      lines: card.lines.filter((line) => !line.voided),
-    })),
-    split,
-  )
+  const groups = group(active.map(alikeOf), split)
   return {
     active,
     groups,
@@ -254,6 +245,24 @@ export function lists(cards: readonly Card[], station: string, split: ReadonlySe
     ready: readyOrders(cards),
     allDay: allDay(active),
   }
+}
+
+const alikes = new WeakMap<Card, Alike>()
+
+/** What grouping asks of a card; the same object as long as the card is. */
+function alikeOf(card: Card): Alike {
+  let alike = alikes.get(card)
+  if (!alike) {
+    alike = {
+      key: card.key,
+      placedAt: card.placedAt,
+      station: card.station,
+      started: card.phase !== 'queued' || card.lines.some((line) => line.done),
+      lines: card.lines.filter((line) => !line.voided),
+    }
+    alikes.set(card, alike)
+  }
+  return alike
 }
 
 /** Members of a group stand together where its first one would. */
