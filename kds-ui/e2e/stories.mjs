@@ -12,6 +12,9 @@ export async function walkStories(browser, url, pictures, check, only) {
   mkdirSync(pictures, { recursive: true })
   const context = await browser.newContext({ reducedMotion: 'reduce', serviceWorkers: 'block' })
   const page = await context.newPage()
+  // Twice the size of everything on the same glass: what a browser's zoom of 200 % does.
+  const large = await browser.newContext({ reducedMotion: 'reduce', serviceWorkers: 'block', deviceScaleFactor: 2 })
+  const largePage = await large.newPage()
   await page.goto(`${url}/stories`)
   await page.waitForSelector('li a')
   const stories = await page.$$eval('li', (items) => items.map((item) => ({ name: item.querySelector('a').textContent, width: item.querySelector('iframe').style.width })))
@@ -20,10 +23,14 @@ export async function walkStories(browser, url, pictures, check, only) {
     const sizes = width === '1080px' ? SIZES.kiosk : width === '390px' ? SIZES.phone : SIZES.kitchen
     for (const size of sizes) {
       await check(`story ${name} ${size.width}x${size.height}`, async () => {
+        const zoomed = name.endsWith('text-200')
+        await walk(zoomed ? largePage : page, zoomed ? { width: size.width / 2, height: size.height / 2 } : size)
+      })
+      async function walk(page, viewport) {
         const problems = []
         const listen = (error) => problems.push(error.message)
         page.on('pageerror', listen)
-        await page.setViewportSize(size)
+        await page.setViewportSize(viewport)
         await page.goto(`${url}/stories/${name}`)
         await page.waitForFunction(() => document.querySelector('#app > *') !== null)
         await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
@@ -35,8 +42,9 @@ export async function walkStories(browser, url, pictures, check, only) {
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
         if (wide > 1) problems.push(`the page is ${wide}px wider than the screen`)
         if (problems.length > 0) throw new Error(problems.join('\n      '))
-      })
+      }
     }
   }
   await context.close()
+  await large.close()
 }

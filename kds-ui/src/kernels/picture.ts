@@ -5,11 +5,11 @@ export type Kind = 'pizza' | 'drink' | 'burger' | 'bowl' | 'fries' | 'sweet' | '
 const KINDS: readonly [Kind, RegExp][] = [
   ['pizza', /pizza|calzone|margherita|pepperoni|hawaiian/i],
   ['burger', /burger|sandwich|wrap|\bbun\b|hot ?dog|taco|kebab/i],
+  ['bread', /naan|bread|roti|chapati|paratha|toast/i],
   ['fries', /fries|chips|side|nugget|wings|finger|rings|starter|appeti/i],
   ['drink', /drink|cola|coke|juice|water|tea|coffee|beer|wine|soda|lassi|shake|latte|lemonade|fanta|sprite/i],
   ['sweet', /dessert|cake|ice cream|sweet|cookie|brownie|donut|pudding|pie\b|puff/i],
   ['salad', /salad|greens|veggie|vegetable/i],
-  ['bread', /naan|bread|roti|chapati|paratha|toast/i],
   ['bowl', /curry|soup|rice|noodle|pasta|biryani|balti|masala|korma|bowl|stew|ramen|chicken|lamb|beef/i],
 ]
 

@@ -32,8 +32,6 @@ export type Story = {
   theme: 'light' | 'dark'
   component: Component<Record<string, unknown>>
   props: (w: Words) => Record<string, unknown>
-  /** Text at this size, in per cent. */
-  text?: number
   rtl?: boolean
 }
 
@@ -43,7 +41,7 @@ function story<P extends Record<string, unknown>>(
   theme: 'light' | 'dark',
   component: Component<P>,
   props: (w: Words) => NoInfer<P>,
-  more: Pick<Story, 'text' | 'rtl'> = {},
+  more: Pick<Story, 'rtl'> = {},
 ): Story {
   return { name, size, theme, component: component as unknown as Story['component'], props: props as Story['props'], ...more }
 }
@@ -150,7 +148,7 @@ const kitchenStories: Story[] = [
     return looking
   }),
   story('kitchen-rtl', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.oneOfEach(), w, { allDayOpen: true }), { rtl: true }),
-  story('kitchen-text-200', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.oneOfEach(), w), { text: 200 }),
+  story('kitchen-text-200', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.oneOfEach(), w)),
 ]
 
 // ---- kiosk
@@ -239,8 +237,8 @@ const kioskStories: Story[] = [
   story('kiosk-menu-rtl', 'kiosk', 'light', KioskView, (w) => kiosk(ordering('menu', GOOD_CART), w), { rtl: true }),
   story('kiosk-item-rtl', 'kiosk', 'light', KioskView, (w) => kiosk(ordering('menu', EMPTY_CART, { draft }), w), { rtl: true }),
   story('kiosk-cart-rtl', 'kiosk', 'light', KioskView, (w) => kiosk(ordering('cart', GOOD_CART), w), { rtl: true }),
-  story('kiosk-menu-text-200', 'kiosk', 'light', KioskView, (w) => kiosk(ordering('menu', GOOD_CART), w), { text: 200 }),
-  story('kiosk-cart-text-200', 'kiosk', 'light', KioskView, (w) => kiosk(ordering('cart', GOOD_CART), w), { text: 200 }),
+  story('kiosk-menu-text-200', 'kiosk', 'light', KioskView, (w) => kiosk(ordering('menu', GOOD_CART), w)),
+  story('kiosk-cart-text-200', 'kiosk', 'light', KioskView, (w) => kiosk(ordering('cart', GOOD_CART), w)),
   story('phone-welcome', 'phone', 'light', KioskView, (w) => kiosk({ at: 'welcome' }, w)),
   story('phone-menu', 'phone', 'light', KioskView, (w) => kiosk(ordering('menu', GOOD_CART), w)),
   story('phone-item', 'phone', 'light', KioskView, (w) => kiosk(ordering('menu', EMPTY_CART, { draft }), w)),
