@@ -164,7 +164,7 @@ export async function kitchenChecks(house, check, pictures) {
     await page.keyboard.press('r')
     await phaseIs(house, first.id, 'queued', 1)
     await page.keyboard.press('a')
-    await page.getByRole('complementary', { name: 'All day' }).getByText('Italian Supreme').waitFor()
+    await page.getByRole('complementary', { name: 'All day' }).getByText('Hawaiian').waitFor()
     await shot('kitchen-all-day')
     await page.keyboard.press('a')
     await page.getByRole('complementary', { name: 'All day' }).waitFor({ state: 'detached' })

@@ -4,7 +4,7 @@ import type { BoardOrderJson, KitchenActionJson } from '../generated/api'
 import { mintId } from '../kernels/uuid'
 import { allEntries, dropEntries, putEntries } from './kept'
 import type { Entry, KitchenEntry, Refused } from './outbox'
-import { answer, cancels, isKitchen, nextBatch, nextDue, refuseAll, SETTLE_MS } from './outbox'
+import { answer, isKitchen, nextBatch, nextDue, refuseAll, SETTLE_MS, withoutUndone } from './outbox'
 import type { Tap } from './overlay'
 import { reflected } from './overlay'
 
@@ -30,6 +30,9 @@ export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) 
   let stopped = false
   const tabs = new BroadcastChannel('pilotlight outbox')
 
+  /** What still has to be sent, as a person sees it: without what was undone meanwhile. */
+  const waiting = $derived(withoutUndone(entries, inFlight).kept)
+
   const taps = $derived.by(() => {
     const byOrder = new Map<string, Tap[]>()
     const add = (entry: KitchenEntry, answered: boolean) => {
@@ -38,7 +41,7 @@ export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) 
       byOrder.set(entry.action.order, list)
     }
     for (const { entry } of settled) add(entry, true)
-    for (const entry of entries) add(entry, false)
+    for (const entry of waiting) add(entry, false)
     for (const list of byOrder.values()) list.sort((a, b) => a.at - b.at)
     return byOrder
   })
@@ -66,9 +69,7 @@ export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) 
     const id = mintId()
     const at = Math.max(Date.now(), (entries[entries.length - 1]?.at ?? 0) + 1)
     const entry: KitchenEntry = { kind: 'kitchen', id, at, holdUntil: holdMs > 0 ? at + holdMs : 0, label, action: { ...action, id } }
-    const undone = cancels(entries, entry.action, inFlight)
-    if (undone) void takeBack(undone, entry)
-    else void add(entry)
+    void add(entry)
   }
 
   async function add(entry: KitchenEntry): Promise<void> {
@@ -80,14 +81,9 @@ export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) 
     await send()
   }
 
-  /** Takes a tap back that was not sent; when another tab has sent it meanwhile, the undo is sent after it. */
-  async function takeBack(undone: KitchenEntry, undo: KitchenEntry | null): Promise<void> {
-    forget([undone.id])
-    await exclusively(async () => {
-      const kept = await allEntries<Entry>().catch(() => [undone])
-      if (kept.some(({ id }) => id === undone.id) || writing.has(undone.id)) await dropEntries([undone.id])
-      else if (undo) void add(undo)
-    })
+  async function drop(ids: readonly string[]): Promise<void> {
+    forget(ids)
+    await dropEntries(ids).catch((error: unknown) => console.warn('not dropped on the device; sent again later, which changes nothing', error))
     announce()
   }
 
@@ -95,7 +91,7 @@ export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) 
   function withdraw(match: (entry: KitchenEntry) => boolean): boolean {
     const found = entries.find((entry) => !inFlight.has(entry.id) && match(entry))
     if (!found) return false
-    void takeBack(found, null)
+    void drop([found.id])
     return true
   }
 
@@ -129,6 +125,9 @@ export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) 
     // Another tab may have sent some of them meanwhile: what counts is what is kept.
     await reload().catch((error: unknown) => console.warn('device store not readable', error))
     for (;;) {
+      // Under the lock nobody else is sending: what took each other back here never goes out.
+      const { undone } = withoutUndone(entries, inFlight)
+      if (undone.length > 0) await drop(undone)
       const batch = nextBatch(entries, Date.now())
       if (batch.length === 0 || stopped) break
       for (const { id } of batch) inFlight.add(id)
@@ -148,10 +147,8 @@ export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) 
       const now = Date.now()
       const answered = got.kind === 'ok' ? answer(batch, got.value.outcomes, now) : refuseAll(batch, got.problem, now)
       settled = [...settled, ...answered.settled.map((entry) => ({ entry, at: now }))]
-      forget(answered.done)
       refused = [...refused, ...answered.refused].slice(-REFUSED_KEPT)
-      await dropEntries(answered.done).catch((error: unknown) => console.warn('answered tap not dropped; sent again later', error))
-      announce()
+      await drop(answered.done)
       setTimeout(() => settle(null), SETTLE_MS)
       if (answered.done.length === 0) {
         later(RETRY_MAX_MS)
@@ -173,7 +170,7 @@ export function kitchenOutbox(client: () => Client, onUnauthorised: () => void) 
 
   return {
     get entries() {
-      return entries
+      return waiting
     },
     get taps() {
       return taps

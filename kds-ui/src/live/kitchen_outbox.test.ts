@@ -79,8 +79,9 @@ describe('the kitchen’s outbox', () => {
     outbox.tap(bump(), 'A042')
     await vi.waitFor(async () => expect(await kept()).toHaveLength(1))
     outbox.tap({ ...bump(), action: { type: 'recall' } }, 'A042')
-    await vi.waitFor(async () => expect(await kept()).toEqual([]))
     expect(outbox.entries).toEqual([])
+    expect(outbox.taps.size).toBe(0)
+    await vi.waitFor(async () => expect(await kept()).toEqual([]))
     node.up = true
     outbox.tap(bump('other'), 'A043')
     await vi.waitFor(() => expect(node.got.map(({ order }) => order)).toEqual(['other']))
@@ -100,6 +101,21 @@ describe('the kitchen’s outbox', () => {
     node.up = true
     one.kick()
     await vi.waitFor(() => expect(node.got.map(({ action }) => action.type)).toEqual(['bump', 'recall']))
+  })
+
+  it('remembers the undo over a reload that comes at once', async () => {
+    node.up = false
+    const before = await tab(node)
+    before.tap(bump(), 'A042')
+    await vi.waitFor(async () => expect(await kept()).toHaveLength(1))
+    before.stop()
+    before.tap({ ...bump(), action: { type: 'recall' } }, 'A042')
+    await vi.waitFor(async () => expect(await kept()).toHaveLength(2))
+    const after = await tab(node)
+    expect(after.entries).toEqual([])
+    node.up = true
+    after.tap(bump('other'), 'A043')
+    await vi.waitFor(() => expect(node.got.map(({ order }) => order)).toEqual(['other']))
   })
 
   it('holds a hand-over back, and withdraws it', async () => {

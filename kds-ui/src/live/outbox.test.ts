@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ActionJson, KitchenActionJson } from '../generated/api'
 import type { KitchenEntry, PlaceEntry } from './outbox'
-import { answer, BATCH_MAX, cancels, nextBatch, nextDue, refuseAll } from './outbox'
+import { answer, BATCH_MAX, nextBatch, nextDue, refuseAll, withoutUndone } from './outbox'
 
 const action = (id: string, what: ActionJson, more: Partial<KitchenActionJson> = {}): KitchenActionJson => ({ id, order: 'o', station: 'pizza', course: 1, epoch: 0, action: what, ...more })
 const entry = (id: string, at: number, what: ActionJson = { type: 'bump' }, more: Partial<KitchenEntry> = {}): KitchenEntry => ({ kind: 'kitchen', id, at, holdUntil: 0, label: 'A042', action: action(id, what), ...more })
@@ -46,15 +46,25 @@ describe('answers', () => {
   })
 })
 
-describe('taking a tap back before it was sent', () => {
-  it.each<[string, KitchenEntry[], KitchenActionJson, string | null]>([
-    ['a recall takes back the bump', [entry('a', 1)], action('z', { type: 'recall' }), 'a'],
-    ['a recall does not take back a start', [entry('a', 1, { type: 'start' })], action('z', { type: 'recall' }), null],
-    ['a line tapped twice is not tapped', [entry('a', 1, { type: 'line', line: 'l', done: true })], action('z', { type: 'line', line: 'l', done: false }), 'a'],
-    ['another line is another tap', [entry('a', 1, { type: 'line', line: 'm', done: true })], action('z', { type: 'line', line: 'l', done: false }), null],
-    ['another ticket is another tap', [entry('a', 1)], action('z', { type: 'recall' }, { station: 'fry' }), null],
-    ['only the last tap of the ticket', [entry('a', 1), entry('b', 2, { type: 'start' })], action('z', { type: 'recall' }), null],
-    ['a bump is never taken back by a bump', [entry('a', 1)], action('z', { type: 'bump' }), null],
-  ])('%s', (_name, entries, undo, taken) => expect(cancels(entries, undo, none)?.id ?? null).toBe(taken))
-  it('cannot be when it is on its way', () => expect(cancels([entry('a', 1)], action('z', { type: 'recall' }), new Set(['a']))).toBeNull())
+describe('taps that take each other back before they are sent', () => {
+  const recall: ActionJson = { type: 'recall' }
+  const line = (done: boolean, of = 'l'): ActionJson => ({ type: 'line', line: of, done })
+  const left = (entries: KitchenEntry[], inFlight = none) => withoutUndone(entries, inFlight).kept.map(({ id }) => id).join('')
+  it.each<[string, KitchenEntry[], string]>([
+    ['a bump and its recall', [entry('a', 1), entry('b', 2, recall)], ''],
+    ['in any order of reading', [entry('b', 2, recall), entry('a', 1)], ''],
+    ['a line done and not done', [entry('a', 1, line(true)), entry('b', 2, line(false))], ''],
+    ['a line tapped three times', [entry('a', 1, line(true)), entry('b', 2, line(false)), entry('c', 3, line(true))], 'c'],
+    ['not a start and a recall', [entry('a', 1, { type: 'start' }), entry('b', 2, recall)], 'ab'],
+    ['not two lines', [entry('a', 1, line(true)), entry('b', 2, line(false, 'm'))], 'ab'],
+    ['not two tickets', [entry('a', 1), entry('b', 2, recall, { action: action('b', recall, { station: 'fry' }) })], 'ab'],
+    ['not another epoch', [entry('a', 1), entry('b', 2, recall, { action: action('b', recall, { epoch: 1 }) })], 'ab'],
+    ['not a recall before the bump', [entry('a', 1, recall), entry('b', 2)], 'ab'],
+    ['only the last tap of the ticket', [entry('a', 1), entry('b', 2, { type: 'start' }), entry('c', 3, recall)], 'abc'],
+    ['with another ticket between', [entry('a', 1), entry('b', 2, { type: 'bump' }, { action: action('b', { type: 'bump' }, { order: 'p' }) }), entry('c', 3, recall)], 'b'],
+  ])('%s', (_name, entries, expected) => expect(left(entries)).toBe(expected))
+  it('are named, so that they can be dropped', () => expect(withoutUndone([entry('a', 1), entry('b', 2, recall)], none).undone).toEqual(['a', 'b']))
+  it('go out when one is on its way', () => {
+    expect(left([entry('a', 1), entry('b', 2, recall)], new Set(['a']))).toBe('ab')
+  })
 })

@@ -38,7 +38,7 @@ export function isKitchen(entry: Entry): entry is KitchenEntry {
 /** The next batch of taps, in the order they were made. */
 export function nextBatch(entries: readonly Entry[], now: number): KitchenEntry[] {
   const due = entries.filter(isKitchen).filter((entry) => entry.holdUntil <= now)
-  due.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1))
+  due.sort(inOrder)
   return due.slice(0, BATCH_MAX)
 }
 
@@ -84,15 +84,40 @@ export function refuseAll(batch: readonly KitchenEntry[], problem: ProblemJson, 
   }
 }
 
-/** A tap that takes back one that is still here: neither is sent. Null when it must be sent. */
-export function cancels(entries: readonly Entry[], undo: KitchenActionJson, inFlight: ReadonlySet<string>): KitchenEntry | null {
-  const same = entries
-    .filter(isKitchen)
-    .filter(({ action }) => action.order === undo.order && action.station === undo.station && action.course === undo.course)
-  const last = same[same.length - 1]
-  if (!last || inFlight.has(last.id)) return null
-  const taken = last.action.action
-  if (undo.action.type === 'recall') return taken.type === 'bump' ? last : null
-  if (undo.action.type === 'line') return taken.type === 'line' && taken.line === undo.action.line && taken.done !== undo.action.done ? last : null
-  return null
+/** Taps that take each other back before either was sent: a bump and its recall, a line done and not done. */
+export type Sorted = { kept: KitchenEntry[]; undone: string[] }
+
+/**
+ * Leaves out what was undone before it was sent. The undo is itself a kept tap, so that a reload between the two forgets neither; what is on
+ * its way is not touched.
+ */
+export function withoutUndone(entries: readonly KitchenEntry[], inFlight: ReadonlySet<string>): Sorted {
+  const kept: KitchenEntry[] = []
+  const undone: string[] = []
+  for (const entry of [...entries].sort(inOrder)) {
+    const last = kept.map(({ action }) => sameTicket(action, entry.action)).lastIndexOf(true)
+    const before = kept[last]
+    if (before && takesBack(entry.action, before.action) && !inFlight.has(before.id) && !inFlight.has(entry.id)) {
+      kept.splice(last, 1)
+      undone.push(before.id, entry.id)
+    } else {
+      kept.push(entry)
+    }
+  }
+  return { kept, undone }
+}
+
+function inOrder(a: KitchenEntry, b: KitchenEntry): number {
+  return a.at - b.at || (a.id < b.id ? -1 : 1)
+}
+
+function sameTicket(a: KitchenActionJson, b: KitchenActionJson): boolean {
+  return a.order === b.order && a.station === b.station && a.course === b.course
+}
+
+function takesBack(undo: KitchenActionJson, action: KitchenActionJson): boolean {
+  if (undo.epoch !== action.epoch) return false
+  const [back, taken] = [undo.action, action.action]
+  if (back.type === 'recall') return taken.type === 'bump'
+  return back.type === 'line' && taken.type === 'line' && taken.line === back.line && taken.done !== back.done
 }
