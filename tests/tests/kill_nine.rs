@@ -11,18 +11,29 @@ use pilotlight_tests::shop::Shop;
 use pilotlight_tests::writers::{Promised, Writers, broken_promises};
 
 const WRITERS: usize = 16;
+/// One shop is killed so often; then another opens, because every kill is followed by a check of all that a shop ever took.
+const KILLS_A_SHOP: usize = 20;
 /// The longest that writers work before a kill, beyond the order that set it off.
 const MOMENT_US_MAX: usize = 30_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn x6_no_answered_order_is_lost_and_no_commit_is_half_there() -> anyhow::Result<()> {
+    let kills = scaled(10, 200);
+    for first in (0..kills).step_by(KILLS_A_SHOP) {
+        kill_one_shop(first as u64..(first + KILLS_A_SHOP).min(kills) as u64).await?;
+    }
+    Ok(())
+}
+
+/// Opens a shop and kills its node once for every seed.
+async fn kill_one_shop(seeds: std::ops::Range<u64>) -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
     let data = home.path().join("data");
     let mut node = NodeOptions::new(&data)?.start()?;
     let shop = Shop::open(node.ready()).await?;
     let writers = Writers::pair(&shop, WRITERS, None).await?;
     let mut promises: Vec<Promised> = Vec::new();
-    for seed in 0..scaled(10, 200) as u64 {
+    for seed in seeds {
         let mut dice = Seeded::new(seed);
         let mut working = writers.begin(&Target::of(node.ready())?, seed);
         clock::within("orders", clock::PATIENCE, working.until_answered(dice.below(150))).await??;
