@@ -3,7 +3,7 @@
 use crate::opening::Paths;
 use crate::store::StoreError;
 use crate::store::identity::Identity;
-use crate::store::replica::index_keys;
+use crate::store::replica::{index_keys, load_site};
 use crate::store::sled_store::SledStore;
 use crate::store::witness::Witness;
 use pilotlight_sync::crdt::chain::Head;
@@ -13,7 +13,7 @@ use pilotlight_sync::doc::change::{Change, Commit};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderDoc;
 use pilotlight_sync::doc::order_view::view;
-use pilotlight_sync::doc::site::Site;
+use pilotlight_sync::doc::site::Touched;
 use pilotlight_sync::domain::id::{IngredientId, OrderId, OriginId};
 use pilotlight_sync::domain::routing::route;
 use pilotlight_sync::domain::stock::needs;
@@ -205,12 +205,7 @@ fn check_index(store: &SledStore, expected: &BTreeSet<Vec<u8>>, report: &mut Rep
 }
 
 fn check_stock(store: &SledStore, replayed: &Replayed, report: &mut Report) -> Result<(), StoreError> {
-    let mut site = Site::default();
-    for (key, bytes) in store.site_docs()? {
-        if let Err(error) = site.load(&key, &bytes) {
-            report.problem(error.to_string());
-        }
-    }
+    let site = load_site(store, &mut Touched::default())?;
     for ((ingredient, origin), row) in &replayed.rows {
         let stored = site.stock(ingredient).map(|stock| stock.row(origin)).unwrap_or_default();
         if &stored != row {

@@ -15,7 +15,7 @@ use pilotlight_sync::doc::change::{Change, Commit, CommitTooLarge};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderDoc;
 use pilotlight_sync::doc::order_view::{OrderView, view};
-use pilotlight_sync::doc::site::{Site, Touched};
+use pilotlight_sync::doc::site::{Site, Touched, UnreadableDoc};
 use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{IntentId, OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
@@ -28,6 +28,14 @@ use std::sync::Arc;
 const RECENTLY_DONE_MAX: usize = 20;
 /// The note that keeps the hybrid clock.
 const HLC_NOTE: &[u8] = b"hlc";
+/// The note that says up to where each log is contained in the stored hot documents.
+const HOT_NOTE: &[u8] = b"hot";
+/// Hot documents (stock rows, the day's counter) are in every order's commit. Written as documents each time they would be half of
+/// what a group writes, and sled's collector would move the rest: so they are written every so many commits, and the log's tail
+/// is read at boot. Applying it again changes nothing (SPEC S1, W1).
+const HOT_COMMITS_MAX: u64 = 256;
+/// Log entries read at once.
+const LOG_PAGE: usize = 1_000;
 
 /// One order in memory.
 #[derive(Debug, Clone)]
@@ -76,6 +84,8 @@ pub struct Replica {
     hlc: Hlc,
     orders: BTreeMap<OrderId, Arc<LiveOrder>>,
     done: VecDeque<OrderId>,
+    hot_docs: BTreeSet<DocKey>,
+    hot_commits: u64,
     staged: Staged,
 }
 
@@ -91,14 +101,8 @@ struct Staged {
 impl Replica {
     /// Reads everything live from the store.
     pub fn load(store: SledStore, identity: Identity) -> Result<Self, StoreError> {
-        let mut site = Site::default();
-        for (key, bytes) in store.site_docs()? {
-            let damaged = |error: pilotlight_sync::doc::site::UnreadableDoc| StoreError::Damaged {
-                tree: "docs-1",
-                why: error.to_string(),
-            };
-            site.load(&key, &bytes).map_err(damaged)?;
-        }
+        let mut tail = Touched::default();
+        let site = load_site(&store, &mut tail)?;
         let heads = store.log_heads()?;
         let hlc = futures_util::FutureExt::now_or_never(pilotlight_sync::store::SiteStore::note(&store, HLC_NOTE));
         let hlc = hlc.transpose()?.flatten().and_then(|bytes| minicbor::decode(&bytes).ok()).unwrap_or_default();
@@ -110,6 +114,8 @@ impl Replica {
             hlc,
             orders: BTreeMap::new(),
             done: VecDeque::new(),
+            hot_docs: tail.docs.into_iter().filter(DocKey::is_hot).collect(),
+            hot_commits: 0,
             staged: Staged::default(),
         };
         for key in replica.store.index_range(b"o", b"p", usize::MAX)? {
@@ -304,9 +310,19 @@ impl Replica {
                 staged.writes.docs.insert(DocKey::Order(*id), bytes);
             }
         }
-        for key in &staged.touched.docs {
-            if let Some(bytes) = self.site.encode(key) {
-                staged.writes.docs.insert(key.clone(), bytes);
+        let (hot, cold): (BTreeSet<DocKey>, _) = staged.touched.docs.iter().cloned().partition(DocKey::is_hot);
+        self.hot_docs.extend(hot);
+        self.hot_commits += staged.writes.log.len() as u64;
+        let mut docs: BTreeSet<DocKey> = cold;
+        if self.hot_commits >= HOT_COMMITS_MAX {
+            docs.append(&mut self.hot_docs);
+            self.hot_commits = 0;
+            let upto: BTreeMap<OriginId, u64> = self.heads.iter().map(|(origin, head)| (*origin, head.seq)).collect();
+            staged.writes.notes.insert(HOT_NOTE.to_vec(), minicbor::to_vec(upto).unwrap_or_default());
+        }
+        for key in docs {
+            if let Some(bytes) = self.site.encode(&key) {
+                staged.writes.docs.insert(key, bytes);
             }
         }
         staged.writes.docs.extend(std::mem::take(&mut staged.receipts));
@@ -353,6 +369,34 @@ impl Replica {
         let view = view(&doc).ok_or_else(damaged)?;
         Ok(Some(LiveOrder { doc, view }))
     }
+}
+
+/// The small documents: as they are stored, and what the logs' tails add to the hot ones.
+pub(crate) fn load_site(store: &SledStore, touched: &mut Touched) -> Result<Site, StoreError> {
+    let mut site = Site::default();
+    for (key, bytes) in store.site_docs()? {
+        let damaged = |error: UnreadableDoc| StoreError::Damaged { tree: "docs-1", why: error.to_string() };
+        site.load(&key, &bytes).map_err(damaged)?;
+    }
+    let note = futures_util::FutureExt::now_or_never(pilotlight_sync::store::SiteStore::note(store, HOT_NOTE));
+    let upto: BTreeMap<OriginId, u64> =
+        note.transpose()?.flatten().and_then(|bytes| minicbor::decode(&bytes).ok()).unwrap_or_default();
+    for origin in store.log_heads()?.keys() {
+        let mut next = upto.get(origin).copied().unwrap_or(0) + 1;
+        loop {
+            let page = store.log_from(origin, next, LOG_PAGE)?;
+            let Some(last) = page.last() else { break };
+            next = last.head.seq + 1;
+            for entry in &page {
+                let damaged = |why: String| StoreError::Damaged { tree: "log-1", why };
+                let commit = Commit::from_bytes(&entry.bytes).map_err(|error| damaged(error.to_string()))?;
+                for change in commit.changes().map_err(|error| damaged(error.to_string()))? {
+                    site.apply(&commit, &change, touched);
+                }
+            }
+        }
+    }
+    Ok(site)
 }
 
 /// The index entries that an order has.

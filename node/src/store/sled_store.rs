@@ -8,6 +8,7 @@
 //! Values above `PART_BYTES` are kept in parts: a leaf of sled holds up to 17 values, and what exceeds 128 KiB would go to a
 //! blob file that sled never syncs.
 
+use crate::clock::Stopwatch;
 use crate::store::StoreError;
 use crate::store::files;
 use crate::store::witness::Witness;
@@ -251,6 +252,7 @@ impl SledStore {
     }
 
     fn write(&mut self, writes: &Writes, heads: &BTreeMap<OriginId, Head>) -> Result<(), StoreError> {
+        let mut parts = FlushParts::begin();
         let batches = Batches::of(self, writes, heads);
         let trees = (&self.orders, &self.docs, &self.index, &self.log, &self.notes, &self.parts);
         let done: Result<(), TransactionError<()>> = trees.transaction(|(orders, docs, index, log, notes, parts)| {
@@ -269,14 +271,32 @@ impl SledStore {
                 return Err(StoreError::Damaged { tree: LOG, why: "a transaction that never aborts did".to_owned() });
             }
         }
+        parts.done("transaction");
         self.db.flush()?;
+        parts.done("flush");
         self.db_file.sync_data().map_err(StoreError::io("syncing db"))?;
+        parts.done("fdatasync");
         if let Some((origin, witness)) = &mut self.witness
             && let Some(head) = heads.get(origin)
         {
             witness.write(origin, head)?;
         }
+        parts.done("witness");
         Ok(())
+    }
+}
+
+/// Where the time of a group goes, for the metrics.
+struct FlushParts(Stopwatch);
+
+impl FlushParts {
+    fn begin() -> Self {
+        Self(Stopwatch::start())
+    }
+
+    fn done(&mut self, part: &'static str) {
+        metrics::histogram!("pilotlight_flush_seconds", "part" => part).record(self.0.elapsed().as_secs_f64());
+        self.0 = Stopwatch::start();
     }
 }
 

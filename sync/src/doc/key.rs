@@ -95,6 +95,11 @@ impl DocKey {
         })
     }
 
+    /// Whether nearly every order changes the document: a store may write it now and then, and read the log's tail at boot.
+    pub const fn is_hot(&self) -> bool {
+        matches!(self, Self::Stock(_) | Self::Day)
+    }
+
     /// Whether the document lives with the orders, not with the site's small documents.
     pub const fn is_order(&self) -> bool {
         matches!(self, Self::Order(_))
