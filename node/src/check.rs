@@ -114,7 +114,7 @@ fn take(commit: &Commit, changes: &[Change], replayed: &mut Replayed, report: &m
             replayed.orders.entry(*id).or_default().insert(fact);
             if let pilotlight_sync::doc::order::OrderFact::Placed(header) = what {
                 places = true;
-                needed = needs(&header.lines);
+                needed = needs(header.lines.iter().map(|line| &**line));
             }
         }
     }
@@ -187,7 +187,7 @@ fn check_orders(store: &SledStore, replayed: &Replayed, report: &mut Report) -> 
             continue;
         };
         expected.extend(index_keys(id, &view));
-        let stations: BTreeSet<_> = route(view.lines.iter().map(|line| &line.line)).into_keys().collect();
+        let stations: BTreeSet<_> = route(view.lines.iter().map(|line| &*line.line)).into_keys().collect();
         if stations != view.tickets.keys().cloned().collect() {
             report.problem(format!("order {id}: its tickets are not one for each station"));
         }

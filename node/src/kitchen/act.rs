@@ -207,7 +207,7 @@ fn remake_changes(
     let lines: Vec<PricedLine> = view
         .shown_on(&action.ticket, ticket)
         .filter(|line| line.voided.is_none())
-        .map(|line| line.line.clone())
+        .map(|line| PricedLine::clone(&line.line))
         .collect();
     let (site, origin) = (replica.site(), replica.identity().origin);
     let needed = check(&lines, |ingredient| site.sellable(ingredient, &origin)).map_err(|shortfall| {

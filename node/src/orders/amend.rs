@@ -235,7 +235,7 @@ fn additions(view: &OrderView, amendment: &Amendment, priced: Priced, changes: &
                 epoch
             }
         });
-        lines.push(AddedLine { line, replaces: add.replaces, epoch });
+        lines.push(AddedLine { line: line.into(), replaces: add.replaces, epoch });
     }
     changes.push(Change::Order(amendment.order, OrderFact::LinesAdded { intent: amendment.intent, lines }));
 }

@@ -4,6 +4,7 @@ use crate::orders::Order;
 use crate::orders::stock_rows::StockRows;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
+use pilotlight_sync::crdt::codec::Shared;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::{Header, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
@@ -177,7 +178,7 @@ fn header(new: &NewOrder, priced: Priced, by: Actor, now: Timestamp, menu_versio
         fulfilment: new.fulfilment,
         table: text(&new.table),
         note: text(&new.note),
-        lines: priced.lines,
+        lines: priced.lines.into_iter().map(Shared::from).collect(),
         currency: priced.currency,
         device: by.device(),
         menu_version,
@@ -234,7 +235,7 @@ fn business_day(open: Option<Day>, date: u32) -> (Day, bool) {
 /// The first field in which a repeated request differs from the order that its id names (SPEC O5).
 fn difference(new: &NewOrder, known: &OrderView) -> Option<CartField> {
     let header = &known.header;
-    let first: Vec<&PricedLine> = known.lines.iter().filter(|line| !line.added_later).map(|line| &line.line).collect();
+    let first: Vec<&PricedLine> = known.lines.iter().filter(|line| !line.added_later).map(|line| &*line.line).collect();
     if header.channel != new.channel {
         return Some(CartField::Channel);
     }

@@ -273,3 +273,19 @@ fn k3_nothing_is_handed_over_or_remade_for_a_cancelled_order() {
     assert_eq!(shop.replica().live_count(), 1);
     assert_eq!(act(&mut shop, tap("one", "oven", 0, Tap::Command(TicketCommand::Bump))), Ok(Outcome::Done));
 }
+
+#[test]
+fn x1_stock_and_numbers_are_right_after_reopening_however_many_orders_ago_they_were_stored() {
+    let mut shop = Shop::open();
+    for at in 0..300 {
+        let dish = if at % 100 == 0 { "pizza" } else { "cola" };
+        now_placed(shop.place(order(&at.to_string(), vec![line(&at.to_string(), dish, 1)])));
+        if [0, 254, 255, 256, 257, 299].contains(&at) {
+            shop.reopen();
+            let used = 200 * (at as u64 / 100 + 1);
+            assert_eq!(shop.rights(), 1_000 - used, "after order {at}");
+        }
+    }
+    let last = now_placed(shop.place(order("last", vec![line("last", "cola", 1)])));
+    assert_eq!(last.live.view.number.as_ref().unwrap().1, "A301");
+}

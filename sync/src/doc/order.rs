@@ -4,6 +4,7 @@
 //! Merge: set union of facts; the shown state is the fold in `order_view`.
 //! Retention: as SPEC, Compaction.
 
+use crate::crdt::codec::Shared;
 use crate::crdt::facts::{Fact, Facts};
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{DeviceId, IntentId, LineId, PaymentId};
@@ -36,7 +37,7 @@ pub struct Header {
     pub note: Option<String>,
     /// What was wanted, at the prices of then.
     #[n(5)]
-    pub lines: Vec<PricedLine>,
+    pub lines: Vec<Shared<PricedLine>>,
     /// Of all amounts.
     #[n(6)]
     pub currency: Currency,
@@ -53,7 +54,7 @@ pub struct Header {
 pub struct AddedLine {
     /// What is wanted, at the price of then.
     #[n(0)]
-    pub line: PricedLine,
+    pub line: Shared<PricedLine>,
     /// The line it takes the place of.
     #[n(1)]
     pub replaces: Option<LineId>,

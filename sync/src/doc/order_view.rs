@@ -1,5 +1,6 @@
 //! The shown state of an order: a pure fold over its facts in their order of happening, the same on every replica.
 
+use crate::crdt::codec::Shared;
 use crate::crdt::facts::FactId;
 use crate::doc::order::{AddedLine, Header, OrderDoc, OrderFact, StampedOrderFact};
 use crate::domain::business_day::{DayNumber, order_number};
@@ -39,7 +40,7 @@ pub struct StatusChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineView {
     /// What was wanted.
-    pub line: PricedLine,
+    pub line: Shared<PricedLine>,
     /// The epoch of its ticket that first cooks it.
     pub epoch: u32,
     /// It came after the order was placed.
@@ -428,7 +429,7 @@ fn phase_for_word(ticket: &TicketView) -> TicketPhase {
     if ticket.epoch > 0 { ticket.phase.max(TicketPhase::Started) } else { ticket.phase }
 }
 
-fn first_line(line: PricedLine) -> LineView {
+fn first_line(line: Shared<PricedLine>) -> LineView {
     LineView {
         line,
         epoch: 0,

@@ -9,8 +9,8 @@ use crate::domain::money::{BasisPoints, Currency};
 use crate::domain::order::{Channel, Fulfilment};
 use proptest::prelude::*;
 
-fn line(name: &str, station: &str) -> PricedLine {
-    PricedLine {
+fn line(name: &str, station: &str) -> Shared<PricedLine> {
+    let line = PricedLine {
         id: LineId::derived(&[name]),
         item: MenuItemId::derived(&[name]),
         variant: VariantId::derived(&[name]),
@@ -25,7 +25,8 @@ fn line(name: &str, station: &str) -> PricedLine {
         station: StationId::parse(station).unwrap(),
         prep_s: 300,
         uses: vec![],
-    }
+    };
+    line.into()
 }
 
 fn header(lines: &[(&str, &str)]) -> OrderFact {
