@@ -147,6 +147,8 @@ export async function kitchenChecks(house, check, pictures) {
   })
 
   await check('kitchen: by keyboard alone: move, line done, bump, recall, all-day, undo', async () => {
+    // What the checks before bumped still fades in its place, with its number, until hands have been away for two seconds.
+    await until('the board has closed up', async () => (await page.locator('article.ghost').count()) === 0)
     const first = await hawaiian()
     const second = await house.place([['The Italian Supreme Pizza', 'L']])
     await ticketOf(page, second.number).waitFor()
@@ -173,6 +175,7 @@ export async function kitchenChecks(house, check, pictures) {
     await page.keyboard.press('u')
     await phaseIs(house, first.id, 'queued', 2)
     await until('both on the board', async () => (await page.locator('.tickets article:not(.ghost)').count()) === 2)
+    // A bumped ticket keeps its place, and so its number, while it fades: the next press hits what the cook saw.
     await page.keyboard.press('1')
     await page.keyboard.press('2')
     await phaseIs(house, first.id, 'ready')

@@ -58,8 +58,14 @@ export const live = (page) => page.locator('.link.live')
 
 /** The phase of an order's first ticket at the node. */
 export async function phaseIs(house, id, phase, epoch) {
-  return until(`ticket of ${id} is ${phase}`, async () => {
-    const [ticket] = (await house.order(id)).tickets
-    return ticket.phase === phase && (epoch === undefined || ticket.epoch === epoch) ? ticket : null
-  })
+  let seen = ''
+  try {
+    return await until(`ticket of ${id} is ${phase} in epoch ${epoch ?? 'any'}`, async () => {
+      const [ticket] = (await house.order(id)).tickets
+      seen = `${ticket.phase} in epoch ${ticket.epoch}`
+      return ticket.phase === phase && (epoch === undefined || ticket.epoch === epoch) ? ticket : null
+    })
+  } catch (error) {
+    throw new Error(`${error.message}, but ${seen}`)
+  }
 }

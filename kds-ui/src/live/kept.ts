@@ -29,6 +29,8 @@ async function run<T>(store: Kept, mode: IDBTransactionMode, work: (objects: IDB
   const transaction = (await database()).transaction(store, mode, { durability: store === 'outbox' ? 'strict' : 'relaxed' })
   return new Promise((resolve, reject) => {
     const request = work(transaction.objectStore(store))
+    // On its way now, and not when this page next has time: a page that is closed in the next moment has kept it all the same.
+    if (mode === 'readwrite') transaction.commit?.()
     transaction.oncomplete = () => resolve(request?.result)
     transaction.onerror = () => reject(transaction.error ?? new Error('the device store refused'))
     transaction.onabort = () => reject(transaction.error ?? new Error('the device store gave up'))
