@@ -128,16 +128,6 @@ pub fn place_request(host: &str, device: &Api, order: &serde_json::Value) -> Byt
     request("POST", host, "/api/v1/orders", &headers, order.to_string().as_bytes()).into()
 }
 
-/// Places that many orders as fast as they are answered.
-pub async fn fill(shop: &Shop, count: usize, clients: usize) -> anyhow::Result<()> {
-    let devices = [shop.pair("staff", "Filler").await?];
-    let mut orders = Orders { dice: Seeded::from_system()?, devices: &devices, shop, next: 0 };
-    let connections = connect_all(shop.admin.target(), clients, shop.admin.token()).await?;
-    let requests = orders.take(count);
-    closed_loop(connections, requests, Duration::from_secs(600), PLACED).await?;
-    Ok(())
-}
-
 /// Bytes that the node has written to its files for each of these orders: the floor writes as many.
 fn bytes_an_order(pid: u32, before: u64, measured: &Measured) -> anyhow::Result<usize> {
     let to_files = written_bytes(pid)?.saturating_sub(before).saturating_sub(measured.answer_bytes);
