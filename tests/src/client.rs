@@ -124,6 +124,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// About how many bytes it was.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.body.len() + self.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum::<usize>() + 20
+    }
+
     /// A header's value.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -85,8 +85,10 @@ fn circumstances() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let date = jiff::Timestamp::from_second(i64::try_from(clock::unix_seconds()).unwrap_or(0))
         .map_or_else(|_| String::new(), |date| date.to_string());
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("?").to_owned();
     format!(
-        "commit {}{changed}, {cores} cores shared by node, generator and floors, {date}",
+        "commit {}{changed}, {cores} cores shared by node, generator and floors, load before {load}, {date}",
         git(&["rev-parse", "--short", "HEAD"])
     )
 }

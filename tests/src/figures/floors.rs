@@ -92,7 +92,7 @@ pub fn append_open_loop(directory: &Path, due: &[Duration], order_bytes: usize) 
     }
     let elapsed = start.elapsed();
     ensure!(time_keeper.join().is_ok(), "the time keeper panicked");
-    Ok(Measured { latency, rate: f64::from(count) / elapsed.as_secs_f64() })
+    Ok(Measured { latency, rate: f64::from(count) / elapsed.as_secs_f64(), answer_bytes: 0 })
 }
 
 /// The floor of the saturation curve: that many clients, each with one order under way at any time.
@@ -115,7 +115,7 @@ pub fn append_closed_loop(
         waiting.extend(std::iter::repeat_n(now, group));
         answered += u32::try_from(group)?;
     }
-    Ok(Measured { latency, rate: f64::from(answered) / start.elapsed().as_secs_f64() })
+    Ok(Measured { latency, rate: f64::from(answered) / start.elapsed().as_secs_f64(), answer_bytes: 0 })
 }
 
 /// A server that is nothing but its transport; ends with the runtime.

@@ -28,6 +28,8 @@ pub struct Measured {
     pub latency: Histogram<u64>,
     /// Answers a second, over the whole run.
     pub rate: f64,
+    /// Bytes of all answers.
+    pub answer_bytes: u64,
 }
 
 impl Measured {
@@ -118,6 +120,13 @@ struct Tally {
     latency: Histogram<u64>,
     failures: Vec<String>,
     answered: usize,
+    answer_bytes: u64,
+}
+
+impl Tally {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { latency: histogram()?, failures: Vec::new(), answered: 0, answer_bytes: 0 })
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -133,7 +142,7 @@ pub async fn open_loop(
 ) -> anyhow::Result<Measured> {
     ensure!(due.len() == requests.len() && !due.is_empty(), "a request for every arrival");
     let desk = Arc::new(Mutex::new(Desk::default()));
-    let tally = Arc::new(Mutex::new(Tally { latency: histogram()?, failures: Vec::new(), answered: 0 }));
+    let tally = Arc::new(Mutex::new(Tally::new()?));
     let mut tasks = JoinSet::new();
     for connection in connections {
         let (way, jobs) = mpsc::channel(1);
@@ -197,6 +206,7 @@ impl Tally {
     fn note(&mut self, answer: anyhow::Result<Answer>, latency: u64, statuses: &[u16]) -> bool {
         self.answered += 1;
         self.latency.saturating_record(latency);
+        self.answer_bytes += answer.as_ref().map_or(0, |answer| answer.bytes() as u64);
         match answer {
             Ok(answer) if statuses.contains(&answer.status) => true,
             Ok(answer) => {
@@ -216,7 +226,11 @@ fn finish(tally: &Mutex<Tally>, elapsed: Duration) -> anyhow::Result<Measured> {
     let told = tally.failures.iter().take(FAILURES_TOLD_MAX).cloned().collect::<Vec<_>>().join("\n");
     ensure!(tally.failures.is_empty(), "{} of {} failed:\n{told}", tally.failures.len(), tally.answered);
     let answered = u32::try_from(tally.answered).context("fewer answers")?;
-    Ok(Measured { latency: tally.latency.clone(), rate: f64::from(answered) / elapsed.as_secs_f64() })
+    Ok(Measured {
+        latency: tally.latency.clone(),
+        rate: f64::from(answered) / elapsed.as_secs_f64(),
+        answer_bytes: tally.answer_bytes,
+    })
 }
 
 /// Every connection sends its next request as soon as the last was answered, until the requests or the time are over.
@@ -226,7 +240,7 @@ pub async fn closed_loop(
     length: Duration,
     statuses: &'static [u16],
 ) -> anyhow::Result<(Measured, Vec<Connection>)> {
-    let tally = Arc::new(Mutex::new(Tally { latency: histogram()?, failures: Vec::new(), answered: 0 }));
+    let tally = Arc::new(Mutex::new(Tally::new()?));
     let requests = Arc::new(Mutex::new(VecDeque::from(requests)));
     let start = clock::now();
     let mut tasks = JoinSet::new();

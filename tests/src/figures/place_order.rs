@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 
-use super::load::{arrivals, closed_loop, connect_all, open_loop};
+use super::load::{Measured, arrivals, closed_loop, connect_all, open_loop};
 use super::{Figure, Plan, floors};
 use crate::client::{Api, request};
 use crate::seeded::Seeded;
@@ -43,7 +43,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let bytes_before = written_bytes(node.pid())?;
     let requests = orders.take(due.len());
     let ours = open_loop(connections, due.clone(), requests, PLACED).await?;
-    let order_bytes = bytes_an_order(node.pid(), bytes_before, ours.latency.len())?;
+    let order_bytes = bytes_an_order(node.pid(), bytes_before, &ours)?;
 
     let (floor_dir, floor_due) = (home.path().to_path_buf(), due);
     let floor =
@@ -72,7 +72,7 @@ async fn saturation(plan: &Plan, orders: &mut Orders<'_>, home: &Path, pid: u32)
         let requests = orders.take(plan.choose(CLOSED_LOOP_RATE_MAX, 1_000) * seconds);
         let bytes_before = written_bytes(pid)?;
         let (measured, _) = closed_loop(connections, requests, length, PLACED).await?;
-        let order_bytes = bytes_an_order(pid, bytes_before, measured.latency.len())?;
+        let order_bytes = bytes_an_order(pid, bytes_before, &measured)?;
         let floor_home = home.to_path_buf();
         let floor =
             tokio::task::spawn_blocking(move || floors::append_closed_loop(&floor_home, clients, length, order_bytes))
@@ -128,25 +128,17 @@ pub fn place_request(host: &str, device: &Api, order: &serde_json::Value) -> Byt
     request("POST", host, "/api/v1/orders", &headers, order.to_string().as_bytes()).into()
 }
 
-/// Places that many orders as fast as they are answered.
-pub async fn fill(shop: &Shop, count: usize, clients: usize) -> anyhow::Result<()> {
-    let devices = [shop.pair("staff", "Filler").await?];
-    let mut orders = Orders { dice: Seeded::from_system()?, devices: &devices, shop, next: 0 };
-    let connections = connect_all(shop.admin.target(), clients, shop.admin.token()).await?;
-    let requests = orders.take(count);
-    closed_loop(connections, requests, Duration::from_secs(600), PLACED).await?;
-    Ok(())
+/// Bytes that the node has written to its files for each of these orders: the floor writes as many.
+fn bytes_an_order(pid: u32, before: u64, measured: &Measured) -> anyhow::Result<usize> {
+    let to_files = written_bytes(pid)?.saturating_sub(before).saturating_sub(measured.answer_bytes);
+    Ok(usize::try_from(to_files / measured.latency.len().max(1))?.max(1))
 }
 
-/// Bytes that the node has written for each of these orders: the floor writes as many.
-fn bytes_an_order(pid: u32, before: u64, orders: u64) -> anyhow::Result<usize> {
-    Ok(usize::try_from((written_bytes(pid)? - before) / orders.max(1))?.max(1))
-}
-
-/// Bytes that a process has caused to be written to the disk.
+/// Bytes that a process has handed to the system, to files and sockets. What reached the disk is no measure: the kernel
+/// counts whole folios as soon as a byte of them is dirty.
 fn written_bytes(pid: u32) -> anyhow::Result<u64> {
     let io = std::fs::read_to_string(format!("/proc/{pid}/io"))?;
-    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).context("write_bytes in /proc")?;
+    let line = io.lines().find_map(|line| line.strip_prefix("wchar: ")).context("wchar in /proc")?;
     Ok(line.parse()?)
 }
 

@@ -1,14 +1,23 @@
 //! A node with a full day behind it: what it needs at rest, and how long from exec to the first order answered.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde_json::json;
+use tokio::task::JoinSet;
 
-use super::{Figure, Plan, place_order};
+use super::{Figure, Plan};
 use crate::client::{Api, Target};
 use crate::clock;
 use crate::seeded::Seeded;
-use crate::shop::Shop;
+use crate::shop::{Cart, Shop};
+use crate::writers::{all_done, kitchen_actions};
+
+/// Cashiers who work side by side.
+const CASHIERS: usize = 16;
+/// Orders of one cashier that are handed over together: two taps each, a hundred taps a request.
+const HANDED_OVER: usize = 25;
 
 /// Runs the benchmark.
 pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
@@ -17,7 +26,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let data = home.path().join("data");
     let node = plan.start(&data)?;
     let shop = Shop::open(node.ready()).await?;
-    place_order::fill(&shop, orders, 64).await?;
+    serve_guests(&shop, orders).await?;
     node.stop()?;
 
     let mut ids = Seeded::from_system()?;
@@ -41,6 +50,41 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
         Figure::new(format!("exec to serving, by the node's own clock, {with}"), "ms", boot_ms, "limit", 1_000.0),
         Figure::new(format!("RSS after {} s idle, {with}", idle.as_secs()), "MB", megabytes, "limit", 60.0),
     ])
+}
+
+/// Places that many orders, has them cooked and hands them over, but for the last of each cashier, which stay open.
+async fn serve_guests(shop: &Shop, orders: usize) -> anyhow::Result<()> {
+    let mut cashiers = JoinSet::new();
+    for index in 0..CASHIERS {
+        let device = shop.pair("staff", &format!("Cashier {index}")).await?;
+        let (carts, share) = (shop.carts.clone(), orders / CASHIERS);
+        cashiers.spawn(serve_share(device, carts, index, share));
+    }
+    while let Some(served) = cashiers.join_next().await {
+        served??;
+    }
+    Ok(())
+}
+
+async fn serve_share(device: Api, carts: Arc<[Cart]>, cashier: usize, share: usize) -> anyhow::Result<()> {
+    let mut ids = Seeded::from_system()?;
+    let mut waiting = Vec::new();
+    for index in 0..share {
+        let cart = &carts[(index * CASHIERS + cashier) % carts.len()];
+        waiting.push(device.post("/api/v1/orders", &cart.order(&mut ids)).await?.expect(201)?);
+        if waiting.len() == HANDED_OVER {
+            for action in ["bump", "hand_over"] {
+                let mut taps = Vec::new();
+                for order in &waiting {
+                    let one = kitchen_actions(order, &json!({"type": action}))?;
+                    taps.extend(one["actions"].as_array().cloned().unwrap_or_default());
+                }
+                all_done(&device.post("/api/v1/kitchen/actions", &json!({"actions": taps})).await?.expect(200)?)?;
+            }
+            waiting.clear();
+        }
+    }
+    Ok(())
 }
 
 /// Resident memory of a process.

@@ -91,7 +91,10 @@ impl Board {
     }
 
     fn measured(&self, rate: f64) -> (Measured, Measured) {
-        (Measured { latency: lock(&self.every).clone(), rate }, Measured { latency: lock(&self.last).clone(), rate })
+        (
+            Measured { latency: lock(&self.every).clone(), rate, answer_bytes: 0 },
+            Measured { latency: lock(&self.last).clone(), rate, answer_bytes: 0 },
+        )
     }
 }
 
