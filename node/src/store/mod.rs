@@ -4,6 +4,7 @@
 
 pub mod files;
 pub mod identity;
+pub mod packing;
 pub mod replica;
 pub mod sled_store;
 pub mod store_handle;

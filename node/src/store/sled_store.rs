@@ -5,12 +5,13 @@
 //! directory and its parent are synced. Every value carries a schema byte and a CRC. A failed flush is never repeated: the
 //! caller drops this store and opens it again.
 //!
-//! Values above `PART_BYTES` are kept in parts: a leaf of sled holds up to 17 values, and what exceeds 128 KiB would go to a
-//! blob file that sled never syncs.
+//! Large values are kept in parts (`packing`): a leaf of sled holds up to 17 values, and what exceeds 128 KiB would go to a blob
+//! file that sled never syncs.
 
 use crate::clock::Stopwatch;
 use crate::store::StoreError;
 use crate::store::files;
+use crate::store::packing::{Packer, unpack};
 use crate::store::witness::Witness;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::key::DocKey;
@@ -35,9 +36,6 @@ const NOTES: &str = "notes-1";
 /// Parts of large values: tree tag (1), key, part (2) -> bytes.
 const PARTS: &str = "parts-1";
 
-const SCHEMA_WHOLE: u8 = 1;
-const SCHEMA_PARTS: u8 = 2;
-const PART_BYTES: usize = 6 * 1024;
 const HEAD_NOTE: &[u8] = b"head";
 
 /// How much memory sled's cache may take, in bytes.
@@ -55,6 +53,7 @@ pub struct SledStore {
     parts: sled::Tree,
     db_file: File,
     witness: Option<(OriginId, Witness)>,
+    packer: Packer,
 }
 
 impl From<sled::Error> for StoreError {
@@ -86,6 +85,7 @@ impl SledStore {
             db,
             db_file,
             witness: None,
+            packer: Packer::default(),
         };
         store.db.flush()?;
         let conf = File::open(dir.join("conf")).and_then(|conf| conf.sync_all());
@@ -111,8 +111,11 @@ impl SledStore {
 
     /// A document, now.
     pub fn get(&self, key: &DocKey) -> Result<Option<Vec<u8>>, StoreError> {
-        let (tree, tag, name, stored_key) = self.place(key);
-        self.read(tree, tag, name, &stored_key)
+        let (tag, stored_key) = place(key);
+        if key.is_order() {
+            return self.read(&self.orders, tag, ORDERS, &stored_key);
+        }
+        self.read(&self.docs, tag, DOCS, &stored_key)
     }
 
     /// All documents but orders and receipts, now.
@@ -194,41 +197,15 @@ impl SledStore {
         self.db.size_on_disk().unwrap_or(0)
     }
 
-    fn place(&self, key: &DocKey) -> (&sled::Tree, u8, &'static str, Vec<u8>) {
-        if key.is_order() {
-            return (&self.orders, b'o', ORDERS, key.id_bytes().to_vec());
-        }
-        let mut stored = vec![key.kind()];
-        stored.extend_from_slice(key.id_bytes());
-        (&self.docs, b'd', DOCS, stored)
-    }
-
     fn read(&self, tree: &sled::Tree, tag: u8, name: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         tree.get(key)?.map(|value| self.unwrap(name, tag, key, &value)).transpose()
     }
 
-    /// Takes schema byte and CRC off a value, and puts parts together.
+    /// Takes a value out of its packing, and puts parts together.
     fn unwrap(&self, tree: &'static str, tag: u8, key: &[u8], value: &[u8]) -> Result<Vec<u8>, StoreError> {
         let damaged = |why: &str| StoreError::Damaged { tree, why: format!("{why} at key {key:02x?}") };
-        let [schema, crc @ ..] = value.first_chunk::<5>().ok_or_else(|| damaged("a value of less than five bytes"))?;
-        let body = &value[5..];
-        let whole = match *schema {
-            SCHEMA_WHOLE => body.to_vec(),
-            SCHEMA_PARTS => {
-                let count = body.try_into().map(u16::from_be_bytes).map_err(|_| damaged("a count of parts"))?;
-                let mut whole = Vec::with_capacity(usize::from(count) * PART_BYTES);
-                for part in 0..count {
-                    let stored = self.parts.get(part_key(tag, key, part))?.ok_or_else(|| damaged("a missing part"))?;
-                    whole.extend_from_slice(&stored);
-                }
-                whole
-            }
-            _ => return Err(damaged("an unknown schema")),
-        };
-        if crc32fast::hash(&whole) != u32::from_be_bytes(*crc) {
-            return Err(damaged("a wrong checksum"));
-        }
-        Ok(whole)
+        let part = |number| Ok(self.parts.get(part_key(tag, key, number))?.map(|part| part.to_vec()));
+        unpack(value, part, damaged)
     }
 
     fn check_gaps(&self, writes: &Writes) -> Result<BTreeMap<OriginId, Head>, CommitError<StoreError>> {
@@ -253,7 +230,7 @@ impl SledStore {
 
     fn write(&mut self, writes: &Writes, heads: &BTreeMap<OriginId, Head>) -> Result<(), StoreError> {
         let mut parts = FlushParts::begin();
-        let batches = Batches::of(self, writes, heads);
+        let batches = Batches::of(&mut self.packer, writes, heads);
         let trees = (&self.orders, &self.docs, &self.index, &self.log, &self.notes, &self.parts);
         let done: Result<(), TransactionError<()>> = trees.transaction(|(orders, docs, index, log, notes, parts)| {
             orders.apply_batch(&batches.orders)?;
@@ -311,11 +288,11 @@ struct Batches {
 }
 
 impl Batches {
-    fn of(store: &SledStore, writes: &Writes, heads: &BTreeMap<OriginId, Head>) -> Self {
+    fn of(packer: &mut Packer, writes: &Writes, heads: &BTreeMap<OriginId, Head>) -> Self {
         let mut batches = Self::default();
         for (key, bytes) in &writes.docs {
-            let (_, tag, _, stored_key) = store.place(key);
-            let value = wrap(&mut batches.parts, tag, &stored_key, bytes);
+            let (tag, stored_key) = place(key);
+            let value = batches.pack(packer, tag, &stored_key, bytes);
             let batch = if key.is_order() { &mut batches.orders } else { &mut batches.docs };
             batch.insert(stored_key, value);
         }
@@ -328,49 +305,40 @@ impl Batches {
         }
         for entry in &writes.log {
             let key = log_key(&entry.origin, entry.head.seq, 0);
-            let mut bytes = entry.head.hash.0.to_vec();
-            bytes.extend_from_slice(&entry.bytes);
-            let value = wrap(&mut batches.parts, b'l', &key, &bytes);
+            let bytes = [&entry.head.hash.0[..], &entry.bytes].concat();
+            let value = batches.pack(packer, b'l', &key, &bytes);
             batches.log.insert(key, value);
         }
         for seal in &writes.seals {
             let key = log_key(&seal.origin, seal.seq, 1);
-            let value = wrap(&mut batches.parts, b'l', &key, &seal.signature);
+            let value = batches.pack(packer, b'l', &key, &seal.signature);
             batches.log.insert(key, value);
         }
         for (origin, head) in heads {
-            let mut key = HEAD_NOTE.to_vec();
-            key.extend_from_slice(origin.as_bytes());
-            let value = wrap(&mut batches.parts, b'n', &key, &minicbor::to_vec(head).unwrap_or_default());
+            let key = [HEAD_NOTE, origin.as_bytes()].concat();
+            let value = batches.pack(packer, b'n', &key, &minicbor::to_vec(head).unwrap_or_default());
             batches.notes.insert(key, value);
         }
         for (name, bytes) in &writes.notes {
-            let value = wrap(&mut batches.parts, b'n', name, bytes);
+            let value = batches.pack(packer, b'n', name, bytes);
             batches.notes.insert(name.as_slice(), value);
         }
         batches
     }
+
+    /// Packs a value; its parts, if it has some, go into their tree.
+    fn pack(&mut self, packer: &mut Packer, tag: u8, key: &[u8], bytes: &[u8]) -> Vec<u8> {
+        let packed = packer.pack(bytes);
+        for (number, part) in (0u16..).zip(packed.parts) {
+            self.parts.insert(part_key(tag, key, number), part);
+        }
+        packed.value
+    }
 }
 
-/// Puts schema byte and CRC before a value; what is large goes into parts.
-fn wrap(parts: &mut sled::Batch, tag: u8, key: &[u8], bytes: &[u8]) -> Vec<u8> {
-    let crc = crc32fast::hash(bytes).to_be_bytes();
-    let mut value = Vec::with_capacity(5 + bytes.len().min(PART_BYTES));
-    if bytes.len() <= PART_BYTES {
-        value.push(SCHEMA_WHOLE);
-        value.extend_from_slice(&crc);
-        value.extend_from_slice(bytes);
-        return value;
-    }
-    let mut count = 0u16;
-    for part in bytes.chunks(PART_BYTES) {
-        parts.insert(part_key(tag, key, count), part);
-        count += 1;
-    }
-    value.push(SCHEMA_PARTS);
-    value.extend_from_slice(&crc);
-    value.extend_from_slice(&count.to_be_bytes());
-    value
+/// The tag of a document's tree among the parts, and its key in the tree.
+fn place(key: &DocKey) -> (u8, Vec<u8>) {
+    if key.is_order() { (b'o', key.id_bytes().to_vec()) } else { (b'd', [&[key.kind()], key.id_bytes()].concat()) }
 }
 
 fn part_key(tag: u8, key: &[u8], part: u16) -> Vec<u8> {
