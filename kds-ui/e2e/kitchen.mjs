@@ -117,6 +117,7 @@ export async function kitchenChecks(house, check, pictures) {
     const changed = ticket.locator('button.changed.unseen')
     await changed.waitFor()
     equal((await changed.locator('.was').innerText()).replace(/\s+/g, ' ').trim(), '2 → 3', 'old against new')
+    equal(await ticket.locator('button.voided').count(), 1, 'void lines: the one that was replaced is told by 2 → 3')
     const voided = ticket.locator('button.voided.unseen', { hasText: 'guest changed their mind' })
     await voided.getByText('tap to confirm').waitFor()
     await shot('kitchen-changed')

@@ -54,6 +54,16 @@ describe('a card', () => {
       ['voided', false],
     ])
   })
+  it('shows a changed line once, not beside the one it takes the place of', () => {
+    const old = line('old', 2, 'Hawaiian', 'M', { change: { type: 'voided', why: 'one more', seen: false } })
+    const other = line('other', 2, 'Hawaiian', 'M', { change: { type: 'voided', why: 'sold out', seen: false } })
+    const now = line('now', 3, 'Hawaiian', 'M', { change: { type: 'changed', was_quantity: 2, was_name: 'Hawaiian', seen: false } })
+    const [card] = cardsOf(order(1, 0, [ticket([old, other, now])]), [], NAMES)
+    expect(card?.lines.map(({ id }) => id)).toEqual([other.id, now.id])
+    expect(card?.lines[1]?.mark).toEqual({ type: 'changed', wasQuantity: 2, wasName: 'Hawaiian', wasVariant: 'M', replaced: old.id })
+    const [unmatched] = cardsOf(order(1, 0, [ticket([{ ...now, id: 'x' }])]), [], NAMES)
+    expect(unmatched?.lines[0]?.mark).toMatchObject({ replaced: null })
+  })
   it('names a station that the menu does not know', () => expect(cardsOf(order(1, 0, [ticket([], { station: 'bar' })]), [], NAMES)[0]?.stationName).toBe('Bar'))
 })
 

@@ -15,7 +15,8 @@ import type { Words } from '../../words'
 export type Mark =
   | { type: 'none' }
   | { type: 'added' }
-  | { type: 'changed'; wasQuantity: number; wasName: string }
+  /** `replaced`: the line that it takes the place of, which is not shown beside it. */
+  | { type: 'changed'; wasQuantity: number; wasName: string; wasVariant: string | null; replaced: string | null }
   /** `seen`: a cook confirmed it; until then the line is covered. */
   | { type: 'voided'; why: string; seen: boolean }
 
@@ -84,7 +85,9 @@ export function cardsOf(order: BoardOrderJson, taps: readonly Tap[], names: Stat
   const shown = order.tickets.map((ticket) => overlay(ticket, taps))
   const courses = new Set(shown.map((ticket) => ticket.course))
   return shown.map((ticket) => {
-    const lines = ticket.lines.map((line) => cardLine(line, ticket, order.start_at))
+    const replaced = replacedLines(ticket.lines)
+    const hidden = new Set([...replaced.values()].map(({ id }) => id))
+    const lines = ticket.lines.filter((line) => !hidden.has(line.id)).map((line) => cardLine(line, ticket, order.start_at, replaced.get(line.id) ?? null))
     const { allergies, plain } = sortNotes([order.note])
     const rows: CardRow[] = []
     for (const line of lines) {
@@ -137,7 +140,28 @@ function lineRows(line: CardLine): CardRow[] {
   return rows
 }
 
-function cardLine(line: TicketLineJson, ticket: ShownTicket, startAt: number): CardLine {
+/** Which void line each changed one takes the place of: `2 → 3` says both, and the cook taps once. */
+function replacedLines(lines: readonly TicketLineJson[]): Map<string, TicketLineJson> {
+  const pairs = new Map<string, TicketLineJson>()
+  const taken = new Set<string>()
+  for (const line of lines) {
+    const change = line.change
+    if (change?.type !== 'changed') continue
+    const old = lines.find(
+      (other) => other.change?.type === 'voided' && !taken.has(other.id) && other.quantity === change.was_quantity && wasNamed(other, change.was_name),
+    )
+    if (!old) continue
+    taken.add(old.id)
+    pairs.set(line.id, old)
+  }
+  return pairs
+}
+
+function wasNamed(line: TicketLineJson, name: string): boolean {
+  return name === line.name || name === `${line.name} ${line.variant_name}`.trim()
+}
+
+function cardLine(line: TicketLineJson, ticket: ShownTicket, startAt: number, replaced: TicketLineJson | null): CardLine {
   return {
     id: line.id,
     name: line.name,
@@ -148,19 +172,19 @@ function cardLine(line: TicketLineJson, ticket: ShownTicket, startAt: number): C
     done: line.done_at !== null,
     doneAfterMs: line.done_at === null ? null : Math.max(0, line.done_at - startAt),
     voided: line.change?.type === 'voided',
-    mark: markOf(line),
+    mark: markOf(line, replaced),
     sending: ticket.sendingLines.has(line.id),
   }
 }
 
-function markOf(line: TicketLineJson): Mark {
+function markOf(line: TicketLineJson, replaced: TicketLineJson | null): Mark {
   const change = line.change
   if (change === null) return { type: 'none' }
   switch (change.type) {
     case 'added':
       return change.seen ? { type: 'none' } : { type: 'added' }
     case 'changed':
-      return change.seen ? { type: 'none' } : { type: 'changed', wasQuantity: change.was_quantity, wasName: change.was_name }
+      return change.seen ? { type: 'none' } : { type: 'changed', wasQuantity: change.was_quantity, wasName: change.was_name, wasVariant: replaced?.variant_name ?? null, replaced: replaced?.id ?? null }
     case 'voided':
       return { type: 'voided', why: change.why, seen: change.seen }
     default:

@@ -258,7 +258,7 @@ export function oneOfEach(): BoardOrderJson[] {
           line('44', 1, 'Pepperoni', 'M', change({ type: 'changed', was_quantity: 1, was_name: 'Hawaiian', seen: false })),
           line('44', 1, 'Four Cheese', 'S', change({ type: 'added', seen: false })),
           line('44', 1, 'Spinach Supreme', 'L', change({ type: 'voided', why: 'guest changed their mind', seen: false })),
-          line('44', 1, 'Hawaiian', 'S', change({ type: 'voided', why: 'sold out', seen: true })),
+          line('44', 1, 'The Big Meat', '', change({ type: 'voided', why: 'sold out', seen: true })),
         ]),
       ],
       { table: '12' },
