@@ -71,6 +71,12 @@ pub fn open(paths: &Paths, clock: &Clock) -> Result<Replica, OpenError> {
         return Err(OpenError::NeedsRecovery(String::from_utf8_lossy(&note).into_owned()));
     }
     match open_store(paths, clock) {
+        // Without an identity nothing was ever confirmed: the power went while the first start made its files.
+        Err(OpenError::Store(error)) if is_damage(&error) && Identity::load(&paths.identity())?.is_none() => {
+            tracing::warn!(%error, "the first start was broken off; its files are moved aside and it begins again");
+            move_aside(&paths.store(), clock.now().0)?;
+            open_store(paths, clock)
+        }
         Err(OpenError::Store(error)) => Err(set_aside(paths, clock, error)),
         opened => opened,
     }
@@ -85,7 +91,7 @@ fn open_store(paths: &Paths, clock: &Clock) -> Result<Replica, OpenError> {
             let (witness, said) = Witness::open(&paths.witness(), &identity.origin)?;
             if heads.is_empty() && said.is_some() {
                 drop(store);
-                return Err(gone(paths)?);
+                return Err(gone(paths, clock)?);
             }
             let believed = agrees(&store, &heads, &identity.origin, said)?;
             store.set_witness(identity.origin, witness);
@@ -150,9 +156,19 @@ fn fence_all(replica: &mut Replica, heads: &BTreeMap<OriginId, Head>, clock: &Cl
     replica.flush().map(drop)
 }
 
-/// The store's directory has gone, but this node has a history.
-fn gone(paths: &Paths) -> Result<OpenError, StoreError> {
-    let note = "The store is empty, but this node has taken orders before: its files were removed or lost.".to_owned();
+/// Whether these are words of a store that cannot be read, not of a system that refuses for now.
+fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Engine(_) | StoreError::Damaged { .. } | StoreError::Panicked(_))
+}
+
+/// The store is empty, but this node has a history. sled opens some damaged files as an empty store, so they are kept.
+fn gone(paths: &Paths, clock: &Clock) -> Result<OpenError, StoreError> {
+    let aside = move_aside(&paths.store(), clock.now().0)?;
+    let name = aside.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let note = format!(
+        "The store is empty, but this node has taken orders before: its files were removed, lost or damaged. What was there was \
+         moved aside to {name}."
+    );
     files::write_whole(&paths.recovery_note(), note.as_bytes())?;
     Ok(OpenError::NeedsRecovery(note))
 }

@@ -76,7 +76,8 @@ async fn a_store_whose_bits_changed_is_moved_aside_and_a_manager_decides() -> an
         .find(|path| path.to_string_lossy().contains("store.damaged-"))
         .with_context(|| format!("the store was not moved aside: {}", recovery.note))?;
     assert!(recovery.note.contains("moved aside"), "{}", recovery.note);
-    assert_eq!(std::fs::read(aside.join("db"))?.len(), before.len(), "nothing was deleted");
+    // sled itself writes while it tries to open; what it had is at least not thrown away.
+    assert!(std::fs::read(aside.join("db"))?.len() >= before.len(), "nothing was deleted");
     waits_for_a_decision(&data, node, recovery).await
 }
 
