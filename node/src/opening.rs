@@ -71,8 +71,8 @@ pub fn open(paths: &Paths, clock: &Clock) -> Result<Replica, OpenError> {
         return Err(OpenError::NeedsRecovery(String::from_utf8_lossy(&note).into_owned()));
     }
     match open_store(paths, clock) {
-        // Without an identity nothing was ever confirmed: the power went while the first start made its files.
-        Err(OpenError::Store(error)) if is_damage(&error) && Identity::load(&paths.identity())?.is_none() => {
+        // Without identity and witness nothing was ever confirmed: the power went while the first start made its files.
+        Err(OpenError::Store(error)) if is_damage(&error) && is_new(paths)? => {
             tracing::warn!(%error, "the first start was broken off; its files are moved aside and it begins again");
             move_aside(&paths.store(), clock.now().0)?;
             open_store(paths, clock)
@@ -154,6 +154,11 @@ fn fence_all(replica: &mut Replica, heads: &BTreeMap<OriginId, Head>, clock: &Cl
         .commit(Actor::System, clock.now(), &fences)
         .map_err(|error| StoreError::Damaged { tree: "log-1", why: error.to_string() })?;
     replica.flush().map(drop)
+}
+
+/// Whether this node has never got as far as confirming anything.
+fn is_new(paths: &Paths) -> Result<bool, StoreError> {
+    Ok(Identity::load(&paths.identity())?.is_none() && files::read_if_there(&paths.witness())?.is_none())
 }
 
 /// Whether these are words of a store that cannot be read, not of a system that refuses for now.
