@@ -37,7 +37,7 @@ struct Arguments {
 /// A step's name and what it does.
 type Step = (&'static str, fn(&mut Run) -> anyhow::Result<Counted>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 9] = [
     ("tools", tools),
     ("format", |run| run.check("cargo", &["fmt", "--all", "--check"])),
     ("clippy", |run| {
@@ -45,15 +45,12 @@ const STEPS: [Step; 10] = [
     }),
     ("build", build_all),
     ("rust", rust_tests),
-    ("generated", generated_types),
     ("types", |run| run.in_screens("npm", &["run", "check"]).map(|_| Counted::ONE)),
     ("vitest", |run| run.in_screens("npx", &["vitest", "run"]).and_then(|output| Counted::in_output(&output))),
     ("browser", |run| run.in_screens("npm", &["run", "e2e"]).and_then(|output| Counted::in_output(&output))),
     ("figures", quick_figures),
 ];
 
-/// Where the node's types are written as TypeScript.
-const EXPORT_VARIABLE: &str = "TS_RS_EXPORT_DIR";
 /// Steps that run what the step `build` builds.
 const NEED_PROGRAMS: [&str; 3] = ["rust", "browser", "figures"];
 
@@ -108,8 +105,6 @@ fn main() -> anyhow::Result<ExitCode> {
             (LONG_VARIABLE, u8::from(arguments.long).to_string()),
             // A failing test says why; a hundred frames of its runtime say nothing more.
             ("RUST_LIB_BACKTRACE", "0".to_owned()),
-            // Tests that generate TypeScript do it here and not over what they are to be compared with.
-            (EXPORT_VARIABLE, logs_text("generated-by-tests")),
             ("PILOTLIGHT_SCREENSHOTS", screenshots.to_string_lossy().into_owned()),
         ],
         progress: ProgressBar::new_spinner(),
@@ -287,33 +282,10 @@ fn rust_tests(run: &mut Run) -> anyhow::Result<Counted> {
     Counted::in_output(&output)
 }
 
-/// The screens' types are what the node's types generate now.
-fn generated_types(run: &mut Run) -> anyhow::Result<Counted> {
-    let fresh = run.logs.join("generated");
-    drop(std::fs::remove_dir_all(&fresh));
-    std::fs::create_dir_all(&fresh)?;
-    run.environment.push((EXPORT_VARIABLE, fresh.to_string_lossy().into_owned()));
-    run.output(&build::root(), "cargo", &["test", "--quiet", "--workspace", "--lib", "--", "export_bindings"])?;
-    let tracked = build::root().join("kds-ui/src/generated");
-    let mut compared = 0;
-    for entry in std::fs::read_dir(&fresh)? {
-        let name = entry?.file_name();
-        let (now, kept) = (std::fs::read(fresh.join(&name))?, std::fs::read(tracked.join(&name)).unwrap_or_default());
-        let again = "TS_RS_EXPORT_DIR=\"$PWD/kds-ui/src/generated\" cargo test --workspace --lib export_bindings";
-        ensure!(now == kept, "kds-ui/src/generated/{} is stale; make it again: {again}", name.to_string_lossy());
-        compared += 1;
-    }
-    ensure!(compared > 0, "no type was generated");
-    Ok(Counted { passed: compared, failed: 0 })
-}
-
 /// Every benchmark once, short and with the unoptimised node: that they run, not what they measure.
 fn quick_figures(run: &mut Run) -> anyhow::Result<Counted> {
-    let output = run.output(
-        &build::root(),
-        "cargo",
-        &["run", "--quiet", "--package", "pilotlight-tests", "--bin", "figures", "--", "--quick", "--json"],
-    )?;
+    let output =
+        run.output(&build::root(), "cargo", &["run", "--quiet", "--bin", "figures", "--", "--quick", "--json"])?;
     let start = output.find('[').context("figures printed no JSON")?;
     let figures: Vec<serde_json::Value> =
         serde_json::from_str(&output[start..]).context("figures printed no JSON array")?;
