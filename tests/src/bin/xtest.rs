@@ -97,7 +97,6 @@ fn main() -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&logs)?;
     let screenshots = build::root().join("target/screenshots");
     std::fs::create_dir_all(&screenshots)?;
-    let logs_text = |name: &str| logs.join(name).to_string_lossy().into_owned();
     let mut run = Run {
         log: logs.clone(),
         logs: logs.clone(),
