@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 /// One page talks to its own node only.
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self' wss:; \
-    frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+    frame-ancestors 'self'; base-uri 'none'; form-action 'self'";
 
 /// A file of the screens, or the page that finds its way itself.
 pub fn file(call: &Call, path: &str) -> Answer {
