@@ -119,10 +119,16 @@ impl Replica {
             staged: Staged::default(),
         };
         for key in replica.store.index_range(b"o", b"p", usize::MAX)? {
-            if let Some(id) = key.last_chunk::<16>().map(|id| OrderId::from_bytes(*id))
-                && let Some(order) = replica.read_order(&id)?
-            {
-                replica.orders.insert(id, Arc::new(order));
+            let Some(id) = key.last_chunk::<16>().map(|id| OrderId::from_bytes(*id)) else { continue };
+            // One broken order must not keep the kitchen from opening: it is named, and its facts are in the log.
+            match replica.read_order(&id) {
+                Ok(Some(order)) => drop(replica.orders.insert(id, Arc::new(order))),
+                Ok(None) => {
+                    tracing::error!(order = %id, "the board's index names an order that is not stored: run the check")
+                }
+                Err(error) => {
+                    tracing::error!(order = %id, %error, "an order on the board cannot be read: run the check")
+                }
             }
         }
         Ok(replica)

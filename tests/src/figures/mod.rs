@@ -4,6 +4,7 @@
 //! - The floors do the same grouping, bytes and syncs as the node; their code is in `floors.rs`.
 //! - Generator, floor and node share the machine's cores.
 
+pub mod draw;
 pub mod floors;
 pub mod load;
 pub mod menu;
