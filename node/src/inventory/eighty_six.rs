@@ -33,7 +33,7 @@ pub fn plan(
     if let Some(until) = off.and_then(|off| off.until).filter(|until| *until <= now) {
         return Err(PlanError::Refused(EightySixRefusal::ReturnInThePast(until)));
     }
-    if site.eighty_sixed(now).get(&item).copied() == off {
+    if site.off_sale(&item, now) == off {
         return Ok(Plan::answer_only(by, ()));
     }
     Ok(Plan::new(by, vec![site.write_eighty_six(item, off)], |_| ()))

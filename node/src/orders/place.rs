@@ -202,12 +202,12 @@ fn check_texts(new: &NewOrder) -> Result<(), PlaceRefusal> {
 
 /// Refuses what staff have taken off sale.
 pub(crate) fn check_on_sale(replica: &Replica, now: Timestamp, priced: &Priced) -> Result<(), PlaceRefusal> {
-    let off = replica.site().eighty_sixed(now);
-    let Some((line, item)) = priced.lines.iter().enumerate().find(|(_, line)| off.contains_key(&line.item)) else {
-        return Ok(());
-    };
-    let until = off.get(&item.item).and_then(|off| off.until);
-    Err(PlaceRefusal::EightySixed { line, item_name: item.name.clone(), until })
+    let site = replica.site();
+    let off = |(at, line): (usize, &PricedLine)| Some((at, line.name.clone(), site.off_sale(&line.item, now)?));
+    match priced.lines.iter().enumerate().find_map(off) {
+        None => Ok(()),
+        Some((line, item_name, off)) => Err(PlaceRefusal::EightySixed { line, item_name, until: off.until }),
+    }
 }
 
 /// Says in portions what a shortfall leaves.

@@ -258,18 +258,15 @@ impl Replica {
 
     fn touch_order(&mut self, id: &OrderId, edit: impl FnOnce(&mut OrderDoc)) {
         // An order that is neither here nor on disk begins with this fact; one that cannot be read is left alone.
-        let known = match self.orders.get(id) {
-            Some(order) => Some(order.as_ref().clone()),
-            None => match self.read_order(id) {
-                Ok(order) => order,
-                Err(error) => {
-                    tracing::error!(order = %id, %error, "an order cannot be read: the fact is kept in the log only");
-                    return;
-                }
-            },
+        let known = match self.order(id) {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::error!(order = %id, %error, "an order cannot be read: the fact is kept in the log only");
+                return;
+            }
         };
         let was = known.as_ref().map(|order| index_keys(id, &order.view)).unwrap_or_default();
-        let mut doc = known.map(|order| order.doc).unwrap_or_default();
+        let mut doc = known.map(|order| order.doc.clone()).unwrap_or_default();
         edit(&mut doc);
         let Some(view) = view(&doc) else { return };
         let is = index_keys(id, &view);

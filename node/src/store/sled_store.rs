@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Order documents: order id (16) -> facts.
 const ORDERS: &str = "orders-1";
@@ -38,6 +39,8 @@ const PARTS: &str = "parts-1";
 
 const HEAD_NOTE: &[u8] = b"head";
 
+/// How long a lock that is held is waited for.
+const UNLOCK_MS_MAX: Duration = Duration::from_secs(1);
 /// How much memory sled's cache may take, in bytes.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -67,9 +70,15 @@ impl SledStore {
     /// Opens or creates the store in this directory. Damage that sled answers with a panic is an error here.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         files::create_dir(dir)?;
-        let opened = catch_unwind(AssertUnwindSafe(|| Self::open_trees(dir)));
-        let store = opened.map_err(|panic| StoreError::Panicked(panic_text(panic.as_ref())))??;
-        Ok(store)
+        // sled lets go of its lock on a thread of its own: a store that was just dropped here is waited for, another process is not.
+        let waited = Stopwatch::start();
+        loop {
+            let opened = catch_unwind(AssertUnwindSafe(|| Self::open_trees(dir)));
+            match opened.map_err(|panic| StoreError::Panicked(panic_text(panic.as_ref())))? {
+                Err(StoreError::InUse) if waited.elapsed() < UNLOCK_MS_MAX => std::thread::yield_now(),
+                opened => return opened,
+            }
+        }
     }
 
     fn open_trees(dir: &Path) -> Result<Self, StoreError> {

@@ -148,8 +148,11 @@ fn carry_out<A, R>(
         }
     };
     let commits: Vec<Vec<Change>> = std::iter::once(plan.changes).chain(plan.more).collect();
-    for changes in commits.iter().filter(|changes| !changes.is_empty()) {
-        check_size(changes)?;
+    // A single commit is checked where it is made, before anything is staged: its changes need not be encoded twice.
+    if commits.len() > 1 {
+        for changes in commits.iter().filter(|changes| !changes.is_empty()) {
+            check_size(changes)?;
+        }
     }
     for changes in commits.iter().filter(|changes| !changes.is_empty()) {
         replica.commit(plan.by, now, changes)?;

@@ -26,7 +26,6 @@ pub struct StoreHealth {
     busy_since_ms: AtomicU64,
     live_orders: AtomicU64,
     groups: AtomicU64,
-    commits: AtomicU64,
 }
 
 impl StoreHealth {
@@ -125,7 +124,6 @@ impl StoreThread {
     /// Runs and flushes a group. `None` when the replica can no longer be trusted.
     fn run_group(&mut self, mut replica: Replica, group: Vec<Job>) -> Option<Replica> {
         let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
-        let commits = group.len() as u64;
         let now = self.clock.now();
         for job in group {
             match catch_unwind(AssertUnwindSafe(|| job(&mut replica, now))) {
@@ -147,7 +145,6 @@ impl StoreThread {
                 (self.publish)(&replica, &flushed);
                 answers.into_iter().for_each(|answer| answer(true));
                 self.health.groups.fetch_add(1, Ordering::Relaxed);
-                self.health.commits.fetch_add(commits, Ordering::Relaxed);
                 Some(replica)
             }
             Ok(Err(error)) => {

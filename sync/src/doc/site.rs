@@ -187,17 +187,13 @@ impl Site {
 
     /// Items that staff have taken off sale, with what they said; those whose time has come are back.
     pub fn eighty_sixed(&self, now: Timestamp) -> BTreeMap<MenuItemId, Off> {
-        let off = |(item, register): (&MenuItemId, &Register<Option<Off>>)| {
-            let off = register.get().copied().flatten()?;
-            off.until.is_none_or(|until| until > now).then_some((*item, off))
-        };
-        self.eighty_six.iter().filter_map(off).collect()
+        self.eighty_six.keys().filter_map(|item| Some((*item, self.off_sale(item, now)?))).collect()
     }
 
-    /// Whether staff have taken this item off sale.
-    pub fn is_eighty_sixed(&self, item: &MenuItemId, now: Timestamp) -> bool {
-        let off = self.eighty_six.get(item).and_then(|register| register.get().copied().flatten());
-        off.is_some_and(|off| off.until.is_none_or(|until| until > now))
+    /// What staff said when they took this item off sale; `None` when it is on sale, or back.
+    pub fn off_sale(&self, item: &MenuItemId, now: Timestamp) -> Option<Off> {
+        let off = self.eighty_six.get(item)?.get().copied().flatten()?;
+        off.until.is_none_or(|until| until > now).then_some(off)
     }
 
     /// The next moment at which an item comes back by itself.

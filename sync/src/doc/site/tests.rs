@@ -89,7 +89,7 @@ fn w1_an_eighty_six_ends_by_itself_and_a_later_word_overrules_it() {
     let item = MenuItemId::derived(&["pie"]);
     let off = site.write_eighty_six(item, Some(Off { until: Some(Timestamp(5_000)) }));
     apply(&mut site, 1, 1, &off);
-    assert!(site.is_eighty_sixed(&item, Timestamp(4_999)) && !site.is_eighty_sixed(&item, Timestamp(5_000)));
+    assert!(site.off_sale(&item, Timestamp(4_999)).is_some() && site.off_sale(&item, Timestamp(5_000)).is_none());
     assert_eq!(site.next_return(Timestamp(1_000)), Some(Timestamp(5_000)));
     let back = site.write_eighty_six(item, None);
     apply(&mut site, 2, 1, &back);
