@@ -104,7 +104,8 @@ fn new_leaf(
     let mut leaf = CertificateParams::new(names.to_vec())?;
     let validity = params(now_ms, LEAF_DAYS)?;
     (leaf.not_before, leaf.not_after) = (validity.not_before, validity.not_after);
-    leaf.distinguished_name.push(DnType::CommonName, format!("Pilotlight {program}"));
+    // Never the authority's own name: a leaf whose issuer is called as itself counts as self-signed.
+    leaf.distinguished_name.push(DnType::CommonName, format!("{program} of Pilotlight"));
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     leaf.use_authority_key_identifier_extension = true;
