@@ -8,3 +8,6 @@ pub mod app;
 pub mod config;
 pub mod serving;
 pub mod store;
+
+#[cfg(test)]
+mod testing;

@@ -3,7 +3,10 @@
 use crate::store::{Database, StoreError};
 
 /// All of them, in their order: a name that never changes, and its SQL.
-const MIGRATIONS: &[(&str, &str)] = &[("001_operator", include_str!("migrations/001_operator.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("001_operator", include_str!("migrations/001_operator.sql")),
+    ("002_site", include_str!("migrations/002_site.sql")),
+];
 
 /// Runs those that have not run yet.
 pub(super) async fn run(database: &Database) -> Result<(), StoreError> {

@@ -5,6 +5,8 @@
 
 pub mod migrations;
 pub mod operators;
+pub(crate) mod rows;
+pub mod site_store;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
