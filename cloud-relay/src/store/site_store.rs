@@ -3,7 +3,7 @@
 //! A unit of work takes the site's row first (`take_turn`), so that two processes never write one site at the same time, and the one
 //! that wrote in between is noticed. What the unit writes besides (effects, customers) goes into the same transaction.
 
-use crate::store::rows::Insert;
+use crate::store::insert::Insert;
 use crate::store::{Database, StoreError, from_sql, to_sql};
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::key::DocKey;
@@ -12,7 +12,8 @@ use pilotlight_sync::store::{CommitError, LogEntry, Seal, SiteStore, Writes};
 use sqlx::{Executor, Sqlite, SqliteConnection};
 use std::collections::BTreeMap;
 
-const LOG: Insert = Insert { head: "INSERT INTO site_log (site, origin, seq, hash, bytes) VALUES", columns: 5, tail: "" };
+const LOG: Insert =
+    Insert { head: "INSERT INTO site_log (site, origin, seq, hash, bytes) VALUES", columns: 5, tail: "" };
 const SEALS: Insert = Insert {
     head: "INSERT INTO site_seal (site, origin, seq, signature) VALUES",
     columns: 4,
@@ -51,8 +52,10 @@ pub struct Turn {
 
 /// Takes the site's row for this unit of work.
 pub async fn take_turn(tx: &mut SqliteConnection, site: SiteNo) -> Result<Turn, StoreError> {
-    let row: Option<(i64, i64)> =
-        sqlx::query_as("UPDATE site SET turn = turn + 1 WHERE no = ?1 RETURNING turn, epoch").bind(site.0).fetch_optional(tx).await?;
+    let row: Option<(i64, i64)> = sqlx::query_as("UPDATE site SET turn = turn + 1 WHERE no = ?1 RETURNING turn, epoch")
+        .bind(site.0)
+        .fetch_optional(tx)
+        .await?;
     let (turn, epoch) = row.ok_or_else(|| damaged("site", format!("there is no row {}", site.0)))?;
     Ok(Turn { turn: from_sql(turn), epoch: from_sql(epoch) })
 }
@@ -82,7 +85,8 @@ impl SqlSiteStore {
                 .await?;
         rows.into_iter()
             .map(|(seq, signature)| {
-                let signature = signature.try_into().map_err(|_| damaged("site_seal", "a signature's length".into()))?;
+                let signature =
+                    signature.try_into().map_err(|_| damaged("site_seal", "a signature's length".into()))?;
                 Ok(Seal { origin: *origin, seq: from_sql(seq), signature })
             })
             .collect()
@@ -150,11 +154,7 @@ pub async fn doc(
 }
 
 /// Writes everything within a unit of work. What does not continue the logs is refused; then the unit must be dropped.
-pub async fn write(
-    tx: &mut SqliteConnection,
-    site: SiteNo,
-    writes: &Writes,
-) -> Result<(), CommitError<StoreError>> {
+pub async fn write(tx: &mut SqliteConnection, site: SiteNo, writes: &Writes) -> Result<(), CommitError<StoreError>> {
     let stored = heads(&mut *tx, site).await.map_err(CommitError::Store)?;
     let new = continued(&stored, &writes.log)?;
     write_all(tx, site, writes, &new).await.map_err(|error| CommitError::Store(error.into()))
@@ -213,13 +213,15 @@ async fn write_all(
     let (put, removed): (Vec<_>, Vec<_>) = writes.index.iter().partition(|(_, put)| **put);
     INDEX.all(tx, &put, |statement, (key, _)| statement.bind(site.0).bind((*key).clone())).await?;
     for (key, _) in removed {
-        sqlx::query("DELETE FROM site_index WHERE site = ?1 AND key = ?2").bind(site.0).bind(key.clone()).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM site_index WHERE site = ?1 AND key = ?2")
+            .bind(site.0)
+            .bind(key.clone())
+            .execute(&mut *tx)
+            .await?;
     }
     let notes: Vec<(&Vec<u8>, &Vec<u8>)> = writes.notes.iter().collect();
     NOTES
-        .all(tx, &notes, |statement, (name, bytes)| {
-            statement.bind(site.0).bind((*name).clone()).bind((*bytes).clone())
-        })
+        .all(tx, &notes, |statement, (name, bytes)| statement.bind(site.0).bind((*name).clone()).bind((*bytes).clone()))
         .await
 }
 
@@ -239,11 +241,12 @@ impl SiteStore for SqlSiteStore {
     }
 
     async fn load_site(&self) -> Result<Vec<(DocKey, Vec<u8>)>, StoreError> {
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("SELECT kind, id, bytes FROM site_doc WHERE site = ?1 AND kind NOT IN (1, 11) ORDER BY kind, id")
-                .bind(self.site.0)
-                .fetch_all(self.database.pool())
-                .await?;
+        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = sqlx::query_as(
+            "SELECT kind, id, bytes FROM site_doc WHERE site = ?1 AND kind NOT IN (1, 11) ORDER BY kind, id",
+        )
+        .bind(self.site.0)
+        .fetch_all(self.database.pool())
+        .await?;
         let doc = |(kind, id, bytes): (i64, Vec<u8>, Vec<u8>)| {
             let key = u8::try_from(kind).ok().and_then(|kind| DocKey::parse(kind, &id));
             Ok((key.ok_or_else(|| damaged("site_doc", format!("key {kind} {id:02x?}")))?, bytes))
@@ -252,25 +255,28 @@ impl SiteStore for SqlSiteStore {
     }
 
     async fn index(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        let keys = sqlx::query_scalar("SELECT key FROM site_index WHERE site = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4")
-            .bind(self.site.0)
-            .bind(from)
-            .bind(to)
-            .bind(to_sql(limit as u64))
-            .fetch_all(self.database.pool())
-            .await?;
+        let keys = sqlx::query_scalar(
+            "SELECT key FROM site_index WHERE site = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4",
+        )
+        .bind(self.site.0)
+        .bind(from)
+        .bind(to)
+        .bind(to_sql(limit as u64))
+        .fetch_all(self.database.pool())
+        .await?;
         Ok(keys)
     }
 
     async fn log(&self, origin: &OriginId, from: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
-        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> =
-            sqlx::query_as("SELECT seq, hash, bytes FROM site_log WHERE site = ?1 AND origin = ?2 AND seq >= ?3 ORDER BY seq LIMIT ?4")
-                .bind(self.site.0)
-                .bind(&origin.as_bytes()[..])
-                .bind(to_sql(from))
-                .bind(to_sql(limit as u64))
-                .fetch_all(self.database.pool())
-                .await?;
+        let rows: Vec<(i64, Vec<u8>, Vec<u8>)> = sqlx::query_as(
+            "SELECT seq, hash, bytes FROM site_log WHERE site = ?1 AND origin = ?2 AND seq >= ?3 ORDER BY seq LIMIT ?4",
+        )
+        .bind(self.site.0)
+        .bind(&origin.as_bytes()[..])
+        .bind(to_sql(from))
+        .bind(to_sql(limit as u64))
+        .fetch_all(self.database.pool())
+        .await?;
         let entry = |(seq, hash, bytes): (i64, Vec<u8>, Vec<u8>)| {
             let head = Head { seq: from_sql(seq), hash: chain_hash("site_log", hash)? };
             Ok(LogEntry { origin: *origin, head, bytes })

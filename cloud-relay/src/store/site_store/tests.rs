@@ -1,7 +1,7 @@
 //! The relay's store keeps the contract, and does not let two processes write one site.
 
 use super::*;
-use crate::testing::{TestDatabase, new_site};
+use crate::store::testing::{TestDatabase, new_site};
 use pilotlight_sync::store_contract::{BlockOn, check};
 use std::future::Future;
 
