@@ -8,6 +8,3 @@ pub mod app;
 pub mod config;
 pub mod serving;
 pub mod store;
-
-#[cfg(test)]
-mod testing;

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn x8_tables_are_changed_once_and_a_database_that_is_opened_again_is_as_it_was() {
+    async fn e1_tables_are_changed_once_and_a_database_that_is_opened_again_is_as_it_was() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", dir.path().join("relay.db").display());
         for _ in 0..2 {

@@ -3,7 +3,7 @@
 //! A unit of work takes the site's row first (`take_turn`), so that two processes never write one site at the same time, and the one
 //! that wrote in between is noticed. What the unit writes besides (effects, customers) goes into the same transaction.
 
-use crate::store::rows::Insert;
+use crate::store::insert::Insert;
 use crate::store::{Database, StoreError, from_sql, to_sql};
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::key::DocKey;
@@ -71,25 +71,6 @@ impl SqlSiteStore {
     /// The store of this site.
     pub fn new(database: Database, site: SiteNo) -> Self {
         Self { database, site }
-    }
-
-    /// The signatures over an origin's log, from one number up to and with another.
-    pub async fn seals(&self, origin: &OriginId, from: u64, to: u64) -> Result<Vec<Seal>, StoreError> {
-        let rows: Vec<(i64, Vec<u8>)> =
-            sqlx::query_as("SELECT seq, signature FROM site_seal WHERE site = ?1 AND origin = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq")
-                .bind(self.site.0)
-                .bind(&origin.as_bytes()[..])
-                .bind(to_sql(from))
-                .bind(to_sql(to))
-                .fetch_all(self.database.pool())
-                .await?;
-        rows.into_iter()
-            .map(|(seq, signature)| {
-                let signature =
-                    signature.try_into().map_err(|_| damaged("site_seal", "a signature's length".into()))?;
-                Ok(Seal { origin: *origin, seq: from_sql(seq), signature })
-            })
-            .collect()
     }
 
     /// The chain's hash after this commit, if the log has it.
@@ -282,6 +263,24 @@ impl SiteStore for SqlSiteStore {
             Ok(LogEntry { origin: *origin, head, bytes })
         };
         rows.into_iter().map(entry).collect()
+    }
+
+    async fn seals(&self, origin: &OriginId, from: u64, to: u64) -> Result<Vec<Seal>, StoreError> {
+        let rows: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT seq, signature FROM site_seal WHERE site = ?1 AND origin = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq")
+                .bind(self.site.0)
+                .bind(&origin.as_bytes()[..])
+                .bind(to_sql(from))
+                .bind(to_sql(to))
+                .fetch_all(self.database.pool())
+                .await?;
+        rows.into_iter()
+            .map(|(seq, signature)| {
+                let signature =
+                    signature.try_into().map_err(|_| damaged("site_seal", "a signature's length".into()))?;
+                Ok(Seal { origin: *origin, seq: from_sql(seq), signature })
+            })
+            .collect()
     }
 
     async fn note(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

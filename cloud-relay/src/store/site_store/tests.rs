@@ -1,7 +1,7 @@
 //! The relay's store keeps the contract, and does not let two processes write one site.
 
 use super::*;
-use crate::testing::{TestDatabase, new_site};
+use crate::store::testing::{TestDatabase, new_site};
 use pilotlight_sync::store_contract::{BlockOn, check};
 use std::future::Future;
 
@@ -51,7 +51,7 @@ async fn c2_a_commit_that_is_not_on_the_stored_chain_is_refused_and_leaves_nothi
 }
 
 #[tokio::test]
-async fn n8_a_unit_of_work_takes_the_sites_row_and_who_wrote_in_between_is_noticed() {
+async fn e2_a_unit_of_work_takes_the_sites_row_and_who_wrote_in_between_is_noticed() {
     let test = TestDatabase::new();
     let (one, two) = (test.open().await, test.open().await);
     let site = new_site(&one, "Turns").await;
@@ -66,7 +66,7 @@ async fn n8_a_unit_of_work_takes_the_sites_row_and_who_wrote_in_between_is_notic
 }
 
 #[tokio::test]
-async fn x8_forty_thousand_commits_in_groups_are_durable_in_seconds() {
+async fn e3_forty_thousand_commits_in_groups_are_durable_in_seconds() {
     let test = TestDatabase::new();
     let database = test.open().await;
     let site = new_site(&database, "Evening").await;
