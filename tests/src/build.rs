@@ -53,21 +53,15 @@ pub fn build_workspace(release: bool) -> anyhow::Result<PathBuf> {
     artifact_directory(&mut command)
 }
 
-/// Builds the node as it is shipped, and nothing else; returns the program.
-pub fn build_release_node() -> anyhow::Result<PathBuf> {
+/// Builds the programs as they are shipped, and nothing else; returns the directory that holds them.
+pub fn build_release_programs() -> anyhow::Result<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
-    command
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            // By its name alone: features stay unified over the workspace, and nothing is compiled twice.
-            "--bin",
-            "pilotlight-node",
-            "--message-format=json-render-diagnostics",
-        ])
-        .current_dir(root());
-    Ok(artifact_directory(&mut command)?.join("pilotlight-node"))
+    command.args(["build", "--quiet", "--release", "--message-format=json-render-diagnostics"]);
+    // By their names alone: features stay unified over the workspace, and nothing is compiled twice.
+    for program in ["pilotlight-node", "pilotlight-relay", "pilotlight-sandbox-gateway"] {
+        command.args(["--bin", program]);
+    }
+    artifact_directory(command.current_dir(root()))
 }
 
 /// Runs a cargo build and finds the node program's directory in what cargo says.

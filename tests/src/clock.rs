@@ -21,6 +21,14 @@ pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// Milliseconds since 1970 UTC: what a demo's clock file and journals go by.
+#[expect(clippy::disallowed_methods, reason = "this is the tests' clock")]
+#[must_use]
+pub fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Waits for a future, and names it when it does not come.
 pub async fn within<T>(what: &str, patience: Duration, future: impl Future<Output = T>) -> anyhow::Result<T> {
     tokio::time::timeout(patience, future).await.with_context(|| format!("no {what} within {patience:?}"))

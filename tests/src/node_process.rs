@@ -1,19 +1,16 @@
 //! One node program: started, waited for by its own word, killed, started again.
 //!
-//! - Ready is the line `ready https://...` on its stdout; its ready file then says the rest.
-//! - What it logs goes to a file beside the data; an `ERROR` in it fails the test that stops the node (house style 9).
-//! - Dropping it ends it; only processes started here are ended, by their handle.
+//! Ready is the line `ready https://...` on its stdout; its ready file then says the rest.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::build;
+use crate::process::Process;
 
 /// What the node writes when it serves.
 #[derive(Debug, Clone, Deserialize)]
@@ -107,22 +104,15 @@ impl NodeOptions {
             self.data.with_file_name(name)
         };
         let (ready_file, log) = (beside(".ready.json"), beside(".log"));
-        let stderr = File::options().create(true).append(true).open(&log)?;
-        let log_start = stderr.metadata()?.len();
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(["run", "--listen", &self.listen, "--data"])
             .arg(&self.data)
             .arg("--ready-file")
             .arg(&ready_file)
             .args(&self.arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .spawn()
-            .with_context(|| format!("{} does not start", self.program.display()))?;
-        let stdout = BufReader::new(child.stdout.take().context("stdout is piped")?);
-        Ok(NodeProcess { child, stdout, ready: None, ready_file, log, log_start })
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Ok(NodeProcess { process: Process::spawn("node", &mut command, &log)?, ready: None, ready_file })
     }
 }
 
@@ -146,24 +136,16 @@ pub struct Recovery {
 /// A running node.
 #[derive(Debug)]
 pub struct NodeProcess {
-    child: Child,
-    /// Kept open: a node that prints to a closed pipe would fail.
-    stdout: BufReader<ChildStdout>,
+    process: Process,
     ready: Option<Ready>,
     ready_file: PathBuf,
-    log: PathBuf,
-    log_start: u64,
 }
 
 impl NodeProcess {
     fn next_word(&mut self) -> anyhow::Result<Word> {
-        let (mut note, mut line) = (String::new(), String::new());
+        let mut note = String::new();
         loop {
-            line.clear();
-            if self.stdout.read_line(&mut line)? == 0 {
-                let status = self.child.wait()?;
-                bail!("the node ended before it was ready ({status}):\n{}", self.log_text()?);
-            }
+            let line = self.process.line()?;
             if line.starts_with("ready ") {
                 return Ok(Word::Ready);
             }
@@ -200,55 +182,32 @@ impl NodeProcess {
     /// The process, for `/proc`.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     /// SIGKILL, at once.
     pub fn kill_nine(mut self) -> anyhow::Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
+        self.process.kill()
+    }
+
+    /// SIGKILL, at once, of a node that is replaced by another.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill()
     }
 
     /// Asks the node to stop, waits for it, and complains about what it should not have logged.
-    pub fn stop(mut self) -> anyhow::Result<()> {
-        let status = self.terminate()?;
-        let errors = self.errors()?;
-        ensure!(errors.is_empty(), "the node logged errors:\n{}", errors.join("\n"));
-        ensure!(status.success(), "the node stopped with {status}:\n{}", self.log_text()?);
-        Ok(())
-    }
-
-    fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
-        if let Some(status) = self.child.try_wait()? {
-            bail!("the node had ended by itself ({status}):\n{}", self.log_text()?);
-        }
-        Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
-        Ok(self.child.wait()?)
+    pub fn stop(self) -> anyhow::Result<()> {
+        self.process.stop()
     }
 
     /// Lines of this run's log at level ERROR, and panics.
     pub fn errors(&self) -> anyhow::Result<Vec<String>> {
-        let text = self.log_text()?;
-        let bad = |line: &&str| line.contains("ERROR") || line.contains("panicked at");
-        Ok(text.lines().filter(bad).map(str::to_owned).collect())
+        self.process.errors()
     }
 
     /// This run's log.
     pub fn log_text(&self) -> anyhow::Result<String> {
-        let mut file = File::open(&self.log)?;
-        file.seek(SeekFrom::Start(self.log_start))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-}
-
-impl Drop for NodeProcess {
-    fn drop(&mut self) {
-        // Already ended is as good; a destructor has nobody to tell.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.process.log_text()
     }
 }
 

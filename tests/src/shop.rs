@@ -34,6 +34,7 @@ pub struct Shop {
 pub struct Cart {
     lines: Vec<CartLine>,
     total_minor: i64,
+    placed: jiff::civil::DateTime,
 }
 
 #[derive(Debug, Clone)]
@@ -41,12 +42,40 @@ struct CartLine {
     item: String,
     variant: String,
     quantity: u32,
+    /// The item's key in the record of sales, and the size: what recipes go by.
+    made_as: (String, String),
+}
+
+/// What goes into each item and size, in grams by ingredient.
+#[derive(Debug, Default)]
+pub struct Recipes(BTreeMap<(String, String), BTreeMap<String, u64>>);
+
+#[derive(Debug, Deserialize)]
+struct RecipeRow {
+    item: String,
+    size: String,
+    ingredient: String,
+    grams: u64,
+}
+
+impl Recipes {
+    /// Our recipes for the shop's menu.
+    pub fn read() -> anyhow::Result<Self> {
+        let mut recipes = Self::default();
+        for row in csv::Reader::from_reader(fixtures::fixture(fixtures::PIZZA_RECIPES)?.as_slice()).deserialize() {
+            let row: RecipeRow = row?;
+            *recipes.0.entry((row.item, row.size)).or_default().entry(row.ingredient).or_default() += row.grams;
+        }
+        Ok(recipes)
+    }
 }
 
 /// One row of the shop's record of sales.
 #[derive(Debug, Deserialize)]
 struct Sale {
     id: String,
+    date: String,
+    time: String,
     name: String,
     size: String,
 }
@@ -134,31 +163,57 @@ fn carts(menu: &Value, sales: &[u8]) -> anyhow::Result<Vec<Cart>> {
         let key = (MenuItemId::derived(&["pizzaplace", &sale.name]).to_string(), sale.size.clone());
         let (item, variant, price) = priced.get(&key).with_context(|| format!("{sale:?} is not on the menu"))?.clone();
         if out.last().is_none_or(|(id, _)| *id != sale.id) {
-            out.push((sale.id, Cart { lines: Vec::new(), total_minor: 0 }));
+            out.push((
+                sale.id,
+                Cart { lines: Vec::new(), total_minor: 0, placed: format!("{}T{}", sale.date, sale.time).parse()? },
+            ));
         }
         let (_, cart) = out.last_mut().context("pushed above")?;
         cart.total_minor += price;
         match cart.lines.iter_mut().find(|line| line.variant == variant && line.item == item) {
             Some(line) => line.quantity += 1,
-            None => cart.lines.push(CartLine { item, variant, quantity: 1 }),
+            None => cart.lines.push(CartLine { item, variant, quantity: 1, made_as: (sale.name, sale.size) }),
         }
     }
     Ok(out.into_iter().map(|(_, cart)| cart).collect())
 }
 
 impl Cart {
+    /// When the real guest ordered it, by the shop's clock.
+    #[must_use]
+    pub fn placed(&self) -> jiff::civil::DateTime {
+        self.placed
+    }
+
+    /// What it costs, in minor units.
+    #[must_use]
+    pub fn total_minor(&self) -> i64 {
+        self.total_minor
+    }
+
+    /// Adds what its making takes, in grams by ingredient, to a sum.
+    pub fn add_uses(&self, recipes: &Recipes, sum: &mut BTreeMap<String, u64>) {
+        for line in &self.lines {
+            for (ingredient, grams) in recipes.0.get(&line.made_as).into_iter().flatten() {
+                *sum.entry(ingredient.clone()).or_default() += grams * u64::from(line.quantity);
+            }
+        }
+    }
+
+    /// Its lines with ids of their own, as both APIs take them.
+    pub fn lines(&self, ids: &mut Seeded) -> Vec<Value> {
+        let line = |line: &CartLine| {
+            json!({
+                "id": ids.uuid(), "item": line.item, "variant": line.variant, "quantity": line.quantity,
+                "choices": [], "note": null,
+            })
+        };
+        self.lines.iter().map(line).collect()
+    }
+
     /// The order that a kiosk would send for this cart, with ids of its own.
     pub fn order(&self, ids: &mut Seeded) -> Value {
-        let lines: Vec<Value> = self
-            .lines
-            .iter()
-            .map(|line| {
-                json!({
-                    "id": ids.uuid(), "item": line.item, "variant": line.variant, "quantity": line.quantity,
-                    "choices": [], "note": null,
-                })
-            })
-            .collect();
+        let lines = self.lines(ids);
         json!({
             "id": ids.uuid(), "channel": "kiosk", "fulfilment": "takeaway", "lines": lines,
             "expected_total_minor": self.total_minor,
@@ -195,7 +250,7 @@ mod tests {
     fn sales_become_carts_with_quantities_and_the_menu_s_prices() {
         let menu = json!({"items": [{"id": MenuItemId::derived(&["pizzaplace", "bbq_ckn"]).to_string(), "name": "BBQ Ckn", "variants": [
             {"id": "s", "name": "S", "price_minor": 1275}, {"id": "m", "name": "M", "price_minor": 1675}]}]});
-        let sales = b"id,date,time,name,size,type,price\n1,d,t,bbq_ckn,M,chicken,16.75\n1,d,t,bbq_ckn,M,chicken,16.75\n2,d,t,bbq_ckn,S,chicken,12.75\n";
+        let sales = b"id,date,time,name,size,type,price\n1,2015-01-02,18:00:00,bbq_ckn,M,chicken,16.75\n1,2015-01-02,18:00:00,bbq_ckn,M,chicken,16.75\n2,2015-01-02,18:00:00,bbq_ckn,S,chicken,12.75\n";
         let carts = carts(&menu, sales).expect("two carts");
         let totals: Vec<_> =
             carts.iter().map(|cart| (cart.total_minor, cart.lines.len(), cart.lines[0].quantity)).collect();

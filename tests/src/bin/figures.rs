@@ -44,7 +44,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let node = match arguments.node {
         Some(node) => node,
-        None => build::build_release_node()?,
+        None => build::build_release_programs()?.join("pilotlight-node"),
     };
     let plan = Plan { quick: arguments.quick, node };
     // One thread: the generator shares the machine's cores with the node and must not take both.
