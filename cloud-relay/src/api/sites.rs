@@ -3,7 +3,7 @@
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::*;
 use crate::api::problem::Problem;
-use crate::sites::enrolment::{Enrol, EnrolRefusal, SiteCode};
+use crate::sites::enrolment::{CreateRefusal, Enrol, EnrolRefusal, SiteCode};
 use crate::sites::link_state::Link;
 use crate::sites::site_handle::SiteHandle;
 use crate::store::site_rows::NewSite;
@@ -54,6 +54,16 @@ pub async fn enrol(call: Call) -> Answer {
     let enrolled = outcome?;
     call.mark_known();
     Ok(json(StatusCode::OK, &EnrolledJson { uplink_token: enrolled.uplink_token, relay: card_json(&enrolled.relay) }))
+}
+
+/// One hash over a restaurant's documents here, to be compared with its node's. For the operator.
+#[utoipa::path(get, path = "/api/v1/sites/{id}/digest", operation_id = "get_site_digest", tag = "sites", params(("id" = String, Path)),
+    responses((status = 200, body = DigestJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson)))]
+pub async fn digest(call: Call, site: String) -> Answer {
+    call.allow_operator().await?;
+    let site = call.app.sites.get(&id("id", &site)?).ok_or(CreateRefusal::UnknownSite)?;
+    let (digest, orders) = call.app.sites.digest(&site).await?;
+    Ok(json(StatusCode::OK, &DigestJson { digest: digest.to_string(), orders }))
 }
 
 fn code_json(code: SiteCode) -> SiteCodeJson {

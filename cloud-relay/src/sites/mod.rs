@@ -1,5 +1,6 @@
 //! The relay's replicas: one site each, enrolled by its node, written by one queue, linked by one session at a time.
 
+pub mod digest;
 pub mod enrolment;
 pub mod identity;
 pub mod link_hub;

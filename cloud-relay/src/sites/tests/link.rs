@@ -46,6 +46,7 @@ async fn e5_both_logs_arrive_and_both_sides_hold_the_same_documents() {
     let id = OrderId::derived(&["node 299"]);
     let there = shop.site.order(id).await.unwrap().unwrap();
     assert_eq!(there.view, shop.node.replica.live(&id).unwrap().view);
+    assert_eq!(shop.sites.digest(&shop.site).await.unwrap(), shop.node.digest());
     // What is written on either side while the link is up goes over it at once.
     place(&shop, "later").await;
     let end = shop.site.heads().borrow()[&relay];
