@@ -1,11 +1,14 @@
 //! Joins everything: the one place that knows the whole.
 
 use crate::config::RunConfig;
+use crate::sites::node_registry::Sites;
+use crate::sites::site_handle::NoReactions;
 use crate::store::Database;
 use crate::store::operators::Operators;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pilotlight_edge::clock::{Clock, Stopwatch};
-use std::sync::Arc;
+use pilotlight_edge::throttle::Throttle;
+use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,6 +19,10 @@ pub struct App {
     pub database: Database,
     /// The operator's tokens.
     pub operators: Operators,
+    /// The restaurants.
+    pub sites: Arc<Sites>,
+    /// Failed codes and passwords, by address.
+    pub guesses: Mutex<Throttle>,
     /// The time.
     pub clock: Clock,
     /// What nodes and devices must trust.
@@ -40,8 +47,10 @@ impl App {
         let started = Stopwatch::start();
         let database = Database::open(&config.database()).await?;
         let operators = Operators::new(database.clone());
+        let sites = Sites::start(database.clone(), clock.clone(), config.links, Arc::new(NoReactions)).await?;
+        let guesses = Mutex::default();
         let (stopping, sockets) = (CancellationToken::new(), TaskTracker::new());
-        Ok(Arc::new(Self { database, operators, clock, ca_pem, stopping, sockets, metrics, started }))
+        Ok(Arc::new(Self { database, operators, sites, guesses, clock, ca_pem, stopping, sockets, metrics, started }))
     }
 
     /// Makes the operator's token, when there is none yet.

@@ -7,4 +7,5 @@ pub mod api;
 pub mod app;
 pub mod config;
 pub mod serving;
+pub mod sites;
 pub mod store;

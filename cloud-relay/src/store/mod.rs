@@ -6,7 +6,9 @@
 pub(crate) mod insert;
 pub mod migrations;
 pub mod operators;
+pub mod site_rows;
 pub mod site_store;
+pub mod site_tx;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -1,0 +1,15 @@
+//! The relay's replicas: one site each, enrolled by its node, written by one queue, linked by one session at a time.
+
+pub mod digest;
+pub mod enrolment;
+pub mod identity;
+pub mod link_hub;
+pub mod link_state;
+pub mod node_registry;
+mod site_actor;
+pub mod site_handle;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
