@@ -57,6 +57,10 @@ pub struct RunConfig {
     /// A file to write once requests are served: JSON with url, pid, admin_code, ca and boot_ms.
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
+    /// A file that says how business time runs: JSON with real_ms, business_ms and speed, read again when it changes. Without it,
+    /// the machine's clock.
+    #[arg(long, env = "PILOTLIGHT_CLOCK_FILE", value_name = "FILE")]
+    pub clock_file: Option<PathBuf>,
     /// Log as JSON lines rather than text. The level comes from RUST_LOG (default info).
     #[arg(long, env = "PILOTLIGHT_LOG_JSON")]
     pub log_json: bool,

@@ -1,12 +1,11 @@
 //! The computer in the restaurant: takes orders, feeds the kitchen and counts stock, with or without the internet.
 //!
 //! `api` calls use cases (`orders`, `kitchen`, `inventory`, `menu`, `devices`), which plan over `store`; never back. `app` joins
-//! them. Only `clock` reads a clock, only `store/sled_store` names sled, only `api` names warp.
+//! them. What it puts in front of the screens is `pilotlight_edge`. Only `store/sled_store` names sled, only `api` names warp.
 
 pub mod api;
 pub mod app;
 pub mod check;
-pub mod clock;
 pub mod config;
 pub mod devices;
 pub mod inventory;

@@ -4,23 +4,22 @@
 use anyhow::Context;
 use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
+use pilotlight_edge::clock::{Clock, Stopwatch};
+use pilotlight_edge::files;
+use pilotlight_edge::private_ca::PrivateCa;
+use pilotlight_edge::program::{install_tls_provider, known_as, local_url, start_logging, stop_signal};
 use pilotlight_node::app::App;
-use pilotlight_node::clock::{Clock, Stopwatch};
 use pilotlight_node::config::{CheckConfig, Cli, Command, RunConfig};
-use pilotlight_node::devices::site_ca::SiteCa;
 use pilotlight_node::menu::import::{Format, ImportOptions, import};
 use pilotlight_node::menu::upsert;
 use pilotlight_node::opening::{self, OpenError, Paths};
 use pilotlight_node::recovery::RecoveryDesk;
-use pilotlight_node::store::files;
 use pilotlight_node::store::replica::Replica;
 use pilotlight_node::{check, server};
 use pilotlight_sync::domain::role::Actor;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
@@ -31,21 +30,12 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Check(config) => run_check(&config),
         Command::Run(config) => {
             let boot = Stopwatch::start();
-            start_logging(config.log_json);
-            rustls::crypto::ring::default_provider()
-                .install_default()
-                .map_err(|_| anyhow::anyhow!("another TLS provider is installed"))?;
+            start_logging(config.log_json, "info,sled=warn");
+            install_tls_provider()?;
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             runtime.block_on(run(*config, boot))
         }
     }
-}
-
-fn start_logging(json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sled=warn"));
-    let logs = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
-    if json { logs.json().init() } else { logs.init() }
 }
 
 fn run_check(config: &CheckConfig) -> anyhow::Result<ExitCode> {
@@ -57,17 +47,16 @@ fn run_check(config: &CheckConfig) -> anyhow::Result<ExitCode> {
 }
 
 async fn run(config: RunConfig, boot: Stopwatch) -> anyhow::Result<ExitCode> {
-    let clock = Clock::machine();
+    let clock = Clock::of(config.clock_file.as_deref())?;
     let paths = Paths { data: config.data.clone() };
     config.day_rule()?;
     let metrics = PrometheusBuilder::new().install_recorder().context("starting metrics")?;
     let listener = server::bind(config.listen)?;
     let address = listener.local_addr()?;
     files::create_dir(&paths.data)?;
-    let (names, addresses) = known_as(&config, address);
-    let ca = SiteCa::open(&paths.tls(), &config.name, &names, &addresses, clock.now().0)?;
-    let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
-    let url = format!("https://{}", SocketAddr::new(host, address.port()));
+    let (names, addresses) = known_as(&config.host_names, address);
+    let ca = PrivateCa::open(&paths.tls(), "node", &config.name, &names, &addresses, clock.real().0)?;
+    let url = local_url(address);
     let mut listener = Some(listener);
     let first = loop {
         match opening::open(&paths, &clock) {
@@ -86,7 +75,11 @@ async fn run(config: RunConfig, boot: Stopwatch) -> anyhow::Result<ExitCode> {
     app.set_url(url.clone());
     let admin_code = app.first_admin_code()?;
     let listener = listener.map_or_else(|| server::bind(address), Ok)?;
-    let tasks = [tokio::spawn(app.clone().tell_availability()), tokio::spawn(app.clone().watch_disk())];
+    let tasks = [
+        tokio::spawn(app.clone().tell_availability()),
+        tokio::spawn(app.clone().watch_disk()),
+        tokio::spawn(app.clock.clone().follow(app.stopping.clone())),
+    ];
     let serving = tokio::spawn(server::serve(app.clone(), listener, ca.tls.clone()));
     announce(&config, &url, admin_code.as_deref(), &ca, &boot)?;
     stop_signal().await?;
@@ -105,7 +98,7 @@ async fn recover(
     note: String,
     clock: &Clock,
     listener: tokio::net::TcpListener,
-    ca: &SiteCa,
+    ca: &PrivateCa,
     url: &str,
 ) -> anyhow::Result<bool> {
     let desk = RecoveryDesk::new(paths.clone(), note, clock.clone())?;
@@ -116,16 +109,6 @@ async fn recover(
         stopped = stop_signal() => { stopped?; true }
     };
     Ok(!stopped)
-}
-
-fn known_as(config: &RunConfig, address: SocketAddr) -> (Vec<String>, Vec<IpAddr>) {
-    let mut names = vec!["localhost".to_owned()];
-    names.extend(config.host_names.iter().cloned());
-    let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-    if !address.ip().is_unspecified() {
-        addresses.push(address.ip());
-    }
-    (names, addresses)
 }
 
 /// Imports menus at the first start; a site that has a menu keeps it.
@@ -172,7 +155,7 @@ fn announce(
     config: &RunConfig,
     url: &str,
     admin_code: Option<&str>,
-    ca: &SiteCa,
+    ca: &PrivateCa,
     boot: &Stopwatch,
 ) -> anyhow::Result<()> {
     let boot_ms = u64::try_from(boot.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -185,17 +168,6 @@ fn announce(
     println!("ready {url}");
     if let Some(code) = admin_code {
         println!("first admin code: {code}  (open {url}/pair?code={code}, or POST it to {url}/api/v1/pair; good once)");
-    }
-    Ok(())
-}
-
-/// Waits for SIGTERM or SIGINT.
-async fn stop_signal() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
     }
     Ok(())
 }

@@ -3,13 +3,14 @@
 //! A store behind its witness has lost what it had confirmed: it goes on as a new origin, and the old one's rights are no stock
 //! any more (SPEC I3, I5). A store that does not open is moved aside and never silently replaced by an empty one.
 
-use crate::clock::Clock;
-use crate::devices::tokens::{self, NoRandom};
+use crate::store::StoreError;
 use crate::store::identity::Identity;
 use crate::store::replica::Replica;
 use crate::store::sled_store::{SledStore, move_aside};
 use crate::store::witness::Witness;
-use crate::store::{StoreError, files};
+use pilotlight_edge::clock::Clock;
+use pilotlight_edge::files::{self, FileError};
+use pilotlight_edge::tokens::{self, NoRandom};
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::domain::id::OriginId;
@@ -62,6 +63,12 @@ pub enum OpenError {
     /// The machine is out of randomness.
     #[error(transparent)]
     NoRandom(#[from] NoRandom),
+}
+
+impl From<FileError> for OpenError {
+    fn from(error: FileError) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 /// Opens the data, or says that a person must decide. What is damaged is moved aside first.
@@ -206,7 +213,8 @@ pub fn begin_anew(paths: &Paths) -> Result<(), StoreError> {
             Err(error) => return Err(StoreError::io(format!("removing {}", path.display()))(error)),
         }
     }
-    files::sync_dir(Path::new(&paths.data))
+    files::sync_dir(Path::new(&paths.data))?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The page of a node whose store is damaged or gone: it says what happened, and lets a manager decide to begin anew.
 
-use crate::clock::Clock;
-use crate::devices::throttle::Throttle;
-use crate::devices::tokens;
 use crate::opening::{self, Paths};
+use pilotlight_edge::clock::Clock;
+use pilotlight_edge::throttle::Throttle;
+use pilotlight_edge::tokens;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 

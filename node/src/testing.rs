@@ -1,10 +1,10 @@
 //! A tiny shop for tests: a real store in a temporary directory, two dishes, one of them counted.
 
-use crate::clock::Clock;
 use crate::opening::{self, Paths};
 use crate::orders::place::{self, NewOrder, PlaceRefusal, Placed};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
+use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::site::Settings;

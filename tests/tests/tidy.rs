@@ -260,7 +260,9 @@ fn packages_depend_in_one_direction() -> anyhow::Result<()> {
     for (package, may) in [
         ("pilotlight-sync", set(&[])),
         ("pilotlight-ui", set(&[])),
-        ("pilotlight-node", set(&["pilotlight-sync", "pilotlight-ui"])),
+        ("pilotlight-edge", set(&["pilotlight-sync", "pilotlight-ui"])),
+        ("pilotlight-node", set(&["pilotlight-sync", "pilotlight-edge"])),
+        ("pilotlight-relay", set(&["pilotlight-sync", "pilotlight-edge"])),
         ("pilotlight-fault-shim", set(&[])),
     ] {
         let has = ours(package)?;

@@ -1,37 +1,30 @@
-//! One request as handlers see it: the app, who calls, the body; and how answers become responses.
+//! One request as the node's handlers see it: the app, who calls, and what was sent.
 
-use crate::api::problem::{Problem, body_too_large};
+use crate::api::problem::Problem;
 use crate::app::App;
 use crate::devices::doors::Caller;
-use crate::server::Connection;
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+pub use pilotlight_edge::api::request::{Answer, Request, bearer, id, json, respond, with_type};
 use pilotlight_sync::domain::role::Action;
 use pilotlight_sync::domain::timestamp::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::str::FromStr;
+use std::ops::Deref;
 use std::sync::Arc;
-use warp::reply::Response;
 
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// Everything the node can do.
     pub app: Arc<App>,
-    /// The connection it came on; none in tests of single routes.
-    pub connection: Option<Arc<Connection>>,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its query, undecoded.
-    pub query: String,
-    /// Its body; `None` when it is over the limit or broke off.
-    pub body: Option<Bytes>,
+    /// What was sent.
+    pub request: Request,
 }
 
-/// What a handler answers.
-pub type Answer = Result<Response, Problem>;
+impl Deref for Call {
+    type Target = Request;
+
+    fn deref(&self) -> &Request {
+        &self.request
+    }
+}
 
 impl Call {
     /// Now.
@@ -39,106 +32,10 @@ impl Call {
         self.app.clock.now()
     }
 
-    /// The bearer token, if one was sent.
-    pub fn token(&self) -> Option<&str> {
-        bearer(&self.headers)
-    }
-
     /// Who calls, when they may do this. The connection counts as a paired device's from then on.
     pub fn allow(&self, action: Action) -> Result<Caller, Problem> {
         let caller = self.app.doors.open(self.token(), action, self.now())?;
-        if let Some(connection) = &self.connection {
-            connection.mark_paired();
-        }
+        self.mark_known();
         Ok(caller)
-    }
-
-    /// Where it came from, for slowing down guesses.
-    pub fn from(&self) -> String {
-        self.connection.as_ref().map_or_else(|| "local".to_owned(), |connection| connection.peer.ip().to_string())
-    }
-
-    /// The body, or a problem that says that it is too large.
-    pub fn body(&self) -> Result<&Bytes, Problem> {
-        self.body.as_ref().ok_or_else(body_too_large)
-    }
-
-    /// The body as this shape, or a problem that says where it is not.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let mut read = serde_json::Deserializer::from_slice(self.body()?);
-        let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
-            let path = error.path().to_string();
-            bad_json(error.inner(), (path != ".").then_some(path))
-        })?;
-        read.end().map_err(|error| bad_json(&error, None))?;
-        Ok(value)
-    }
-
-    /// One parameter of the query.
-    pub fn query(&self, name: &str) -> Option<&str> {
-        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
-    }
-}
-
-/// The bearer token of these headers.
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ").map(str::trim)
-}
-
-/// Says where a body is not what it must be. Of a field that is missing, serde gives the name in its words only.
-fn bad_json(error: &serde_json::Error, path: Option<String>) -> Problem {
-    let said = error.to_string();
-    let missing = said.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()).map(str::to_owned);
-    let field = match (path, missing) {
-        (Some(path), Some(missing)) => format!("{path}.{missing}"),
-        (Some(path), None) => path,
-        (None, Some(missing)) => missing,
-        (None, None) => "body".to_owned(),
-    };
-    let problem = Problem::new(StatusCode::BAD_REQUEST, "bad_json", said).at(field);
-    problem.remedy("send JSON of the shape that /api/v1/openapi.json describes")
-}
-
-/// Reads an id out of a field.
-pub fn id<T: FromStr>(field: impl Into<String>, text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|_| {
-        let shown: String = text.chars().take(64).collect();
-        Problem::bad_field(field, format!("{shown:?} is not a UUID"), "send the id as it was given")
-    })
-}
-
-/// A JSON answer.
-pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    match serde_json::to_vec(body) {
-        Ok(bytes) => with_type(status, "application/json", bytes.into()),
-        Err(error) => respond(Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unwritable", error.to_string()))),
-    }
-}
-
-/// An answer of this type.
-pub fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Response {
-    let mut response = http::Response::new(body.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// An answer, or the problem as a document.
-pub fn respond(answer: Answer) -> Response {
-    match answer {
-        Ok(response) => response,
-        Err(problem) => {
-            if problem.status.is_server_error() {
-                tracing::error!(code = problem.code, detail = problem.detail, "a request failed");
-            }
-            let body = serde_json::to_vec(&problem.to_json()).unwrap_or_default();
-            let mut response = with_type(problem.status, "application/problem+json", body.into());
-            if let Some(seconds) = problem.retry_after_s {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            response
-        }
     }
 }

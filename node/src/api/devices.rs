@@ -5,11 +5,11 @@ use crate::api::json::*;
 use crate::api::problem::Problem;
 use crate::api::to_json;
 use crate::devices::pairing::{self, CODE_MS, check_name};
-use crate::devices::tokens;
 use bytes::Bytes;
 use fast_qr::convert::svg::SvgBuilder;
 use fast_qr::qr::QRBuilder;
 use http::StatusCode;
+use pilotlight_edge::tokens;
 use pilotlight_sync::doc::people::Device;
 use pilotlight_sync::domain::id::DeviceId;
 use pilotlight_sync::domain::role::Action;
@@ -46,7 +46,7 @@ pub async fn pair(call: Call) -> Answer {
     let device = Device { name, role, token_hash: tokens::hash(&token), paired_at: now, revoked: false };
     let device = call.app.store.run(move |replica, _| pairing::plan(replica, device_id, device)).await?;
     if let Some(connection) = &call.connection {
-        connection.mark_paired();
+        connection.mark_known();
     }
     tracing::info!(device = %device_id, role = role.word(), "a device was paired");
     let paired = PairedJson {

@@ -1,14 +1,12 @@
 //! The JSON shapes of `/api/v1` and of the live feed: the only types that screens see.
 //!
-//! TypeScript is generated from this file into `kds-ui/src/generated/`; a test fails when it is stale. Amounts are integers in
+//! What the relay speaks too is in `pilotlight_edge::api::json`. TypeScript is generated from both into `kds-ui/src/generated/`; a test fails when it is stale. Amounts are integers in
 //! minor units, times are milliseconds since 1970 UTC, ids are UUIDs in text.
 
+pub use pilotlight_edge::api::json::*;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
-
-/// Milliseconds since 1970 UTC.
-pub(crate) type Millis = u64;
 
 macro_rules! shape {
     ($($item:item)+) => {$(
@@ -32,37 +30,14 @@ words! {
     pub enum RoleJson { Customer, Kitchen, Staff, Manager, Admin }
     /// Where an order was taken.
     pub enum ChannelJson { Kiosk, Counter, Phone, QrTable, Cloud, Marketplace }
-    /// How the guest gets it.
-    pub enum FulfilmentJson { DineIn, Takeaway, Delivery }
     /// How far a station's ticket is.
     pub enum TicketPhaseJson { Queued, Started, Ready, HandedOver }
     /// Why this epoch of a ticket was opened.
     pub enum EpochKindJson { First, LookAgain, CookAgain, More }
-    /// What is known of an allergen.
-    pub enum AllergenStateJson { Contains, MayContain, Free, Unknown }
-    /// Why an item cannot be ordered now.
-    pub enum UnavailableReasonJson { EightySix, SoldOut }
     /// What became of one kitchen action.
     pub enum OutcomeJson { Done, Already, Refused }
     /// What a live connection shows.
     pub enum ScreenJson { Kitchen, Kiosk, Counter, Pickup }
-}
-
-/// The order's state word, as in the state machine of the product.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[ts(export_to = "api.ts")]
-pub enum StatusJson {
-    OrderPlaced,
-    OrderConfirmed,
-    Preparing,
-    ReadyForPickup,
-    PickedUp,
-    OutForDelivery,
-    Completed,
-    DeliveryFailed,
-    Cancelled,
-    Refunded,
 }
 
 shape! {
@@ -163,82 +138,6 @@ shape! {
 
     // ---- menu
 
-    /// The whole menu. Changes only with its version; what is sold out is told by `AvailabilityJson`.
-    pub struct MenuJson {
-        /// Also the ETag.
-        pub version: String,
-        pub currency: String,
-        pub categories: Vec<CategoryJson>,
-        pub items: Vec<ItemJson>,
-        pub groups: Vec<GroupJson>,
-        pub stations: Vec<StationJson>,
-    }
-    pub struct CategoryJson {
-        pub id: String,
-        pub name: String,
-    }
-    pub struct ItemJson {
-        pub id: String,
-        pub category: String,
-        pub name: String,
-        pub description: String,
-        pub kitchen_name: String,
-        pub station: String,
-        pub prep_s: u32,
-        /// Never empty; an only one may have an empty name.
-        pub variants: Vec<VariantJson>,
-        /// Ids of groups, in their order.
-        pub groups: Vec<String>,
-        pub tags: Vec<String>,
-        pub allergens: Vec<AllergenJson>,
-        /// Fewest portions of a line.
-        pub quantity_min: u32,
-    }
-    pub struct VariantJson {
-        pub id: String,
-        pub name: String,
-        #[ts(type = "number")]
-        pub price_minor: i64,
-    }
-    pub struct AllergenJson {
-        pub name: String,
-        pub state: AllergenStateJson,
-    }
-    pub struct GroupJson {
-        pub id: String,
-        pub name: String,
-        /// Fewest choices, counted with repeats.
-        pub min: u32,
-        /// Most choices, counted with repeats.
-        pub max: u32,
-        pub options: Vec<OptionJson>,
-    }
-    pub struct OptionJson {
-        pub id: String,
-        pub name: String,
-        #[ts(type = "number")]
-        pub price_minor: i64,
-        /// It takes something away.
-        pub removal: bool,
-    }
-    pub struct StationJson {
-        pub id: String,
-        pub name: String,
-    }
-    /// Everything that cannot be ordered now; what is not listed can.
-    pub struct AvailabilityJson {
-        pub unavailable: Vec<UnavailableJson>,
-    }
-    /// An item, one of its variants, or an option that cannot be ordered now.
-    pub struct UnavailableJson {
-        pub item: Option<String>,
-        pub variant: Option<String>,
-        pub option: Option<String>,
-        pub reason: UnavailableReasonJson,
-        /// When it comes back by itself.
-        #[ts(type = "number | null")]
-        pub until: Option<Millis>,
-    }
     /// 86s an item, or puts it back.
     pub struct EightySixJson {
         pub available: bool,
@@ -314,23 +213,6 @@ shape! {
         /// What the guest was shown. When the menu says otherwise the order is refused as `price_changed`.
         #[ts(type = "number")]
         pub expected_total_minor: i64,
-    }
-    pub struct PlaceLineJson {
-        pub id: String,
-        pub item: String,
-        /// May be left out when the item has only one.
-        #[serde(default)]
-        pub variant: Option<String>,
-        pub quantity: u32,
-        #[serde(default)]
-        pub choices: Vec<PlaceChoiceJson>,
-        #[serde(default)]
-        pub note: Option<String>,
-    }
-    pub struct PlaceChoiceJson {
-        pub group: String,
-        pub option: String,
-        pub count: u32,
     }
     /// Changes an order that is not finished: voids lines and adds lines, in one step.
     pub struct AmendOrderJson {
@@ -525,21 +407,6 @@ shape! {
 
     // ---- problems
 
-    /// RFC 9457.
-    pub struct ProblemJson {
-        /// `/problems/<code>`.
-        #[serde(rename = "type")]
-        pub kind: String,
-        pub title: String,
-        pub status: u16,
-        /// Pinned word: `sold_out`, `price_changed`.
-        pub code: String,
-        pub detail: String,
-        /// The field it is about: `lines[2].quantity`.
-        pub field: Option<String>,
-        /// What to do.
-        pub remedy: Option<String>,
-    }
     /// How the node is.
     pub struct HealthJson {
         /// `ok` or `degraded`.

@@ -7,10 +7,10 @@ use crate::api::render::frame;
 use crate::api::to_json;
 use crate::app::App;
 use crate::live::screen_feed::{FeedFrame, Subscription};
-use crate::server::Connection;
 use crate::store::replica::Position;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use pilotlight_edge::server::Connection;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::domain::role::Action;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ pub async fn serve(app: Arc<App>, connection: Option<Arc<Connection>>, socket: W
                 End::Unauthorised
             } else {
                 if let Some(connection) = &connection {
-                    connection.mark_paired();
+                    connection.mark_known();
                 }
                 let mut screen = Screen { app: app.clone(), token, action, board, sink };
                 let end = screen.run(&mut stream, position).await;

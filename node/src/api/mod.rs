@@ -13,7 +13,6 @@ pub mod problem;
 pub mod recovery;
 pub mod render;
 pub mod routes;
-pub mod screens;
 pub mod staff;
 pub mod stock;
 pub mod to_json;

@@ -1,86 +1,32 @@
 //! All paths of the node on one page. Every group ends in `.boxed()`, or the types take minutes to compile.
 
-use crate::api::call::{Answer, Call, respond};
-use crate::api::problem::Problem;
-use crate::api::{devices, health, kitchen, live, menu, openapi, orders, screens, staff, stock};
+use crate::api::call::{Call, Request};
+use crate::api::{devices, health, kitchen, live, menu, openapi, orders, staff, stock};
 use crate::app::App;
 use crate::recovery::RecoveryDesk;
-use crate::server::Connection;
-use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
-use std::convert::Infallible;
-use std::future::Future;
+use pilotlight_edge::api::routes::{self, Route, Service, run, run_at};
+use pilotlight_edge::server::Connection;
 use std::sync::Arc;
-use tower::ServiceBuilder;
-use tower::util::BoxCloneSyncService;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
 use warp::filters::BoxedFilter;
-use warp::reject::Rejection;
-use warp::reply::{Reply, Response};
+use warp::reply::Reply;
 use warp::{Filter, path};
 
-type Route = BoxedFilter<(Response,)>;
-/// The node as one service over requests whose bodies are bounded.
-pub type Service = BoxCloneSyncService<http::Request<Limited<Incoming>>, http::Response<ResponseBody>, Infallible>;
-/// The body of an answer.
-pub type ResponseBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
-
-/// Puts the routes behind what every request goes through: panics are caught, what is large is compressed.
+/// The node as one service.
 pub fn service(app: &Arc<App>) -> Service {
-    let layered = ServiceBuilder::new()
-        .layer(CatchPanicLayer::new())
-        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(1024)))
-        .service(warp::service(all(app)));
-    BoxCloneSyncService::new(tower::util::MapResponse::new(layered, |response: http::Response<_>| {
-        response.map(boxed_body)
-    }))
+    let groups = [
+        order_routes(app),
+        kitchen_routes(app),
+        menu_routes(app),
+        device_routes(app),
+        staff_routes(app),
+        operation_routes(app),
+    ];
+    routes::service(groups)
 }
 
-/// Puts the recovery page behind the same type.
+/// The recovery page behind the same type.
 pub fn recovery_service(desk: &Arc<RecoveryDesk>) -> Service {
-    let routes = warp::service(super::recovery::routes(desk));
-    BoxCloneSyncService::new(tower::util::MapResponse::new(routes, |response: http::Response<_>| {
-        response.map(boxed_body)
-    }))
-}
-
-/// Any body as the body of an answer.
-pub fn boxed_body<B>(body: B) -> ResponseBody
-where
-    B: hyper::body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    body.map_err(Into::into).boxed_unsync()
-}
-
-/// Everything the node serves.
-pub fn all(
-    app: &Arc<App>,
-) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static + use<> {
-    order_routes(app)
-        .or(kitchen_routes(app))
-        .unify()
-        .or(menu_routes(app))
-        .unify()
-        .or(device_routes(app))
-        .unify()
-        .or(staff_routes(app))
-        .unify()
-        .or(operation_routes(app))
-        .unify()
-        .or(screen_routes(app))
-        .unify()
-        .boxed()
-        .recover(rejected)
-        .unify()
-        .boxed()
-        .recover(|_: Rejection| async { Ok::<_, Infallible>(StatusCode::INTERNAL_SERVER_ERROR.into_response()) })
-        .unify()
+    routes::bare_service(super::recovery::routes(desk))
 }
 
 fn order_routes(app: &Arc<App>) -> Route {
@@ -154,77 +100,8 @@ fn operation_routes(app: &Arc<App>) -> Route {
     health.boxed().or(ready).unify().boxed().or(metrics).unify().boxed().or(openapi).unify().boxed()
 }
 
-fn screen_routes(app: &Arc<App>) -> Route {
-    // Not `warp::get()`: what is nowhere must be *not found* for every method, and a path of the API keeps its *wrong method*.
-    let path = warp::method().and(warp::path::full()).and_then(
-        |method: http::Method, path: warp::path::FullPath| async move {
-            let path = path.as_str().trim_start_matches('/').to_owned();
-            if method == http::Method::GET && !path.starts_with("api/") {
-                Ok(path)
-            } else {
-                Err(warp::reject::not_found())
-            }
-        },
-    );
-    let file = path.and(call(app));
-    file.then(|path: String, call: Call| async move { respond(screens::file(&call, &path)) }).boxed()
-}
-
-/// Puts a request together.
+/// Puts a call together.
 fn call(app: &Arc<App>) -> BoxedFilter<(Call,)> {
     let app = app.clone();
-    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    // A body that is too large or breaks off is told by the handler that wants it, as a problem that names it.
-    let body = warp::body::bytes().map(Some).or_else(|_| async { Ok::<_, Rejection>((None,)) });
-    warp::header::headers_cloned()
-        .and(query)
-        .and(warp::ext::optional::<Arc<Connection>>())
-        .and(body)
-        .map(move |headers: HeaderMap, query: String, connection: Option<Arc<Connection>>, body: Option<Bytes>| Call {
-            app: app.clone(),
-            connection,
-            headers,
-            query,
-            body,
-        })
-        .boxed()
-}
-
-fn run<F>(
-    handle: impl Fn(Call) -> F + Clone + Send + Sync + 'static,
-) -> impl Fn(Call) -> futures_util::future::BoxFuture<'static, Response> + Clone + Send + Sync + 'static
-where
-    F: Future<Output = Answer> + Send + 'static,
-{
-    move |call| {
-        let answer = handle(call);
-        Box::pin(async move { respond(answer.await) })
-    }
-}
-
-fn run_at<F>(
-    handle: impl Fn(Call, String) -> F + Clone + Send + Sync + 'static,
-) -> impl Fn(String, Call) -> futures_util::future::BoxFuture<'static, Response> + Clone + Send + Sync + 'static
-where
-    F: Future<Output = Answer> + Send + 'static,
-{
-    move |at, call| {
-        let answer = handle(call, at);
-        Box::pin(async move { respond(answer.await) })
-    }
-}
-
-/// What no route took.
-async fn rejected(rejection: Rejection) -> Result<Response, Rejection> {
-    let problem = if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path takes another method")
-            .remedy("see /api/v1/openapi.json")
-    } else if rejection.is_not_found() {
-        Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
-            .remedy("see /api/v1/openapi.json")
-    } else {
-        Problem::new(StatusCode::BAD_REQUEST, "bad_request", "this request cannot be understood")
-            .remedy("see /api/v1/openapi.json")
-    };
-    Ok(respond(Err(problem)))
+    routes::request().map(move |request: Request| Call { app: app.clone(), request }).boxed()
 }

@@ -6,10 +6,12 @@ use crate::api::problem::Problem;
 use crate::orders::Order;
 use crate::orders::place::NewOrder;
 use crate::store::replica::{LiveOrder, Position};
+pub(crate) use pilotlight_edge::api::to_json::cart_line;
+use pilotlight_edge::api::to_json::{from_fulfilment, fulfilment, status};
 use pilotlight_sync::doc::order_view::{Deed, LineView, OrderView, TicketView};
 use pilotlight_sync::domain::id::OrderId;
-use pilotlight_sync::domain::order::{Channel, Fulfilment, Status};
-use pilotlight_sync::domain::pricing::{CartChoice, CartLine, PricedChoice};
+use pilotlight_sync::domain::order::Channel;
+use pilotlight_sync::domain::pricing::PricedChoice;
 use pilotlight_sync::domain::role::{Actor, Role};
 use pilotlight_sync::domain::ticket::{EpochKind, TicketKey, TicketPhase};
 
@@ -55,37 +57,6 @@ fn from_channel(channel: ChannelJson) -> Channel {
     }
 }
 
-fn fulfilment(fulfilment: Fulfilment) -> FulfilmentJson {
-    match fulfilment {
-        Fulfilment::DineIn => FulfilmentJson::DineIn,
-        Fulfilment::Takeaway => FulfilmentJson::Takeaway,
-        Fulfilment::Delivery => FulfilmentJson::Delivery,
-    }
-}
-
-fn from_fulfilment(fulfilment: FulfilmentJson) -> Fulfilment {
-    match fulfilment {
-        FulfilmentJson::DineIn => Fulfilment::DineIn,
-        FulfilmentJson::Takeaway => Fulfilment::Takeaway,
-        FulfilmentJson::Delivery => Fulfilment::Delivery,
-    }
-}
-
-fn status(status: Status) -> StatusJson {
-    match status {
-        Status::OrderPlaced => StatusJson::OrderPlaced,
-        Status::OrderConfirmed => StatusJson::OrderConfirmed,
-        Status::Preparing => StatusJson::Preparing,
-        Status::ReadyForPickup => StatusJson::ReadyForPickup,
-        Status::PickedUp => StatusJson::PickedUp,
-        Status::OutForDelivery => StatusJson::OutForDelivery,
-        Status::Completed => StatusJson::Completed,
-        Status::DeliveryFailed => StatusJson::DeliveryFailed,
-        Status::Cancelled => StatusJson::Cancelled,
-        Status::Refunded => StatusJson::Refunded,
-    }
-}
-
 fn actor(actor: Actor) -> String {
     match actor {
         Actor::System => "system".to_owned(),
@@ -108,24 +79,6 @@ pub(crate) fn new_order(json: PlaceOrderJson) -> Result<NewOrder, Problem> {
         note: json.note,
         lines: lines.collect::<Result<_, _>>()?,
         expected_total_minor: json.expected_total_minor,
-    })
-}
-
-pub(crate) fn cart_line(at: &str, line: &PlaceLineJson) -> Result<CartLine, Problem> {
-    let choice = |(index, choice): (usize, &PlaceChoiceJson)| {
-        Ok::<_, Problem>(CartChoice {
-            group: id(format!("{at}.choices[{index}].group"), &choice.group)?,
-            option: id(format!("{at}.choices[{index}].option"), &choice.option)?,
-            count: choice.count,
-        })
-    };
-    Ok(CartLine {
-        id: id(format!("{at}.id"), &line.id)?,
-        item: id(format!("{at}.item"), &line.item)?,
-        variant: line.variant.as_deref().map(|variant| id(format!("{at}.variant"), variant)).transpose()?,
-        quantity: line.quantity,
-        choices: line.choices.iter().enumerate().map(choice).collect::<Result<_, _>>()?,
-        note: line.note.clone(),
     })
 }
 

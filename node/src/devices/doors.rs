@@ -1,6 +1,6 @@
 //! Opens doors: from a bearer token to who it speaks for. Kept in memory, rebuilt whenever a device or person changes.
 
-use crate::devices::tokens;
+use pilotlight_edge::tokens;
 use pilotlight_sync::doc::people::Device;
 use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::domain::id::{DeviceId, StaffId};

@@ -1,9 +1,9 @@
 //! One-time codes that let a new device in, and the plans that pair and revoke.
 
-use crate::devices::throttle::{Locked, Throttle};
-use crate::devices::tokens::{self, NoRandom};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
+use pilotlight_edge::throttle::{Locked, Throttle};
+use pilotlight_edge::tokens::{self, NoRandom};
 use pilotlight_sync::doc::people::Device;
 use pilotlight_sync::domain::id::DeviceId;
 use pilotlight_sync::domain::role::{Actor, Role};

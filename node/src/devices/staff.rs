@@ -1,10 +1,8 @@
 //! People who sign in by PIN on shared devices. PINs are kept as Argon2id; guessing is slowed down.
 
-use crate::devices::tokens::{self, NoRandom};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
-use argon2::{Algorithm, Argon2, Params, Version};
+use pilotlight_edge::secret::{self, NoHash};
 use pilotlight_sync::doc::people::Person;
 use pilotlight_sync::domain::id::StaffId;
 use pilotlight_sync::domain::role::Actor;
@@ -12,10 +10,6 @@ use std::convert::Infallible;
 
 /// People of a site, those who left included.
 pub const STAFF_MAX: usize = 2_000;
-/// Memory of one hash in KiB: OWASP's least for Argon2id, so that a small PC stays responsive.
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
-
 /// Why a PIN is not accepted as one.
 #[derive(Debug, thiserror::Error)]
 pub enum PinRefusal {
@@ -23,19 +17,8 @@ pub enum PinRefusal {
     #[error("a PIN is 4 to 8 digits")]
     NotAPin,
     /// The machine is out of randomness, or the hash failed.
-    #[error("the PIN could not be hashed: {0}")]
-    Hash(String),
-}
-
-impl From<NoRandom> for PinRefusal {
-    fn from(error: NoRandom) -> Self {
-        Self::Hash(error.to_string())
-    }
-}
-
-fn argon() -> Result<Argon2<'static>, PinRefusal> {
-    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| PinRefusal::Hash(error.to_string()))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+    #[error(transparent)]
+    Hash(#[from] NoHash),
 }
 
 /// Hashes a PIN. Slow on purpose: call it where blocking is allowed.
@@ -43,19 +26,12 @@ pub fn hash_pin(pin: &str) -> Result<String, PinRefusal> {
     if !(4..=8).contains(&pin.len()) || !pin.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(PinRefusal::NotAPin);
     }
-    let salt = tokens::random::<16>()?;
-    let hash = argon()?.hash_password_with_salt(pin.as_bytes(), &salt);
-    hash.map(|hash| hash.to_string()).map_err(|error| PinRefusal::Hash(error.to_string()))
+    Ok(secret::hash(pin)?)
 }
 
 /// Whether this is the PIN. Slow on purpose: call it where blocking is allowed.
 pub fn is_pin(pin: &str, hash: &str) -> bool {
-    let parsed = PasswordHash::new(hash);
-    let argon = argon();
-    match (parsed, argon) {
-        (Ok(hash), Ok(argon)) => argon.verify_password(pin.as_bytes(), &hash).is_ok(),
-        (Err(_), _) | (_, Err(_)) => false,
-    }
+    secret::is(pin, hash)
 }
 
 /// Plans a new person, or a changed one; `false` when there are too many.

@@ -3,9 +3,9 @@
 use super::amend::{AddLine, AmendRefusal, Amendment, VoidLine};
 use super::place::{CartField, PlaceRefusal, Placed};
 use super::{Order, amend, cancel};
-use crate::inventory::availability::{Unavailable, unavailable};
 use crate::kitchen::act::{self, ActRefusal, KitchenAction, Outcome, Tap};
 use crate::testing::{Shop, line, order};
+use pilotlight_edge::availability::{Unavailable, unavailable};
 use pilotlight_sync::domain::id::{DeviceId, IntentId, LineId, MenuItemId, OrderId};
 use pilotlight_sync::domain::menu::StationId;
 use pilotlight_sync::domain::order::Status;
@@ -74,7 +74,7 @@ fn d2_the_first_order_after_the_roll_over_opens_a_day_and_a_clock_that_goes_back
     assert_eq!(number(&mut shop, "after midnight"), (1, "A002".into()), "3 o'clock in Berlin is the same day");
     shop.clock.advance(2 * hour);
     assert_eq!(number(&mut shop, "morning"), (2, "A001".into()));
-    shop.clock = crate::clock::Clock::manual(crate::testing::EVENING);
+    shop.clock = pilotlight_edge::clock::Clock::manual(crate::testing::EVENING);
     assert_eq!(number(&mut shop, "clock back"), (2, "A002".into()));
 }
 

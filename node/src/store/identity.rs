@@ -1,9 +1,9 @@
 //! Who this store is as a writer: an origin with its own signing key, made by the store itself, in no backup.
 
 use crate::store::StoreError;
-use crate::store::files;
 use ed25519_dalek::{Signer, SigningKey};
 use minicbor::{Decode, Encode};
+use pilotlight_edge::files;
 use pilotlight_sync::crdt::chain::ChainHash;
 use pilotlight_sync::domain::id::OriginId;
 use std::path::Path;
@@ -61,7 +61,8 @@ impl Identity {
     /// Writes it durably.
     pub fn save(&self, path: &Path) -> Result<(), StoreError> {
         let stored = Stored { origin: self.origin, letter: self.letter.clone(), key: self.key.to_bytes() };
-        files::write_whole(path, &minicbor::to_vec(stored).unwrap_or_default())
+        files::write_whole(path, &minicbor::to_vec(stored).unwrap_or_default())?;
+        Ok(())
     }
 
     /// Signs the chain's hash at the end of a flushed group.

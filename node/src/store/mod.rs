@@ -2,7 +2,6 @@
 //!
 //! Knows nothing of the use cases above it: they bring plans as closures over the `Replica`.
 
-pub mod files;
 pub mod identity;
 pub mod packing;
 pub mod replica;
@@ -40,6 +39,12 @@ pub enum StoreError {
     /// The engine panicked while it opened: its files are damaged.
     #[error("the store's files are damaged: {0}")]
     Panicked(String),
+}
+
+impl From<pilotlight_edge::files::FileError> for StoreError {
+    fn from(error: pilotlight_edge::files::FileError) -> Self {
+        Self::Io { what: error.what, source: error.source }
+    }
 }
 
 impl StoreError {

@@ -8,11 +8,11 @@
 //! Large values are kept in parts (`packing`): a leaf of sled holds up to 17 values, and what exceeds 128 KiB would go to a blob
 //! file that sled never syncs.
 
-use crate::clock::Stopwatch;
 use crate::store::StoreError;
-use crate::store::files;
 use crate::store::packing::{Packer, unpack};
 use crate::store::witness::Witness;
+use pilotlight_edge::clock::Stopwatch;
+use pilotlight_edge::files;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::domain::id::OriginId;

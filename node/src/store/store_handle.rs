@@ -1,9 +1,9 @@
 //! Sends work to the store thread, the only writer of this node's data.
 
-use crate::clock::Clock;
 use crate::store::StoreError;
 use crate::store::replica::{Flushed, Replica};
 use crate::store::store_thread::{self, Job, StoreHealth};
+use pilotlight_edge::clock::Clock;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;

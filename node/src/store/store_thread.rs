@@ -2,9 +2,9 @@
 //!
 //! After a failed flush or a panic the replica is dropped and read again from the disk; whoever waited hears *unknown*.
 
-use crate::clock::Clock;
 use crate::store::StoreError;
 use crate::store::replica::{Flushed, Replica};
+use pilotlight_edge::clock::Clock;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::GROUP_COMMITS_MAX;
 use std::panic::{AssertUnwindSafe, catch_unwind};

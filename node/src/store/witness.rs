@@ -4,7 +4,7 @@
 //! something it had confirmed: its disk went back (SPEC I3). Two slots are written in turn, so that a torn write leaves the other.
 
 use crate::store::StoreError;
-use crate::store::files;
+use pilotlight_edge::files;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::domain::id::OriginId;
 use std::fs::{File, OpenOptions};

@@ -20,11 +20,8 @@ fn j1_the_screens_types_are_generated_from_these_shapes() {
         ToScreenJson,
     );
     let generated = std::fs::read_to_string(dir.path().join("api.ts")).unwrap();
-    for declared in include_str!("../json.rs")
-        .split("pub struct ")
-        .skip(1)
-        .chain(include_str!("../json.rs").split("pub enum ").skip(1))
-    {
+    let shapes = concat!(include_str!("../json.rs"), include_str!("../../../../kds-ui/edge/src/api/json.rs"));
+    for declared in shapes.split("pub struct ").skip(1).chain(shapes.split("pub enum ").skip(1)) {
         let name = declared.split([' ', '{']).next().unwrap_or_default();
         assert!(generated.contains(&format!("export type {name} ")), "{name} is in no root of this test");
     }

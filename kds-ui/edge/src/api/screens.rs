@@ -1,23 +1,23 @@
 //! The embedded screens: hashed assets for ever, pages always asked again.
 
-use crate::api::call::{Answer, Call, with_type};
 use crate::api::problem::Problem;
+use crate::api::request::{Answer, with_type};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use std::borrow::Cow;
 
-/// One page talks to its own node only.
+/// One page talks to its own program only.
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; connect-src 'self' wss:; \
     frame-ancestors 'self'; base-uri 'none'; form-action 'self'";
 
 /// A file of the screens, or the page that finds its way itself.
-pub fn file(call: &Call, path: &str) -> Answer {
+pub fn file(asked: &HeaderMap, path: &str) -> Answer {
     let missing =
         || Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path:?}")).at("path");
     let file = pilotlight_ui::file(path).ok_or_else(missing)?;
     let etag = HeaderValue::from_str(&format!("\"{}\"", file.etag)).map_err(|_| missing())?;
-    let known = call.headers.get(IF_NONE_MATCH).is_some_and(|sent| sent == etag);
+    let known = asked.get(IF_NONE_MATCH).is_some_and(|sent| sent == etag);
     let body = match (known, file.data) {
         (true, _) => Bytes::new(),
         (false, Cow::Borrowed(data)) => Bytes::from_static(data),

@@ -1,0 +1,48 @@
+//! One request as the relay's handlers see it: the app, who calls, and what was sent.
+
+use crate::api::problem::Problem;
+use crate::app::App;
+use http::StatusCode;
+pub use pilotlight_edge::api::request::{Answer, Request, bearer, id, json, respond, with_type};
+use pilotlight_sync::domain::timestamp::Timestamp;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Everything the relay can do.
+    pub app: Arc<App>,
+    /// What was sent.
+    pub request: Request,
+}
+
+impl Deref for Call {
+    type Target = Request;
+
+    fn deref(&self) -> &Request {
+        &self.request
+    }
+}
+
+impl Call {
+    /// Now, in business.
+    pub fn now(&self) -> Timestamp {
+        self.app.clock.now()
+    }
+
+    /// Whether the operator calls.
+    pub async fn allow_operator(&self) -> Result<(), Problem> {
+        let refused = |detail: &str| {
+            Problem::new(StatusCode::UNAUTHORIZED, "unauthorised", detail)
+                .at("authorization")
+                .remedy("send the token that the relay printed at its first start: Authorization: Bearer <token>")
+        };
+        let token = self.token().ok_or_else(|| refused("no token was sent"))?;
+        if !self.app.operators.is_operator(token).await? {
+            return Err(refused("this is not an operator's token"));
+        }
+        self.mark_known();
+        Ok(())
+    }
+}

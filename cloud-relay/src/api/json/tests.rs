@@ -1,0 +1,29 @@
+//! The generated TypeScript is what these shapes say. `PILOTLIGHT_WRITE=1 cargo test -p pilotlight-relay j1` writes it anew.
+
+use super::*;
+use std::path::Path;
+use ts_rs::Config;
+
+macro_rules! generate {
+    ($config:expr; $($shape:ty),+ $(,)?) => { $(<$shape as TS>::export_all($config).unwrap();)+ };
+}
+
+#[test]
+fn j1_the_relays_types_are_generated_from_these_shapes() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config::new().with_out_dir(dir.path());
+    // The roots; what they are made of comes with them.
+    generate!(&config; RelayHealthJson);
+    let generated = std::fs::read_to_string(dir.path().join("relay.ts")).unwrap();
+    let shapes = include_str!("../json.rs");
+    for declared in shapes.split("pub struct ").skip(1).chain(shapes.split("pub enum ").skip(1)) {
+        let name = declared.split([' ', '{']).next().unwrap_or_default();
+        assert!(generated.contains(&format!("export type {name} ")), "{name} is in no root of this test");
+    }
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kds-ui/src/generated/relay.ts");
+    if std::env::var_os("PILOTLIGHT_WRITE").is_some() {
+        std::fs::write(&kept, &generated).unwrap();
+    }
+    let stale = std::fs::read_to_string(&kept).unwrap_or_default() != generated;
+    assert!(!stale, "kds-ui/src/generated/relay.ts is stale: PILOTLIGHT_WRITE=1 cargo test -p pilotlight-relay j1");
+}

@@ -1,0 +1,39 @@
+//! The API's own description, served at `/api/v1/openapi.json`; a test calls every path in it.
+
+use crate::api::call::{Answer, Call, with_type};
+use crate::api::health;
+use http::StatusCode;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Pilotlight relay", description = "The relay in the cloud: customers, riders, operators and the uplinks of nodes."),
+    paths(
+        health::health, health::ready, health::metrics, health::get_ca,
+        get_openapi
+    ),
+    security(("token" = [])),
+    modifiers(&Token)
+)]
+struct Description;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        openapi.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
+
+/// The description as JSON.
+pub fn document() -> String {
+    Description::openapi().to_pretty_json().unwrap_or_default()
+}
+
+/// This description.
+#[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "get_openapi", tag = "operations", responses((status = 200, content_type = "application/json")), security(()))]
+pub async fn get_openapi(_call: Call) -> Answer {
+    Ok(with_type(StatusCode::OK, "application/json", document().into()))
+}

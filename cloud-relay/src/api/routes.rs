@@ -1,0 +1,30 @@
+//! All paths of the relay on one page. Every group ends in `.boxed()`, or the types take minutes to compile.
+
+use crate::api::call::{Call, Request};
+use crate::api::{health, openapi};
+use crate::app::App;
+use pilotlight_edge::api::routes::{self, Route, Service, run};
+use std::sync::Arc;
+use warp::filters::BoxedFilter;
+use warp::{Filter, path};
+
+/// The relay as one service.
+pub fn service(app: &Arc<App>) -> Service {
+    routes::service([operation_routes(app)])
+}
+
+fn operation_routes(app: &Arc<App>) -> Route {
+    let health = path!("health").and(warp::get()).and(call(app)).then(run(health::health));
+    let ready = path!("ready").and(warp::get()).and(call(app)).then(run(health::ready));
+    let metrics = path!("metrics").and(warp::get()).and(call(app)).then(run(health::metrics));
+    let ca = path!("ca.crt").and(warp::get()).and(call(app)).then(run(health::get_ca));
+    let openapi = path!("api" / "v1" / "openapi.json").and(warp::get()).and(call(app)).then(run(openapi::get_openapi));
+    let first = health.boxed().or(ready).unify().boxed().or(metrics).unify().boxed();
+    first.or(ca).unify().boxed().or(openapi).unify().boxed()
+}
+
+/// Puts a call together.
+fn call(app: &Arc<App>) -> BoxedFilter<(Call,)> {
+    let app = app.clone();
+    routes::request().map(move |request: Request| Call { app: app.clone(), request }).boxed()
+}

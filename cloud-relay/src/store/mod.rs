@@ -1,0 +1,101 @@
+//! The relay's database: the only folder that names one. SQLite by default, with WAL and `synchronous = FULL`.
+//!
+//! Writes go one after the other over a connection of their own, each in a `BEGIN IMMEDIATE` transaction; reads go beside them.
+//! What COMMIT has answered survives a power cut.
+
+pub mod migrations;
+pub mod operators;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Connections that read at the same time.
+const READERS_MAX: u32 = 8;
+/// How long a connection, or the lock that another process holds, is waited for.
+const WAIT_MS_MAX: Duration = Duration::from_secs(10);
+
+/// One unit of work. Dropped without commit, it leaves nothing.
+pub type Tx = Transaction<'static, Sqlite>;
+
+/// Why the database has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database said no, or did not answer. Whether a commit was written is unknown.
+    #[error("the database did not answer; whether it was written is unknown")]
+    Database(#[source] sqlx::Error),
+    /// A stored value is not what was written.
+    #[error("a stored value of {table} is damaged: {why}")]
+    Damaged {
+        /// In which table.
+        table: &'static str,
+        /// How it shows.
+        why: String,
+    },
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// The open database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    readers: SqlitePool,
+    writer: SqlitePool,
+}
+
+impl Database {
+    /// Opens or creates the database at this URL and brings its tables up to date.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(WAIT_MS_MAX)
+            .statement_cache_capacity(256);
+        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT_MS_MAX);
+        let writer = pool(1).min_connections(1).connect_with(options.clone()).await?;
+        let readers = pool(READERS_MAX).connect_lazy_with(options);
+        let database = Self { readers, writer };
+        migrations::run(&database).await?;
+        Ok(database)
+    }
+
+    /// Connections for reading.
+    pub fn pool(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// Begins a unit of work: nobody else writes until it is committed or dropped.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Whether it answers.
+    pub async fn answers(&self) -> bool {
+        sqlx::query_scalar::<_, i64>("SELECT 1").fetch_one(&self.readers).await.is_ok()
+    }
+
+    /// Waits for what is being done and closes it.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// An integer of ours as the database keeps it.
+///
+/// Times and numbers of ours are far below its limit; what is above is kept as the limit rather than as something negative.
+pub fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// An integer of the database as one of ours.
+pub fn from_sql(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

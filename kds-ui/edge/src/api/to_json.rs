@@ -1,0 +1,60 @@
+//! From the inner nouns to the shapes that both programs speak, and back where a device sends them.
+
+use crate::api::json::*;
+use crate::api::problem::Problem;
+use crate::api::request::id;
+use pilotlight_sync::domain::order::{Fulfilment, Status};
+use pilotlight_sync::domain::pricing::{CartChoice, CartLine};
+
+/// How the guest gets it.
+pub fn fulfilment(fulfilment: Fulfilment) -> FulfilmentJson {
+    match fulfilment {
+        Fulfilment::DineIn => FulfilmentJson::DineIn,
+        Fulfilment::Takeaway => FulfilmentJson::Takeaway,
+        Fulfilment::Delivery => FulfilmentJson::Delivery,
+    }
+}
+
+/// How the guest wants it.
+pub fn from_fulfilment(fulfilment: FulfilmentJson) -> Fulfilment {
+    match fulfilment {
+        FulfilmentJson::DineIn => Fulfilment::DineIn,
+        FulfilmentJson::Takeaway => Fulfilment::Takeaway,
+        FulfilmentJson::Delivery => Fulfilment::Delivery,
+    }
+}
+
+/// The state word.
+pub fn status(status: Status) -> StatusJson {
+    match status {
+        Status::OrderPlaced => StatusJson::OrderPlaced,
+        Status::OrderConfirmed => StatusJson::OrderConfirmed,
+        Status::Preparing => StatusJson::Preparing,
+        Status::ReadyForPickup => StatusJson::ReadyForPickup,
+        Status::PickedUp => StatusJson::PickedUp,
+        Status::OutForDelivery => StatusJson::OutForDelivery,
+        Status::Completed => StatusJson::Completed,
+        Status::DeliveryFailed => StatusJson::DeliveryFailed,
+        Status::Cancelled => StatusJson::Cancelled,
+        Status::Refunded => StatusJson::Refunded,
+    }
+}
+
+/// A cart's line as a device sent it; `at` is its place in the body, for what is not understood.
+pub fn cart_line(at: &str, line: &PlaceLineJson) -> Result<CartLine, Problem> {
+    let choice = |(index, choice): (usize, &PlaceChoiceJson)| {
+        Ok::<_, Problem>(CartChoice {
+            group: id(format!("{at}.choices[{index}].group"), &choice.group)?,
+            option: id(format!("{at}.choices[{index}].option"), &choice.option)?,
+            count: choice.count,
+        })
+    };
+    Ok(CartLine {
+        id: id(format!("{at}.id"), &line.id)?,
+        item: id(format!("{at}.item"), &line.item)?,
+        variant: line.variant.as_deref().map(|variant| id(format!("{at}.variant"), variant)).transpose()?,
+        quantity: line.quantity,
+        choices: line.choices.iter().enumerate().map(choice).collect::<Result<_, _>>()?,
+        note: line.note.clone(),
+    })
+}
