@@ -1,4 +1,4 @@
-//! Every bound of the documents and commits, side by side, so that they can be checked against each other.
+//! Every bound of the documents, commits and protocol, side by side, so that they can be checked against each other.
 
 /// Lines in one order, those added later included.
 pub const ORDER_LINES_MAX: usize = 500;
@@ -41,3 +41,50 @@ pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 
 const _: () = assert!(2 * COMMIT_BYTES_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(PRICE_MINOR_MAX * (LINE_QUANTITY_MAX as i64) * (ORDER_LINES_MAX as i64) < i64::MAX / 10_000);
+
+// The protocol: one session between two replicas.
+
+/// The newest version of the protocol that this program speaks.
+pub const PROTOCOL: u16 = 1;
+/// The oldest version of the protocol that this program speaks.
+pub const PROTOCOL_MIN: u16 = 1;
+/// Origins of one site, the ended ones included.
+pub const ORIGINS_MAX: usize = 256;
+/// Capabilities that one side announces.
+pub const CAPABILITIES_MAX: usize = 64;
+/// Bytes of a frame that is no batch and no OPEN: the longest is WELCOME.
+pub const CONTROL_BYTES_MAX: usize = 32 * 1024;
+/// Commits in one batch: the receiver's transaction.
+pub const BATCH_COMMITS_MAX: usize = 256;
+/// Bytes of a batch's commits, before compression and after decompression.
+pub const BATCH_BYTES_MAX: usize = 192 * 1024;
+/// What a batch costs of the window beside its commits, so that empty batches are not free.
+pub const BATCH_OVERHEAD_BYTES: usize = 256;
+/// Commits that a session asks of its own log at once.
+pub const PAGE_COMMITS_MAX: usize = 2_048;
+/// Bytes of commits that a session asks of its own log at once.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// The smallest window: bytes that may be on the way to a replica that has not made them durable.
+pub const WINDOW_BYTES_MIN: usize = 512 * 1024;
+/// The largest window.
+pub const WINDOW_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of the set of open orders that goes before the commits.
+pub const OPEN_BYTES_MAX: usize = 128 * 1024;
+/// Ingredients in one request for stock rights.
+pub const WANTS_MAX: usize = 256;
+/// A side that has not said hello, or welcome, within this time is gone.
+pub const HANDSHAKE_MS_MAX: u64 = 10_000;
+
+const _: () = assert!(PROTOCOL_MIN <= PROTOCOL);
+const _: () = assert!(BATCH_COMMITS_MAX <= GROUP_COMMITS_MAX);
+const _: () = assert!(COMMIT_BYTES_MAX + 16 <= BATCH_BYTES_MAX);
+// What zstd cannot shrink grows a little; the frame's other fields are a few hundred bytes.
+const _: () = assert!(BATCH_BYTES_MAX + BATCH_BYTES_MAX / 128 + 1024 <= FRAME_BYTES_MAX);
+const _: () = assert!(OPEN_BYTES_MAX + 1024 <= FRAME_BYTES_MAX);
+// An origin in WELCOME: 16 and 32 bytes with heads, a number, and perhaps a verdict.
+const _: () = assert!(ORIGINS_MAX * (16 + 32 + 20 + 40) + CAPABILITIES_MAX * 3 + 1024 <= CONTROL_BYTES_MAX);
+const _: () = assert!(WANTS_MAX * (16 + 16) <= CONTROL_BYTES_MAX);
+// A sender that waits for room has three quarters of the window at least: a whole batch fits.
+const _: () = assert!(WINDOW_BYTES_MIN * 3 / 4 >= BATCH_BYTES_MAX + BATCH_OVERHEAD_BYTES);
+const _: () = assert!(WINDOW_BYTES_MIN <= WINDOW_BYTES_MAX && PAGE_BYTES_MAX >= BATCH_BYTES_MAX);
+const _: () = assert!(PAGE_COMMITS_MAX >= BATCH_COMMITS_MAX);

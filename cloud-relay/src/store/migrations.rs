@@ -3,7 +3,10 @@
 use crate::store::{Database, StoreError};
 
 /// All of them, in their order: a name that never changes, and its SQL.
-const MIGRATIONS: &[(&str, &str)] = &[("001_operator", include_str!("migrations/001_operator.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("001_operator", include_str!("migrations/001_operator.sql")),
+    ("002_site", include_str!("migrations/002_site.sql")),
+];
 
 /// Runs those that have not run yet.
 pub(super) async fn run(database: &Database) -> Result<(), StoreError> {
@@ -30,7 +33,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn x7_tables_are_changed_once_and_a_database_that_is_opened_again_is_as_it_was() {
+    async fn e1_tables_are_changed_once_and_a_database_that_is_opened_again_is_as_it_was() {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", dir.path().join("relay.db").display());
         for _ in 0..2 {

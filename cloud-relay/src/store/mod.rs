@@ -3,8 +3,12 @@
 //! Writes go one after the other over a connection of their own, each in a `BEGIN IMMEDIATE` transaction; reads go beside them.
 //! What COMMIT has answered survives a power cut.
 
+pub(crate) mod insert;
 pub mod migrations;
 pub mod operators;
+pub mod site_store;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
