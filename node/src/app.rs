@@ -9,7 +9,7 @@ use crate::devices::pairing::PairingDesk;
 use crate::live::screen_feed::ScreenFeed;
 use crate::opening::{self, OpenError, Paths};
 use crate::store::StoreError;
-use crate::store::replica::{Flushed, Replica};
+use crate::store::replica::{Flushed, Position, Replica};
 use crate::store::store_handle::StoreHandle;
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -48,6 +48,8 @@ pub struct App {
     pub pairing: PairingDesk,
     /// Failed PINs.
     pub pins: Mutex<Throttle>,
+    /// Where the own log ends: changes with every flushed group.
+    pub head: watch::Receiver<Position>,
     /// The menu as it is sent.
     pub menu: watch::Receiver<Arc<MenuPage>>,
     /// The time.
@@ -76,12 +78,14 @@ struct Shared {
     feed: Arc<ScreenFeed>,
     doors: Arc<Doors>,
     menu: watch::Sender<Arc<MenuPage>>,
+    head: watch::Sender<Position>,
     availability_changed: Arc<Notify>,
 }
 
 impl Shared {
     /// Tells everyone of a flushed group. Runs on the store thread, after the answers.
     fn publish(&self, replica: &Replica, flushed: &Flushed) {
+        self.head.send_replace(flushed.position);
         if flushed.people {
             self.doors.refresh(replica.site());
         }
@@ -120,11 +124,13 @@ impl App {
         let doors = Arc::new(Doors::default());
         let page = Arc::new(MenuPage::of(first.site().menu()));
         let (menu_sender, menu) = watch::channel(page);
+        let (head_sender, head) = watch::channel(first.position());
         let availability_changed = Arc::new(Notify::new());
         let shared = Shared {
             feed: feed.clone(),
             doors: doors.clone(),
             menu: menu_sender,
+            head: head_sender,
             availability_changed: availability_changed.clone(),
         };
         let (reopen_paths, reopen_clock) = (paths.clone(), clock.clone());
@@ -140,6 +146,7 @@ impl App {
             doors,
             pairing: PairingDesk::default(),
             pins: Mutex::default(),
+            head,
             menu,
             clock,
             settings,

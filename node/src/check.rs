@@ -3,7 +3,7 @@
 use crate::opening::Paths;
 use crate::store::StoreError;
 use crate::store::identity::Identity;
-use crate::store::replica::{index_keys, load_site};
+use crate::store::replica::load_tail;
 use crate::store::sled_store::SledStore;
 use crate::store::witness::Witness;
 use pilotlight_sync::crdt::chain::Head;
@@ -13,7 +13,7 @@ use pilotlight_sync::doc::change::{Change, Commit};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderDoc;
 use pilotlight_sync::doc::order_view::view;
-use pilotlight_sync::doc::site::Touched;
+use pilotlight_sync::doc::replica::index_keys;
 use pilotlight_sync::domain::id::{IngredientId, OrderId, OriginId};
 use pilotlight_sync::domain::routing::route;
 use pilotlight_sync::domain::stock::needs;
@@ -205,7 +205,7 @@ fn check_index(store: &SledStore, expected: &BTreeSet<Vec<u8>>, report: &mut Rep
 }
 
 fn check_stock(store: &SledStore, replayed: &Replayed, report: &mut Report) -> Result<(), StoreError> {
-    let site = load_site(store, &mut Touched::default())?;
+    let site = load_tail(store)?.into_site();
     for ((ingredient, origin), row) in &replayed.rows {
         let stored = site.stock(ingredient).map(|stock| stock.row(origin)).unwrap_or_default();
         if &stored != row {

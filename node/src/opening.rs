@@ -12,7 +12,7 @@ use pilotlight_edge::clock::Clock;
 use pilotlight_edge::files::{self, FileError};
 use pilotlight_edge::tokens::{self, NoRandom};
 use pilotlight_sync::crdt::chain::Head;
-use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
 use std::collections::BTreeMap;
@@ -107,15 +107,26 @@ fn open_store(paths: &Paths, clock: &Clock) -> Result<Replica, OpenError> {
         None => heads.is_empty(),
     };
     if let (Some(identity), true) = (&known, believed) {
-        return Ok(Replica::load(store, identity.clone())?);
+        return introduced(Replica::load(store, identity.clone())?, clock);
     }
     let identity = new_identity(known.as_ref(), &heads)?;
     identity.save(&paths.identity())?;
     let (witness, _) = Witness::open(&paths.witness(), &identity.origin)?;
     store.set_witness(identity.origin, witness);
-    let mut replica = Replica::load(store, identity)?;
+    let mut replica = introduced(Replica::load(store, identity)?, clock)?;
     if !heads.is_empty() {
         fence_all(&mut replica, &heads, clock)?;
+    }
+    Ok(replica)
+}
+
+/// Sees to it that the log begins with the origin's card: others check its seals with that.
+fn introduced(mut replica: Replica, clock: &Clock) -> Result<Replica, OpenError> {
+    let card = replica.identity().card();
+    if replica.site().origin(&card.origin).is_none() {
+        let too_large = |error: CommitTooLarge| StoreError::Damaged { tree: "log-1", why: error.to_string() };
+        replica.commit(Actor::System, clock.now(), &[Change::Origin(card)]).map_err(too_large)?;
+        replica.flush()?;
     }
     Ok(replica)
 }

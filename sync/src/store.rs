@@ -93,6 +93,14 @@ pub trait SiteStore {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<LogEntry>, Self::Error>> + Send;
 
+    /// The signatures over an origin's log, from one number up to and with another.
+    fn seals(
+        &self,
+        origin: &OriginId,
+        from: u64,
+        to: u64,
+    ) -> impl Future<Output = Result<Vec<Seal>, Self::Error>> + Send;
+
     /// A note, if it was ever written.
     fn note(&self, name: &[u8]) -> impl Future<Output = Result<Option<Vec<u8>>, Self::Error>> + Send;
 

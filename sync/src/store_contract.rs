@@ -89,6 +89,9 @@ async fn read_back<S: SiteStore>(store: &S) -> Result<(), String> {
     ensure(store.log(&origin(), 1, 10).await.map_err(text)? == [entry(1), entry(2)], "the log")?;
     ensure(store.log(&origin(), 2, 10).await.map_err(text)? == [entry(2)], "the log from a number on")?;
     ensure(store.log(&OriginId::derived(&["other"]), 1, 10).await.map_err(text)?.is_empty(), "no log of others")?;
+    let seal = Seal { origin: origin(), seq: 2, signature: [7; 64] };
+    ensure(store.seals(&origin(), 1, 2).await.map_err(text)? == [seal], "a seal, from and to included")?;
+    ensure(store.seals(&origin(), 1, 1).await.map_err(text)?.is_empty(), "no seal where none was written")?;
     ensure(store.note(b"n").await.map_err(text)? == Some(b"note".to_vec()), "a note")
 }
 

@@ -62,6 +62,8 @@ fn actor(actor: Actor) -> String {
         Actor::System => "system".to_owned(),
         Actor::Device(device) => format!("device {device}"),
         Actor::Staff(staff, _) => format!("staff {staff}"),
+        Actor::Customer(customer) => format!("customer {customer}"),
+        Actor::Rider(rider) => format!("rider {rider}"),
     }
 }
 

@@ -82,6 +82,11 @@ pub struct Subscription {
     pub frames: broadcast::Receiver<FeedFrame>,
 }
 
+/// Orders that screens show: the relay's come when they are sent to the kitchen (SPEC Q1).
+fn shown(flushed: &Flushed) -> impl Iterator<Item = &(OrderId, Arc<LiveOrder>)> {
+    flushed.orders.iter().filter(|(_, order)| order.view.sent)
+}
+
 impl ScreenFeed {
     /// A feed that has not heard of anything.
     pub fn new(render: Box<dyn Render>) -> Self {
@@ -108,7 +113,7 @@ impl ScreenFeed {
 
     /// Replaces everything: at the start, and after the state was read again.
     pub fn reset(&self, all: &Flushed) {
-        let orders = all.orders.iter().map(|(id, order)| (*id, self.render.order(id, order).into())).collect();
+        let orders = shown(all).map(|(id, order)| (*id, self.render.order(id, order).into())).collect();
         let mut board = self.lock();
         board.orders = orders;
         board.position = Some(all.position);
@@ -121,12 +126,12 @@ impl ScreenFeed {
 
     /// Tells the screens of a flushed group.
     pub fn publish(&self, flushed: &Flushed) {
-        if flushed.orders.is_empty() && flushed.gone.is_empty() {
+        if shown(flushed).next().is_none() && flushed.gone.is_empty() {
             self.lock().position = Some(flushed.position);
             return;
         }
         let rendered: Vec<(OrderId, Arc<str>)> =
-            flushed.orders.iter().map(|(id, order)| (*id, self.render.order(id, order).into())).collect();
+            shown(flushed).map(|(id, order)| (*id, self.render.order(id, order).into())).collect();
         let texts: Vec<Arc<str>> = rendered.iter().map(|(_, text)| text.clone()).collect();
         let text: Arc<str> = self.render.delta(&flushed.position, &texts, &flushed.gone).into();
         let mut board = self.lock();

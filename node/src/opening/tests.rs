@@ -168,3 +168,39 @@ fn x1_the_check_finds_what_does_not_agree() {
     let problems = check(&shop.paths()).unwrap().problems;
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
+
+/// Writes documents of orders behind the replica's back, as a disk that lies would.
+fn spoil(shop: &mut Shop, docs: Vec<(&str, Vec<u8>)>) {
+    shop.replica = None;
+    let mut store = SledStore::open(&shop.paths().store()).unwrap();
+    let mut writes = pilotlight_sync::store::Writes::default();
+    for (id, bytes) in docs {
+        let key = pilotlight_sync::doc::key::DocKey::Order(pilotlight_sync::domain::id::OrderId::derived(&[id]));
+        writes.docs.insert(key, bytes);
+    }
+    let written = futures_util::FutureExt::now_or_never(pilotlight_sync::store::SiteStore::commit(&mut store, writes));
+    assert!(matches!(written, Some(Ok(()))));
+}
+
+#[test]
+fn x7_open_orders_that_lost_facts_or_cannot_be_read_are_put_together_again_from_the_log() {
+    use pilotlight_sync::doc::order::OrderDoc;
+    let mut shop = Shop::open();
+    for id in ["whole", "short", "broken"] {
+        sell(&mut shop, id);
+    }
+    let id = |name: &str| pilotlight_sync::domain::id::OrderId::derived(&[name]);
+    let all: Vec<_> =
+        ["whole", "short", "broken"].map(|name| shop.replica().order(&id(name)).unwrap().unwrap().view.clone()).into();
+    // Of the order only its header is left: no number, no acceptance.
+    let mut short = OrderDoc::default();
+    let facts = shop.replica().order(&id("short")).unwrap().unwrap().doc.in_order();
+    short.insert(facts[0].as_ref().clone());
+    spoil(&mut shop, vec![("short", minicbor::to_vec(&short).unwrap()), ("broken", b"nonsense".to_vec())]);
+    shop.reopen();
+    for (name, before) in ["whole", "short", "broken"].into_iter().zip(&all) {
+        assert_eq!(&shop.replica().order(&id(name)).unwrap().unwrap().view, before, "{name}");
+    }
+    shop.replica = None;
+    assert_eq!(check(&shop.paths()).unwrap().problems, Vec::<String>::new(), "and it is written");
+}

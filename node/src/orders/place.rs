@@ -6,7 +6,7 @@ use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::crdt::codec::Shared;
 use pilotlight_sync::doc::change::Change;
-use pilotlight_sync::doc::order::{Header, OrderFact};
+use pilotlight_sync::doc::order::{Charges, Header, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::doc::site::Day;
 use pilotlight_sync::domain::business_day::{DayNumber, DayRule};
@@ -153,13 +153,13 @@ pub fn plan(
     let date = rule.map(|rule| rule.date(now)).map_err(|_| refuse(PlaceRefusal::NotSetUp))?;
     let (day, begins) = business_day(site.day().day(), date);
     let counter = if begins { 1 } else { site.day().counter(&identity.origin) + 1 };
-    let accepted = OrderFact::Accepted { day: day.number, letter: identity.letter.clone(), counter };
+    let sent = OrderFact::Sent { day: day.number, letter: identity.letter.clone(), counter };
     let header = header(&new, priced, by, now, site.menu_version());
     let id = new.id;
     let mut changes = Vec::with_capacity(4 + 16);
     changes.extend(begins.then_some(Change::Day(day)));
     changes.push(Change::Order(id, OrderFact::Placed(Box::new(header))));
-    changes.push(Change::Order(id, accepted));
+    changes.push(Change::Order(id, sent));
     changes.extend(stock.into_changes());
     Ok(Plan::new(by, changes, move |replica| Placed::Now(placed(replica, id))))
 }
@@ -182,6 +182,8 @@ fn header(new: &NewOrder, priced: Priced, by: Actor, now: Timestamp, menu_versio
         currency: priced.currency,
         device: by.device(),
         menu_version,
+        owner: None,
+        charges: Charges::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use minicbor::{Decode, Encode};
 use pilotlight_edge::files;
 use pilotlight_sync::crdt::chain::ChainHash;
+use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::domain::id::OriginId;
 use std::path::Path;
 
@@ -48,6 +49,12 @@ impl Identity {
         let first = predecessor.chars().next().unwrap_or('A');
         let letter = |byte: u8| char::from(b'A' + byte % 26);
         format!("{first}{}{}", letter(random[0]), letter(random[1]))
+    }
+
+    /// What the origin says of itself in its first commit.
+    pub fn card(&self) -> OriginCard {
+        let key = self.key.verifying_key().to_bytes();
+        OriginCard { origin: self.origin, key, role: OriginRole::Node, letter: self.letter.clone() }
     }
 
     /// Reads it; `None` when there is none yet.

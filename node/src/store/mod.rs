@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of the use cases above it: they bring plans as closures over the `Replica`.
 
+mod board_check;
 pub mod identity;
 pub mod packing;
 pub mod replica;

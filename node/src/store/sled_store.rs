@@ -16,7 +16,7 @@ use pilotlight_edge::files;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::domain::id::OriginId;
-use pilotlight_sync::store::{CommitError, LogEntry, SiteStore, Writes};
+use pilotlight_sync::store::{CommitError, LogEntry, Seal, SiteStore, Writes};
 use sled::transaction::{ConflictableTransactionError, TransactionError, Transactional};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -194,6 +194,23 @@ impl SledStore {
     pub fn seal(&self, origin: &OriginId, seq: u64) -> Result<Option<[u8; 64]>, StoreError> {
         let bytes = self.read(&self.log, b'l', LOG, &log_key(origin, seq, 1))?;
         Ok(bytes.and_then(|bytes| bytes.try_into().ok()))
+    }
+
+    /// The signatures that close groups, from one number up to and with another.
+    pub fn seals_between(&self, origin: &OriginId, from: u64, to: u64) -> Result<Vec<Seal>, StoreError> {
+        let mut seals = Vec::new();
+        for entry in self.log.range(log_key(origin, from, 0)..=log_key(origin, to, 1)) {
+            let (key, value) = entry?;
+            if key.last() != Some(&1) {
+                continue;
+            }
+            let damaged = || StoreError::Damaged { tree: LOG, why: format!("a signature at key {key:02x?}") };
+            let signature = self.unwrap(LOG, b'l', &key, &value)?.try_into().map_err(|_| damaged())?;
+            let seq =
+                key.get(16..24).and_then(|seq| seq.try_into().ok()).map(u64::from_be_bytes).ok_or_else(damaged)?;
+            seals.push(Seal { origin: *origin, seq, signature });
+        }
+        Ok(seals)
     }
 
     /// All ids of stored orders, in no meaningful order; for checks.
@@ -400,6 +417,10 @@ impl SiteStore for SledStore {
 
     async fn log(&self, origin: &OriginId, from: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
         self.log_from(origin, from, limit)
+    }
+
+    async fn seals(&self, origin: &OriginId, from: u64, to: u64) -> Result<Vec<Seal>, StoreError> {
+        self.seals_between(origin, from, to)
     }
 
     async fn note(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

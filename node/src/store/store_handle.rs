@@ -5,9 +5,11 @@ use crate::store::replica::{Flushed, Replica};
 use crate::store::store_thread::{self, Job, StoreHealth};
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
+use pilotlight_sync::doc::replica::ApplyError;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX};
+use pilotlight_sync::store::{LogEntry, Seal};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -113,6 +115,21 @@ impl StoreHandle {
             Box::new(move |flushed| {
                 let answered = if flushed { outcome } else { Err(RunError::Unknown) };
                 // A caller that has gone away asks again with the same id.
+                let _gone = reply.send(answered);
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| RunError::Closed)?;
+        answer.await.map_err(|_| RunError::Unknown)?
+    }
+
+    /// Applies verified commits of another origin and resolves once they would survive a power cut; answers how many were new.
+    pub async fn apply(&self, entries: Vec<LogEntry>, seal: Seal) -> Result<usize, RunError<ApplyError>> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |replica, now| {
+            let outcome = replica.apply(now, &entries, &seal).map_err(RunError::Refused);
+            Box::new(move |flushed| {
+                let answered = if flushed { outcome } else { Err(RunError::Unknown) };
+                // An uplink that has gone away asks what is here when it comes back.
                 let _gone = reply.send(answered);
             })
         });

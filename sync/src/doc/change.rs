@@ -6,6 +6,7 @@
 use crate::crdt::counter::Row;
 use crate::crdt::hlc::Hlc;
 use crate::doc::order::OrderFact;
+use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
 use crate::doc::site::{Day, Off, Receipt, Settings};
 use crate::domain::id::{
@@ -40,6 +41,8 @@ pub enum Change {
     Stock(IngredientId, Row),
     /// An origin was ended; its rows are no stock any more.
     Fence(OriginId),
+    /// The writer says who it is: the first change of its log.
+    Origin(OriginCard),
     /// A menu item.
     Item(Write<MenuItemId, MenuItem>),
     /// A heading.
@@ -172,6 +175,45 @@ impl Commit {
 }
 
 impl Change {
+    /// Whether this kind of origin may write it (SPEC N2): what cannot change between writing and applying.
+    pub fn is_permitted(&self, writer: OriginRole) -> bool {
+        match self {
+            Self::Order(_, fact) => match fact {
+                OrderFact::Sent { .. }
+                | OrderFact::Accepted
+                | OrderFact::Rejected { .. }
+                | OrderFact::Verdict { .. }
+                | OrderFact::Phase { .. }
+                | OrderFact::EpochOpened { .. }
+                | OrderFact::LineDone { .. }
+                | OrderFact::Acknowledged { .. }
+                | OrderFact::LineSeen { .. }
+                | OrderFact::Cancelled { .. } => writer == OriginRole::Node,
+                OrderFact::Commercial { .. } | OrderFact::Delivery { .. } => writer == OriginRole::Relay,
+                // An order is born where it is taken; lines, stock and money are booked by whoever took them.
+                OrderFact::Placed(header) => header.owner.is_some() == (writer == OriginRole::Relay),
+                OrderFact::LinesAdded { .. }
+                | OrderFact::LineVoided { .. }
+                | OrderFact::StockReturned { .. }
+                | OrderFact::Payment { .. }
+                | OrderFact::Refunded { .. } => true,
+            },
+            Self::Day(_) | Self::Receipt(..) | Self::EightySix(_) => writer == OriginRole::Node,
+            Self::Stock(..)
+            | Self::Fence(_)
+            | Self::Origin(_)
+            | Self::Item(_)
+            | Self::Category(_)
+            | Self::Group(_)
+            | Self::Ingredient(_)
+            | Self::Station(_)
+            | Self::Device(_)
+            | Self::Person(_)
+            | Self::Settings(_)
+            | Self::Unknown(_) => true,
+        }
+    }
+
     /// As it is stored and sent.
     pub fn to_raw(&self) -> RawChange {
         let raw = |kind: u16, body: Vec<u8>| RawChange { kind, body: body.into() };
@@ -179,6 +221,7 @@ impl Change {
             Self::Order(order, fact) => raw(1, to_vec((order, fact))),
             Self::Stock(ingredient, row) => raw(2, to_vec((ingredient, row))),
             Self::Fence(origin) => raw(3, to_vec(origin)),
+            Self::Origin(card) => raw(4, to_vec(card)),
             Self::Item(write) => raw(10, to_vec(write)),
             Self::Category(write) => raw(11, to_vec(write)),
             Self::Group(write) => raw(12, to_vec(write)),
@@ -201,6 +244,7 @@ impl Change {
             1 => minicbor::decode(body).map(|(order, fact)| Self::Order(order, fact))?,
             2 => minicbor::decode(body).map(|(ingredient, row)| Self::Stock(ingredient, row))?,
             3 => Self::Fence(minicbor::decode(body)?),
+            4 => Self::Origin(minicbor::decode(body)?),
             10 => Self::Item(minicbor::decode(body)?),
             11 => Self::Category(minicbor::decode(body)?),
             12 => Self::Group(minicbor::decode(body)?),

@@ -34,6 +34,8 @@ pub enum DocKey {
     Settings,
     /// Origins that a fence has ended.
     Fences,
+    /// Who writes in the logs.
+    Origins,
 }
 
 impl DocKey {
@@ -54,6 +56,7 @@ impl DocKey {
             Self::Day => 12,
             Self::Settings => 13,
             Self::Fences => 14,
+            Self::Origins => 15,
         }
     }
 
@@ -69,7 +72,7 @@ impl DocKey {
             Self::Device(id) => id.as_bytes(),
             Self::Person(id) => id.as_bytes(),
             Self::Receipt(id) => id.as_bytes(),
-            Self::Day | Self::Settings | Self::Fences => &[],
+            Self::Day | Self::Settings | Self::Fences | Self::Origins => &[],
         }
     }
 
@@ -91,6 +94,7 @@ impl DocKey {
             12 if id.is_empty() => Self::Day,
             13 if id.is_empty() => Self::Settings,
             14 if id.is_empty() => Self::Fences,
+            15 if id.is_empty() => Self::Origins,
             _ => return None,
         })
     }

@@ -4,5 +4,7 @@ pub mod change;
 pub mod key;
 pub mod order;
 pub mod order_view;
+pub mod origin;
 pub mod people;
+pub mod replica;
 pub mod site;

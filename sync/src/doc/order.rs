@@ -7,7 +7,7 @@
 use crate::crdt::codec::Shared;
 use crate::crdt::facts::{Fact, Facts};
 use crate::domain::business_day::DayNumber;
-use crate::domain::id::{DeviceId, IntentId, LineId, PaymentId};
+use crate::domain::id::{DeviceId, IntentId, LineId, OriginId, PaymentId};
 use crate::domain::money::Currency;
 use crate::domain::order::{Channel, Fulfilment};
 use crate::domain::payment::{CommercialPhase, DeliveryPhase, PaymentPhase};
@@ -47,6 +47,39 @@ pub struct Header {
     /// The menu that priced it.
     #[n(8)]
     pub menu_version: u64,
+    /// The node that the relay named to make it; `None` for an order born in the restaurant, which its own node makes.
+    #[n(9)]
+    pub owner: Option<OriginId>,
+    /// What is paid beside the lines.
+    #[n(10)]
+    pub charges: Charges,
+}
+
+/// What is paid beside the lines, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct Charges {
+    /// Boxes and bags.
+    #[n(0)]
+    pub packaging_minor: i64,
+    /// For the platform.
+    #[n(1)]
+    pub service_minor: i64,
+    /// For bringing it.
+    #[n(2)]
+    pub delivery_minor: i64,
+    /// For the people.
+    #[n(3)]
+    pub tip_minor: i64,
+}
+
+impl Charges {
+    /// All of them.
+    pub const fn total_minor(&self) -> i64 {
+        self.packaging_minor
+            .saturating_add(self.service_minor)
+            .saturating_add(self.delivery_minor)
+            .saturating_add(self.tip_minor)
+    }
 }
 
 /// A line that came later.
@@ -69,9 +102,10 @@ pub enum OrderFact {
     /// It was taken. By the device's node, or the relay.
     #[n(0)]
     Placed(#[n(0)] Box<Header>),
-    /// It will be made, and has a number for people. By the owner node.
+    /// It is sent to the kitchen, and has a number for people. By the owner node; of an order born in the restaurant this is its
+    /// acceptance too.
     #[n(1)]
-    Accepted {
+    Sent {
         /// The business day that the number belongs to.
         #[n(0)]
         day: DayNumber,
@@ -217,6 +251,23 @@ pub enum OrderFact {
         /// What it reached.
         #[n(1)]
         phase: DeliveryPhase,
+    },
+    /// An order of the relay will be made, once that has confirmed it. By the owner node.
+    #[n(15)]
+    Accepted,
+    /// An order of the relay will not be made. By the owner node.
+    #[n(16)]
+    Rejected {
+        /// Why, in a person's words.
+        #[n(0)]
+        why: String,
+    },
+    /// The answer to the relay's request to cancel: granted when nobody had begun. By the owner node.
+    #[n(17)]
+    Verdict {
+        /// It is cancelled.
+        #[n(0)]
+        granted: bool,
     },
 }
 

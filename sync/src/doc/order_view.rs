@@ -5,7 +5,7 @@ use crate::crdt::facts::FactId;
 use crate::doc::order::{AddedLine, Header, OrderDoc, OrderFact, StampedOrderFact};
 use crate::domain::business_day::{DayNumber, order_number};
 use crate::domain::id::{IntentId, LineId, OriginId, PaymentId};
-use crate::domain::order::{Axes, Decision, Status, status};
+use crate::domain::order::{Axes, Decision, Fulfilment, Status, status};
 use crate::domain::payment::{CommercialPhase, DeliveryPhase, PaymentPhase};
 use crate::domain::pricing::PricedLine;
 use crate::domain::role::Actor;
@@ -105,14 +105,36 @@ pub struct OrderView {
     pub captured_minor: i64,
     /// Settled refunds in all, in minor units.
     pub refunded_minor: i64,
+    /// It is in the kitchen.
+    pub sent: bool,
+    /// The owner node will make it, once the relay has confirmed it.
+    pub accepted: bool,
+    /// What the owner node answered to a request to cancel: granted or refused.
+    pub verdict: Option<bool>,
+    /// What the relay has decided, for an order born there.
+    pub commercial: Option<CommercialPhase>,
+    /// When the customer asked to cancel.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// The last delivery attempt, from 1, and how far it is.
+    pub delivery: Option<(u32, DeliveryPhase)>,
+    /// Each payment's highest phase and its amount in minor units.
+    pub payments: BTreeMap<PaymentId, (PaymentPhase, i64)>,
+    /// Settled refunds, in minor units.
+    pub refunds: BTreeMap<IntentId, i64>,
     /// Facts that this state is made of.
     pub facts: usize,
 }
 
 impl OrderView {
-    /// What the lines that are still wanted cost, in minor units.
+    /// What is still wanted costs, charges included, in minor units.
     pub fn total_minor(&self) -> i64 {
-        self.wanted().map(|line| line.line.total_minor()).sum()
+        let charges = if self.cancelled.is_none() { self.header.charges.total_minor() } else { 0 };
+        self.wanted().map(|line| line.line.total_minor()).sum::<i64>() + charges
+    }
+
+    /// Whether a rider of the relay brings it.
+    pub fn to_be_brought(&self) -> bool {
+        self.header.owner.is_some() && self.header.fulfilment == Fulfilment::Delivery
     }
 
     /// Tax contained in that.
@@ -157,13 +179,26 @@ impl OrderView {
             | Status::OrderConfirmed
             | Status::Preparing
             | Status::ReadyForPickup
-            | Status::PickedUp
-            | Status::OutForDelivery
-            | Status::DeliveryFailed => true,
-            Status::Completed => false,
+            | Status::DeliveryFailed => self.sent,
+            // The rider has it: what is left is between rider and customer.
+            Status::PickedUp | Status::OutForDelivery | Status::Completed => false,
             Status::Cancelled | Status::Refunded => self.tickets.iter().any(|(key, ticket)| {
                 ticket.phase < TicketPhase::Ready && self.shown_on(key, ticket).any(|line| !line.seen)
             }),
+        }
+    }
+
+    /// Whether anybody still has something to do with it: what replicas keep in memory.
+    pub fn is_open(&self) -> bool {
+        match self.status {
+            Status::OrderPlaced
+            | Status::OrderConfirmed
+            | Status::Preparing
+            | Status::ReadyForPickup
+            | Status::PickedUp
+            | Status::OutForDelivery
+            | Status::DeliveryFailed => true,
+            Status::Completed | Status::Cancelled | Status::Refunded => self.on_board(),
         }
     }
 }
@@ -184,11 +219,6 @@ pub fn view(doc: &OrderDoc) -> Option<OrderView> {
 struct Folding {
     view: OrderView,
     header: FactId,
-    accepted: bool,
-    commercial: Option<CommercialPhase>,
-    delivery: Option<(u32, DeliveryPhase)>,
-    payments: BTreeMap<PaymentId, (PaymentPhase, i64)>,
-    refunds: BTreeMap<IntentId, i64>,
 }
 
 impl Folding {
@@ -208,17 +238,17 @@ impl Folding {
             intents: BTreeSet::new(),
             captured_minor: 0,
             refunded_minor: 0,
-            facts: 0,
-        };
-        Some(Self {
-            view,
-            header: placed.id,
+            sent: false,
             accepted: false,
+            verdict: None,
             commercial: None,
+            cancel_requested_at: None,
             delivery: None,
             payments: BTreeMap::new(),
             refunds: BTreeMap::new(),
-        })
+            facts: 0,
+        };
+        Some(Self { view, header: placed.id })
     }
 
     fn take(&mut self, fact: &StampedOrderFact) {
@@ -228,15 +258,56 @@ impl Folding {
         match &fact.what {
             OrderFact::Placed(header) => {
                 if fact.id == self.header {
-                    self.open_first(header, at);
+                    // An order of the relay comes to the kitchen when it is sent there, not when it was placed.
+                    if header.owner.is_none() {
+                        self.open_first(at);
+                    }
                     why = "placed".to_owned();
                 }
             }
-            OrderFact::Accepted { day, letter, counter } => {
-                self.accepted = true;
+            OrderFact::Sent { day, letter, counter } => {
+                self.view.sent = true;
+                self.open_first(at);
                 self.view.number.get_or_insert_with(|| (*day, order_number(letter, *counter)));
+                why = if self.view.header.owner.is_some() { "sent to the kitchen" } else { "accepted" }.to_owned();
+            }
+            OrderFact::Accepted => {
+                self.view.accepted = true;
                 why = "accepted".to_owned();
             }
+            OrderFact::Rejected { why: said } => {
+                self.end(deed(said));
+                why = said.clone();
+            }
+            OrderFact::Verdict { granted } => {
+                self.view.verdict.get_or_insert(*granted);
+                if *granted {
+                    self.end(deed("cancelled by the customer"));
+                }
+                why = if *granted { "the cancellation was granted" } else { "the cancellation was refused" }.to_owned();
+            }
+            OrderFact::LinesAdded { .. }
+            | OrderFact::LineVoided { .. }
+            | OrderFact::LineDone { .. }
+            | OrderFact::LineSeen { .. }
+            | OrderFact::StockReturned { .. } => self.take_lines(fact, at),
+            OrderFact::Cancelled { why: said } => {
+                self.end(deed(said));
+                why = said.clone();
+            }
+            OrderFact::Phase { .. } | OrderFact::EpochOpened { .. } | OrderFact::Acknowledged { .. } => {
+                why = self.take_ticket(fact, at);
+            }
+            OrderFact::Payment { .. }
+            | OrderFact::Refunded { .. }
+            | OrderFact::Commercial { .. }
+            | OrderFact::Delivery { .. } => why = self.take_relay(fact),
+        }
+        self.note_status(fact, at, why);
+    }
+
+    fn take_lines(&mut self, fact: &StampedOrderFact, at: Timestamp) {
+        match &fact.what {
             OrderFact::LinesAdded { intent, lines } => {
                 self.view.intents.insert(*intent);
                 lines.iter().for_each(|added| self.add_line(added, at));
@@ -245,7 +316,7 @@ impl Folding {
                 self.view.intents.insert(*intent);
                 if let Some(line) = self.line(line) {
                     line.seen = line.seen && line.voided.is_some();
-                    line.voided.get_or_insert_with(|| deed(why));
+                    line.voided.get_or_insert_with(|| Deed { by: fact.by, at, why: why.clone() });
                 }
             }
             OrderFact::LineDone { line, epoch, done } => {
@@ -258,27 +329,25 @@ impl Folding {
                     line.seen = true;
                 }
             }
-            OrderFact::Cancelled { why: said } => {
-                self.view.cancelled.get_or_insert_with(|| deed(said));
-                for line in &mut self.view.lines {
-                    line.seen = line.voided.is_some() && line.seen;
-                }
-                why = said.clone();
-            }
             OrderFact::StockReturned { lines } => {
                 for line in &mut self.view.lines {
                     line.stock_returned |= lines.contains(&line.line.id);
                 }
             }
-            OrderFact::Phase { .. } | OrderFact::EpochOpened { .. } | OrderFact::Acknowledged { .. } => {
-                why = self.take_ticket(fact, at);
-            }
-            OrderFact::Payment { .. }
+            OrderFact::Placed(_)
+            | OrderFact::Sent { .. }
+            | OrderFact::Accepted
+            | OrderFact::Rejected { .. }
+            | OrderFact::Verdict { .. }
+            | OrderFact::Phase { .. }
+            | OrderFact::EpochOpened { .. }
+            | OrderFact::Acknowledged { .. }
+            | OrderFact::Cancelled { .. }
+            | OrderFact::Payment { .. }
             | OrderFact::Refunded { .. }
             | OrderFact::Commercial { .. }
-            | OrderFact::Delivery { .. } => self.take_relay(&fact.what),
+            | OrderFact::Delivery { .. } => {}
         }
-        self.note_status(fact, at, why);
     }
 
     fn take_ticket(&mut self, fact: &StampedOrderFact, at: Timestamp) -> String {
@@ -312,7 +381,10 @@ impl Folding {
                 String::new()
             }
             OrderFact::Placed(_)
-            | OrderFact::Accepted { .. }
+            | OrderFact::Sent { .. }
+            | OrderFact::Accepted
+            | OrderFact::Rejected { .. }
+            | OrderFact::Verdict { .. }
             | OrderFact::LinesAdded { .. }
             | OrderFact::LineVoided { .. }
             | OrderFact::LineDone { .. }
@@ -326,20 +398,37 @@ impl Folding {
         }
     }
 
-    fn take_relay(&mut self, what: &OrderFact) {
-        match what {
+    fn take_relay(&mut self, fact: &StampedOrderFact) -> String {
+        let mut why = String::new();
+        match &fact.what {
             OrderFact::Payment { payment, phase, amount_minor } => {
                 // Paid never goes back (SPEC P1): the highest phase counts, with its amount.
-                let entry = self.payments.entry(*payment).or_insert((*phase, *amount_minor));
+                let entry = self.view.payments.entry(*payment).or_insert((*phase, *amount_minor));
                 *entry = (*entry).max((*phase, *amount_minor));
             }
             OrderFact::Refunded { intent, amount_minor, .. } => {
-                self.refunds.insert(*intent, *amount_minor);
+                self.view.refunds.insert(*intent, *amount_minor);
             }
-            OrderFact::Commercial { phase } => self.commercial = self.commercial.max(Some(*phase)),
-            OrderFact::Delivery { attempt, phase } => self.delivery = self.delivery.max(Some((*attempt, *phase))),
+            OrderFact::Commercial { phase } => why = self.take_commercial(*phase, fact),
+            OrderFact::Delivery { attempt, phase } => {
+                self.view.delivery = self.view.delivery.max(Some((*attempt, *phase)));
+                why = match phase {
+                    DeliveryPhase::Unassigned => "a rider is looked for",
+                    DeliveryPhase::Assigned => "a rider has accepted",
+                    DeliveryPhase::AtStore => "the rider is at the restaurant",
+                    DeliveryPhase::PickedUp => "the rider has it",
+                    DeliveryPhase::OutForDelivery => "on the way",
+                    DeliveryPhase::Delivered => "delivered",
+                    DeliveryPhase::Failed => "not delivered",
+                    DeliveryPhase::Returned => "brought back",
+                }
+                .to_owned();
+            }
             OrderFact::Placed(_)
-            | OrderFact::Accepted { .. }
+            | OrderFact::Sent { .. }
+            | OrderFact::Accepted
+            | OrderFact::Rejected { .. }
+            | OrderFact::Verdict { .. }
             | OrderFact::LinesAdded { .. }
             | OrderFact::LineVoided { .. }
             | OrderFact::Phase { .. }
@@ -350,14 +439,43 @@ impl Folding {
             | OrderFact::Cancelled { .. }
             | OrderFact::StockReturned { .. } => {}
         }
-        let captured = self.payments.values().filter(|(phase, _)| *phase == PaymentPhase::Captured);
+        let captured = self.view.payments.values().filter(|(phase, _)| *phase == PaymentPhase::Captured);
         self.view.captured_minor = captured.map(|(_, amount)| amount).sum();
-        self.view.refunded_minor = self.refunds.values().sum();
+        self.view.refunded_minor = self.view.refunds.values().sum();
+        why
     }
 
-    fn open_first(&mut self, header: &Header, at: Timestamp) {
-        for line in &header.lines {
-            let key = TicketKey { station: line.station.clone(), course: 0 };
+    fn take_commercial(&mut self, phase: CommercialPhase, fact: &StampedOrderFact) -> String {
+        let at = fact.at.wall();
+        self.view.commercial = self.view.commercial.max(Some(phase));
+        let why = match phase {
+            CommercialPhase::Placed => "placed",
+            CommercialPhase::CancelledEarly => "cancelled before it was confirmed",
+            CommercialPhase::Confirmed => "confirmed",
+            CommercialPhase::CancelRequested => "the customer asks to cancel",
+            CommercialPhase::Resolved => "cancelled: the restaurant gave no answer",
+        };
+        match phase {
+            CommercialPhase::Placed | CommercialPhase::Confirmed => {}
+            CommercialPhase::CancelRequested => drop(self.view.cancel_requested_at.get_or_insert(at)),
+            CommercialPhase::CancelledEarly | CommercialPhase::Resolved => {
+                self.end(Deed { by: fact.by, at, why: why.to_owned() });
+            }
+        }
+        why.to_owned()
+    }
+
+    /// It will not be made, or not be brought: what the kitchen has not seen of that, it is shown.
+    fn end(&mut self, deed: Deed) {
+        if self.view.cancelled.is_none() {
+            self.view.cancelled = Some(deed);
+            self.view.lines.iter_mut().for_each(|line| line.seen = line.voided.is_some() && line.seen);
+        }
+    }
+
+    fn open_first(&mut self, at: Timestamp) {
+        for line in self.view.lines.iter().filter(|line| !line.added_later) {
+            let key = TicketKey { station: line.line.station.clone(), course: 0 };
             self.view.tickets.entry(key).or_insert_with(|| opened(0, EpochKind::First, at));
         }
     }
@@ -408,7 +526,7 @@ impl Folding {
         let view = &self.view;
         let wanted =
             |(key, ticket): &(&TicketKey, &TicketView)| view.shown_on(key, ticket).any(|line| line.voided.is_none());
-        let decision = match (&view.cancelled, self.accepted) {
+        let decision = match (&view.cancelled, view.accepted || view.sent) {
             (Some(_), _) => Decision::Ended,
             (None, true) => Decision::Accepted,
             (None, false) => Decision::None,
@@ -416,8 +534,11 @@ impl Folding {
         Axes {
             tickets: view.tickets.iter().filter(wanted).map(|(_, ticket)| phase_for_word(ticket)).collect(),
             decision,
-            commercial: self.commercial,
-            delivery: self.delivery.map(|(_, phase)| phase),
+            commercial: view.commercial,
+            delivery: view
+                .delivery
+                .map(|(_, phase)| phase)
+                .or(view.to_be_brought().then_some(DeliveryPhase::Unassigned)),
             captured_minor: view.captured_minor,
             refunded_minor: view.refunded_minor,
         }

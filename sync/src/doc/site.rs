@@ -8,6 +8,7 @@ use crate::crdt::counter::BoundedCounter;
 use crate::crdt::register::{Register, Stamp};
 use crate::doc::change::{Change, Commit, Write, to_vec};
 use crate::doc::key::DocKey;
+use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, SiteId, StaffId};
@@ -116,6 +117,7 @@ pub struct Site {
     people: BTreeMap<StaffId, Register<Option<Person>>>,
     stock: BTreeMap<IngredientId, BoundedCounter>,
     fenced: BTreeSet<OriginId>,
+    origins: BTreeMap<OriginId, OriginCard>,
     day: DayDoc,
     menu: Menu,
     menu_version: u64,
@@ -146,6 +148,7 @@ impl Default for Site {
             people: BTreeMap::new(),
             stock: BTreeMap::new(),
             fenced: BTreeSet::new(),
+            origins: BTreeMap::new(),
             day: DayDoc::default(),
             menu: Menu::empty(Currency::USD),
             menu_version: 0,
@@ -172,6 +175,32 @@ impl Site {
     /// The open business day.
     pub fn day(&self) -> &DayDoc {
         &self.day
+    }
+
+    /// What an origin has said of itself.
+    pub fn origin(&self, origin: &OriginId) -> Option<&OriginCard> {
+        self.origins.get(origin)
+    }
+
+    /// Everybody who writes here, or wrote.
+    pub fn origins(&self) -> impl Iterator<Item = &OriginCard> {
+        self.origins.values()
+    }
+
+    /// The relay's origin, if the site has one that is not fenced.
+    pub fn relay(&self) -> Option<OriginId> {
+        let live = |card: &&OriginCard| card.role == OriginRole::Relay && !self.fenced.contains(&card.origin);
+        self.origins.values().find(live).map(|card| card.origin)
+    }
+
+    /// Whether a fence has ended this origin.
+    pub fn is_fenced(&self, origin: &OriginId) -> bool {
+        self.fenced.contains(origin)
+    }
+
+    /// All ingredients that were ever stocked, with their stock.
+    pub fn stocks(&self) -> impl Iterator<Item = (&IngredientId, &BoundedCounter)> {
+        self.stock.iter()
     }
 
     /// An ingredient's stock.
@@ -232,7 +261,10 @@ impl Site {
             Change::Order(_, fact) => self.apply_number(commit, fact, touched),
             Change::Receipt(..) | Change::Unknown(_) => {}
             Change::Stock(ingredient, row) => {
-                self.stock.entry(*ingredient).or_default().join_row(commit.origin, row);
+                let stock = self.stock.entry(*ingredient).or_default();
+                stock.join_row(commit.origin, row);
+                // A row that comes late from an ended origin is no stock either.
+                self.fenced.iter().for_each(|origin| stock.retire(*origin));
                 touched.docs.insert(DocKey::Stock(*ingredient));
                 touched.availability = true;
             }
@@ -242,6 +274,13 @@ impl Site {
                 touched.docs.extend(self.stock.keys().copied().map(DocKey::Stock));
                 touched.docs.insert(DocKey::Fences);
                 touched.availability = true;
+            }
+            Change::Origin(card) => {
+                // Nobody introduces another, and nobody twice.
+                if card.origin == commit.origin {
+                    self.origins.entry(card.origin).or_insert_with(|| card.clone());
+                    touched.docs.insert(DocKey::Origins);
+                }
             }
             Change::Item(w) => {
                 self.items.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
@@ -298,7 +337,7 @@ impl Site {
     }
 
     fn apply_number(&mut self, commit: &Commit, fact: &crate::doc::order::OrderFact, touched: &mut Touched) {
-        if let crate::doc::order::OrderFact::Accepted { day, counter, .. } = fact
+        if let crate::doc::order::OrderFact::Sent { day, counter, .. } = fact
             && self.day.day.is_some_and(|open| open.number == *day)
         {
             self.day.counters.apply(Dot::new(commit.origin, u64::from(*counter)));
@@ -332,7 +371,8 @@ impl Site {
             | DocKey::Person(_)
             | DocKey::Receipt(_)
             | DocKey::Day
-            | DocKey::Fences => {}
+            | DocKey::Fences
+            | DocKey::Origins => {}
         }
     }
 
@@ -351,6 +391,7 @@ impl Site {
             DocKey::Day => Some(to_vec(&self.day)),
             DocKey::Settings => Some(to_vec(&self.settings)),
             DocKey::Fences => Some(to_vec(self.fenced.iter().collect::<Vec<_>>())),
+            DocKey::Origins => Some(to_vec(self.origins.values().collect::<Vec<_>>())),
             DocKey::Order(_) | DocKey::Receipt(_) => None,
         }
     }
@@ -377,6 +418,10 @@ impl Site {
             DocKey::Day => self.day = minicbor::decode(bytes)?,
             DocKey::Settings => self.settings = minicbor::decode(bytes)?,
             DocKey::Fences => self.fenced = minicbor::decode::<Vec<OriginId>>(bytes)?.into_iter().collect(),
+            DocKey::Origins => {
+                let cards: Vec<OriginCard> = minicbor::decode(bytes)?;
+                self.origins = cards.into_iter().map(|card| (card.origin, card)).collect();
+            }
             DocKey::Order(_) | DocKey::Receipt(_) => {}
         }
         Ok(())

@@ -89,6 +89,9 @@ id!(/** A heading of the menu. */ CategoryId);
 id!(/** Something the shop stocks and recipes use. */ IngredientId);
 id!(/** A paired screen or till. */ DeviceId);
 id!(/** A person who works here. */ StaffId);
+id!(/** Somebody who orders through the relay; names and addresses are the relay's own. */ CustomerId);
+id!(/** Somebody who brings orders. */ RiderId);
+id!(/** A price that the relay has promised for a while. */ QuoteId);
 id!(/** One request of a person or device, so that sending it twice does it once. */ IntentId);
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod money;
 pub mod order;
 pub mod payment;
 pub mod pricing;
+pub mod refund_policy;
 pub mod role;
 pub mod routing;
 pub mod stock;

@@ -104,6 +104,8 @@ pub fn status(axes: &Axes) -> Status {
         return if refunded { Status::Refunded } else { Status::Cancelled };
     }
     match (making(axes), axes.delivery.and_then(brought)) {
+        // The kitchen has handed it over, but no rider has said that they have it.
+        (Status::Completed, None) if axes.delivery.is_some() => Status::ReadyForPickup,
         (_, Some(Status::Completed)) | (Status::Completed, None) => {
             if refunded {
                 Status::Refunded

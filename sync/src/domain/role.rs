@@ -1,6 +1,6 @@
 //! Who may do what in the restaurant: one table, checked once, where the command is taken.
 
-use crate::domain::id::{DeviceId, StaffId};
+use crate::domain::id::{CustomerId, DeviceId, RiderId, StaffId};
 
 /// What a device or a person is here to do. A person's role may go beyond the role of the device they signed in on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, minicbor::Encode, minicbor::Decode)]
@@ -91,13 +91,19 @@ pub enum Actor {
     /// A person, on a device.
     #[n(2)]
     Staff(#[n(0)] StaffId, #[n(1)] DeviceId),
+    /// A customer of the relay.
+    #[n(3)]
+    Customer(#[n(0)] CustomerId),
+    /// A rider.
+    #[n(4)]
+    Rider(#[n(0)] RiderId),
 }
 
 impl Actor {
     /// The device it was done on, if any.
     pub const fn device(&self) -> Option<DeviceId> {
         match self {
-            Self::System => None,
+            Self::System | Self::Customer(_) | Self::Rider(_) => None,
             Self::Device(device) | Self::Staff(_, device) => Some(*device),
         }
     }

@@ -40,11 +40,13 @@ fn header(lines: &[(&str, &str)]) -> OrderFact {
         currency: Currency::USD,
         device: Some(DeviceId::derived(&["kiosk"])),
         menu_version: 1,
+        owner: None,
+        charges: crate::doc::order::Charges::default(),
     }))
 }
 
 fn accepted() -> OrderFact {
-    OrderFact::Accepted { day: DayNumber(3), letter: "A".into(), counter: 42 }
+    OrderFact::Sent { day: DayNumber(3), letter: "A".into(), counter: 42 }
 }
 
 fn key(station: &str) -> TicketKey {

@@ -67,10 +67,7 @@ fn d2_the_counter_of_the_day_follows_accepted_orders_and_begins_anew_with_the_da
     let mut site = Site::default();
     let day = |number: u32| Change::Day(Day { number: DayNumber(number), date: 20_261_120 + number });
     let accept = |day: u32, counter| {
-        Change::Order(
-            OrderId::derived(&["o"]),
-            OrderFact::Accepted { day: DayNumber(day), letter: "A".into(), counter },
-        )
+        Change::Order(OrderId::derived(&["o"]), OrderFact::Sent { day: DayNumber(day), letter: "A".into(), counter })
     };
     apply(&mut site, 1, 1, &day(1));
     apply(&mut site, 1, 2, &accept(1, 7));

@@ -1,0 +1,131 @@
+//! The check at boot: open orders against the log, in both directions (SPEC X7).
+//!
+//! A transaction writes order, index and log together, so they agree unless the disk lied. What the log has and a document lacks is
+//! put back; a document that is gone or unreadable is put together again from the log; a fact that no log has is named and kept.
+
+use crate::store::StoreError;
+use crate::store::sled_store::SledStore;
+use pilotlight_sync::crdt::facts::{Fact, FactId};
+use pilotlight_sync::doc::change::{Change, Commit};
+use pilotlight_sync::doc::order::StampedOrderFact;
+use pilotlight_sync::doc::replica::{LiveOrder, ReadOrder, Replica};
+use pilotlight_sync::domain::id::{OrderId, OriginId};
+use pilotlight_sync::store::LogEntry;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Log entries read at once.
+const LOG_PAGE: usize = 1_000;
+/// Commits at the end of each log whose orders are looked at, whatever the index says: more than one flushed group.
+const TAIL: u64 = 512;
+
+type FactsByOrder = BTreeMap<OrderId, Vec<StampedOrderFact>>;
+
+/// Compares, and stages what must be mended. `broken` are open orders that are gone or unreadable.
+pub(super) fn mend(store: &SledStore, state: &mut Replica, broken: Vec<OrderId>) -> Result<(), StoreError> {
+    let mut logged = FactsByOrder::new();
+    let mut known: BTreeSet<FactId> = BTreeSet::new();
+    for (origin, seqs) in commits_of(state) {
+        for run in runs(&seqs) {
+            for entry in store.log_from(&origin, run.0, run.1)? {
+                take(&entry, &mut logged, &mut known, |_| true)?;
+            }
+        }
+    }
+    let heads: Vec<(OriginId, u64)> = state.heads().iter().map(|(origin, head)| (*origin, head.seq)).collect();
+    for (origin, last) in &heads {
+        let from = last.saturating_sub(TAIL) + 1;
+        for entry in store.log_from(origin, from, usize::MAX)? {
+            take(&entry, &mut logged, &mut known, |_| true)?;
+        }
+    }
+    if !broken.is_empty() {
+        let broken: BTreeSet<OrderId> = broken.into_iter().collect();
+        for (origin, _) in &heads {
+            read_whole(store, origin, &mut |entry| take(entry, &mut logged, &mut known, |id| broken.contains(id)))?;
+        }
+    }
+    name_unlogged(state, &known);
+    put_back(store, state, logged);
+    Ok(())
+}
+
+/// The commits that the facts of open orders name.
+fn commits_of(state: &Replica) -> BTreeMap<OriginId, BTreeSet<u64>> {
+    let mut commits: BTreeMap<OriginId, BTreeSet<u64>> = BTreeMap::new();
+    for fact in state.live_orders().flat_map(|(_, order)| order.doc.in_order()) {
+        commits.entry(fact.id.origin).or_default().insert(fact.id.seq);
+    }
+    commits
+}
+
+/// Consecutive numbers as (first, how many), so that a run is read at once.
+fn runs(seqs: &BTreeSet<u64>) -> Vec<(u64, usize)> {
+    let mut runs: Vec<(u64, usize)> = Vec::new();
+    for seq in seqs {
+        match runs.last_mut() {
+            Some((first, count)) if *first + *count as u64 == *seq => *count += 1,
+            Some(_) | None => runs.push((*seq, 1)),
+        }
+    }
+    runs
+}
+
+fn read_whole(
+    store: &SledStore,
+    origin: &OriginId,
+    take: &mut dyn FnMut(&LogEntry) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut next = 1;
+    loop {
+        let page = store.log_from(origin, next, LOG_PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        next = last.head.seq + 1;
+        page.iter().try_for_each(&mut *take)?;
+    }
+}
+
+/// Notes what one entry says about orders.
+fn take(
+    entry: &LogEntry,
+    logged: &mut FactsByOrder,
+    known: &mut BTreeSet<FactId>,
+    wanted: impl Fn(&OrderId) -> bool,
+) -> Result<(), StoreError> {
+    let damaged = |error: minicbor::decode::Error| StoreError::Damaged { tree: "log-1", why: error.to_string() };
+    let commit = Commit::from_bytes(&entry.bytes).map_err(damaged)?;
+    for (index, raw) in commit.changes.iter().enumerate() {
+        // A change that cannot be read, or that its writer may not make, has no effect anywhere.
+        let Ok(Change::Order(id, what)) = Change::from_raw(raw) else { continue };
+        let name = FactId { origin: commit.origin, seq: commit.seq, index: u32::try_from(index).unwrap_or(u32::MAX) };
+        if wanted(&id) && known.insert(name) {
+            logged.entry(id).or_default().push(Fact { id: name, at: commit.at, by: commit.by, what });
+        }
+    }
+    Ok(())
+}
+
+fn name_unlogged(state: &Replica, known: &BTreeSet<FactId>) {
+    for (id, order) in state.live_orders() {
+        if let Some(fact) = order.doc.in_order().iter().find(|fact| !known.contains(&fact.id)) {
+            tracing::error!(order = %id, origin = %fact.id.origin, seq = fact.id.seq, "an order has a fact that no log has");
+        }
+    }
+}
+
+fn put_back(store: &SledStore, state: &mut Replica, logged: FactsByOrder) {
+    for (id, facts) in logged {
+        let stored = match state.live(&id) {
+            Some(order) => Some(order.doc.clone()),
+            None => {
+                let read = store.read_order(&id).ok().flatten().and_then(|bytes| LiveOrder::from_bytes(&bytes).ok());
+                read.map(|order| order.doc)
+            }
+        };
+        let has: BTreeSet<FactId> = stored.iter().flat_map(|doc| doc.in_order()).map(|fact| fact.id).collect();
+        let missing: Vec<StampedOrderFact> = facts.into_iter().filter(|fact| !has.contains(&fact.id)).collect();
+        if !missing.is_empty() {
+            tracing::error!(order = %id, facts = missing.len(), "facts of an order are in the log only: put back");
+            state.mend_order(&id, missing, store);
+        }
+    }
+}
