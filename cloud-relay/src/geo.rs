@@ -24,7 +24,8 @@ impl Place {
     pub fn distance_m(&self, other: &Self) -> u32 {
         let (lat_1, lat_2) = (self.lat.to_radians(), other.lat.to_radians());
         let half = |from: f64, to: f64| ((to - from) / 2.0).sin().powi(2);
-        let chord = half(lat_1, lat_2) + lat_1.cos() * lat_2.cos() * half(self.lon.to_radians(), other.lon.to_radians());
+        let chord =
+            half(lat_1, lat_2) + lat_1.cos() * lat_2.cos() * half(self.lon.to_radians(), other.lon.to_radians());
         let metres = 2.0 * EARTH_M * chord.sqrt().min(1.0).asin();
         // Half the earth's circumference is 20 million metres.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 21 million")]

@@ -6,5 +6,12 @@
 pub mod api;
 pub mod app;
 pub mod config;
+pub mod dispatch;
+pub mod effects;
+pub mod geo;
+pub mod ordering;
+pub mod payments;
 pub mod serving;
 pub mod store;
+#[cfg(test)]
+mod testing;

@@ -2,7 +2,7 @@
 
 use crate::payments::sandbox::faults::Faults;
 use crate::payments::sandbox::server::Sandbox;
-use crate::clock::Clock;
+use pilotlight_edge::clock::Clock;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::net::TcpListener;

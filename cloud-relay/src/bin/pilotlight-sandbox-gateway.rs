@@ -3,7 +3,7 @@
 
 use anyhow::Context;
 use clap::Parser;
-use pilotlight_relay::clock::Clock;
+use pilotlight_edge::clock::Clock;
 use pilotlight_relay::payments::sandbox::callback::CallbackSettings;
 use pilotlight_relay::payments::sandbox::faults::Faults;
 use pilotlight_relay::payments::sandbox::server::Sandbox;

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn n1_the_nearest_free_rider_is_asked_and_each_only_once() {
+    fn u1_the_nearest_free_rider_is_asked_and_each_only_once() {
         let riders = [rider("far", 0.02), rider("near", 0.001), rider("mid", 0.01)];
         assert_eq!(offered(&[job("a", 0, &[])], &riders), [pair("a", "near")]);
         assert_eq!(offered(&[job("a", 0, &["near"])], &riders), [pair("a", "mid")]);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn n2_a_rider_is_called_when_the_food_is_nearly_ready_and_not_before() {
+    fn u2_a_rider_is_called_when_the_food_is_nearly_ready_and_not_before() {
         let near = [rider("near", 0.0)];
         assert_eq!(offered(&[job("a", CALL_MS_AHEAD, &[])], &near), [pair("a", "near")]);
         assert_eq!(offered(&[job("a", CALL_MS_AHEAD + 1, &[])], &near), []);

@@ -152,7 +152,8 @@ pub async fn quote(database: &Database, id: &QuoteId) -> Result<Option<Quote>, S
 
 /// Begins a checkout, or begins a declined one again with another payment. `false`: the id is taken.
 pub async fn begin(tx: &mut Tx, checkout: &Checkout, now: Timestamp) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO checkout (order_id, customer, site, payment, cart, address, header, amount_minor, minutes_min,
+    let sql =
+        "INSERT INTO checkout (order_id, customer, site, payment, cart, address, header, amount_minor, minutes_min,
             minutes_max, state, attempt, made_at, expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'paying', ?11, ?12, ?13)
         ON CONFLICT (order_id) DO UPDATE SET payment = excluded.payment, state = 'paying', refusal = NULL,

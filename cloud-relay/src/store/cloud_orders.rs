@@ -143,7 +143,11 @@ pub async fn find_in(tx: &mut Tx, order: &OrderId) -> Result<Option<CloudOrder>,
 }
 
 /// A customer's orders, the newest first.
-pub async fn of_customer(database: &Database, customer: &CustomerId, limit: u32) -> Result<Vec<CloudOrder>, StoreError> {
+pub async fn of_customer(
+    database: &Database,
+    customer: &CustomerId,
+    limit: u32,
+) -> Result<Vec<CloudOrder>, StoreError> {
     let sql = "SELECT * FROM cloud_order WHERE customer = ?1 ORDER BY placed_at DESC, order_id DESC LIMIT ?2";
     let rows = sqlx::query(sql).bind(&customer.as_bytes()[..]).bind(limit).fetch_all(database.pool()).await?;
     rows.iter().map(|row| read(&Read::new("cloud_order", row))).collect()

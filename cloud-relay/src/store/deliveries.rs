@@ -113,7 +113,8 @@ pub async fn find_in(tx: &mut Tx, order: &OrderId) -> Result<Option<Delivery>, S
 
 /// What this rider is asked or does now.
 pub async fn of_rider(database: &Database, rider: &RiderId) -> Result<Option<Delivery>, StoreError> {
-    let sql = "SELECT * FROM delivery WHERE rider = ?1 AND state IN ('offered', 'assigned', 'at_store', 'picked_up') LIMIT 1";
+    let sql =
+        "SELECT * FROM delivery WHERE rider = ?1 AND state IN ('offered', 'assigned', 'at_store', 'picked_up') LIMIT 1";
     let row = sqlx::query(sql).bind(&rider.as_bytes()[..]).fetch_optional(database.pool()).await?;
     row.map(|row| read(&Read::new("delivery", &row))).transpose()
 }

@@ -205,12 +205,8 @@ pub async fn claim(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<Claime
                 AND before.state IN ('waiting', 'claimed', 'parked'))
             ORDER BY due_at, n LIMIT ?3)
         RETURNING *, (SELECT charge FROM payment WHERE payment.id = effect.payment) AS charge";
-    let rows = sqlx::query(sql)
-        .bind(to_sql(now.0))
-        .bind(to_sql(now.0 + CLAIM_MS))
-        .bind(limit)
-        .fetch_all(&mut **tx)
-        .await?;
+    let rows =
+        sqlx::query(sql).bind(to_sql(now.0)).bind(to_sql(now.0 + CLAIM_MS)).bind(limit).fetch_all(&mut **tx).await?;
     rows.iter()
         .map(|row| {
             let read = Read::new("effect", row);

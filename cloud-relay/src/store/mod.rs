@@ -3,10 +3,18 @@
 //! Writes go one after the other over a connection of their own, each in a `BEGIN IMMEDIATE` transaction; reads go beside them.
 //! What COMMIT has answered survives a power cut.
 
+pub mod checkouts;
+pub mod cloud_orders;
+pub mod deliveries;
+pub mod effects;
 pub(crate) mod insert;
 pub mod migrations;
 pub mod operators;
+pub mod payments;
+pub mod people;
+mod rows;
 pub mod site_store;
+pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 

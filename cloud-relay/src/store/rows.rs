@@ -92,7 +92,8 @@ impl<'row> Read<'row> {
 
     pub(super) fn cbor_or_none<T: for<'b> Decode<'b, ()>>(&self, column: &str) -> Result<Option<T>, StoreError> {
         let bytes: Option<Vec<u8>> = self.row.try_get(column)?;
-        let read = |bytes: Vec<u8>| minicbor::decode(&bytes).map_err(|error| self.damaged(format!("{column}: {error}")));
+        let read =
+            |bytes: Vec<u8>| minicbor::decode(&bytes).map_err(|error| self.damaged(format!("{column}: {error}")));
         bytes.map(read).transpose()
     }
 }

@@ -73,25 +73,6 @@ impl SqlSiteStore {
         Self { database, site }
     }
 
-    /// The signatures over an origin's log, from one number up to and with another.
-    pub async fn seals(&self, origin: &OriginId, from: u64, to: u64) -> Result<Vec<Seal>, StoreError> {
-        let rows: Vec<(i64, Vec<u8>)> =
-            sqlx::query_as("SELECT seq, signature FROM site_seal WHERE site = ?1 AND origin = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq")
-                .bind(self.site.0)
-                .bind(&origin.as_bytes()[..])
-                .bind(to_sql(from))
-                .bind(to_sql(to))
-                .fetch_all(self.database.pool())
-                .await?;
-        rows.into_iter()
-            .map(|(seq, signature)| {
-                let signature =
-                    signature.try_into().map_err(|_| damaged("site_seal", "a signature's length".into()))?;
-                Ok(Seal { origin: *origin, seq: from_sql(seq), signature })
-            })
-            .collect()
-    }
-
     /// The chain's hash after this commit, if the log has it.
     pub async fn hash_at(&self, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, StoreError> {
         let hash: Option<Vec<u8>> =
@@ -282,6 +263,24 @@ impl SiteStore for SqlSiteStore {
             Ok(LogEntry { origin: *origin, head, bytes })
         };
         rows.into_iter().map(entry).collect()
+    }
+
+    async fn seals(&self, origin: &OriginId, from: u64, to: u64) -> Result<Vec<Seal>, StoreError> {
+        let rows: Vec<(i64, Vec<u8>)> =
+            sqlx::query_as("SELECT seq, signature FROM site_seal WHERE site = ?1 AND origin = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq")
+                .bind(self.site.0)
+                .bind(&origin.as_bytes()[..])
+                .bind(to_sql(from))
+                .bind(to_sql(to))
+                .fetch_all(self.database.pool())
+                .await?;
+        rows.into_iter()
+            .map(|(seq, signature)| {
+                let signature =
+                    signature.try_into().map_err(|_| damaged("site_seal", "a signature's length".into()))?;
+                Ok(Seal { origin: *origin, seq: from_sql(seq), signature })
+            })
+            .collect()
     }
 
     async fn note(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

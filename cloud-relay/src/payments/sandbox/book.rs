@@ -160,7 +160,9 @@ impl Book {
         let refused = |reason: &str| Outcome::Refused { reason: reason.to_owned() };
         let found = |id: &String| self.charges.get(id).cloned();
         match operation {
-            Operation::Authorise { amount_minor, currency, card } => authorise(key, *amount_minor, currency, card, decline),
+            Operation::Authorise { amount_minor, currency, card } => {
+                authorise(key, *amount_minor, currency, card, decline)
+            }
             Operation::Capture { charge, amount_minor } => match found(charge) {
                 None => (refused("unknown_charge"), None),
                 Some(charge) if charge.state != ChargeState::Authorised => (refused("not_authorised"), Some(charge)),
@@ -259,7 +261,9 @@ mod tests {
         let refund = |amount_minor| Operation::Refund { charge: charge.clone(), amount_minor };
         let word = |answer: Answer| match answer {
             Answer::Executed(Entry { outcome: Outcome::Done, .. }) => "done".to_owned(),
-            Answer::Executed(Entry { outcome: Outcome::Declined { reason } | Outcome::Refused { reason }, .. }) => reason,
+            Answer::Executed(Entry { outcome: Outcome::Declined { reason } | Outcome::Refused { reason }, .. }) => {
+                reason
+            }
             Answer::KeyReused => "key_reused".to_owned(),
         };
         let nowhere = Operation::Void { charge: "ch_x".into() };

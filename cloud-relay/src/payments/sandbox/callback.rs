@@ -1,9 +1,9 @@
 //! Signed webhooks of the sandbox: told after an operation was executed, tried a few times, in order, from a bounded queue.
 
-use crate::clock::Clock;
 use crate::payments::sandbox::book::{Entry, Operation, Outcome};
 use crate::payments::signature::{SIGNATURE_HEADER, sign};
 use anyhow::Context;
+use pilotlight_edge::clock::Clock;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

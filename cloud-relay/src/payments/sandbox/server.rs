@@ -1,6 +1,5 @@
 //! The sandbox over HTTP: charges, keys, journal, faults. Its connections can be cut in the middle of an answer.
 
-use crate::clock::Clock;
 use crate::payments::sandbox::book::{Answer, Book, Entry, Operation, Outcome};
 use crate::payments::sandbox::callback::{CallbackSettings, Callbacks};
 use crate::payments::sandbox::faults::{Dice, Faults};
@@ -11,6 +10,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use pilotlight_edge::clock::Clock;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -81,7 +81,8 @@ impl Sandbox {
             let (sandbox, stopping) = (Arc::clone(&self), stopping.clone());
             tokio::spawn(async move {
                 let service = service_fn(move |request| Arc::clone(&sandbox).answer(request));
-                let serving = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let serving =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 tokio::select! {
                     // A connection that was cut on purpose ends here, and one that the other side dropped.
                     _ended = serving => {}
@@ -107,7 +108,9 @@ impl Sandbox {
             (&Method::GET, ["journal"]) => Ok(self.read_journal()),
             (&Method::GET, ["faults"]) => Ok(self.read_faults()),
             (&Method::PUT, ["faults"]) => Ok(read(&body).map_or_else(|no| *no, |faults| self.dial(faults))),
-            (&Method::PUT, ["callback"]) => Ok(read(&body).map_or_else(|no| *no, |settings| self.set_callback(&settings))),
+            (&Method::PUT, ["callback"]) => {
+                Ok(read(&body).map_or_else(|no| *no, |settings| self.set_callback(&settings)))
+            }
             (&Method::GET, ["v1", "charges", charge]) => Ok(self.read_charge(charge)),
             (&Method::GET, ["v1", "operations", key]) => Ok(self.read_key(key)),
             (&Method::POST, ["v1", "charges", ..]) => match operation(&path[2..], &body) {

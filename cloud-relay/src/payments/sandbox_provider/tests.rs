@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use crate::clock::Clock;
+use pilotlight_edge::clock::Clock;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tokio::net::TcpListener;

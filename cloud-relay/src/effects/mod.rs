@@ -1,0 +1,3 @@
+//! Effects: rows that say what is to be done outside, and the worker that does each of them once.
+
+pub mod retry;
