@@ -6,6 +6,7 @@
 pub mod api;
 pub mod app;
 pub mod config;
+pub mod customers;
 pub mod dispatch;
 pub mod effects;
 pub mod geo;

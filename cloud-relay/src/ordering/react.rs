@@ -90,6 +90,10 @@ pub enum Why {
     Granted,
     /// It did not reach the customer.
     NotDelivered,
+    /// The customer asked before it was confirmed.
+    ByCustomer,
+    /// The customer asked, and no verdict came.
+    NoAnswer,
 }
 
 impl Why {
@@ -99,7 +103,8 @@ impl Why {
             Self::Rejected => "the restaurant could not take the order",
             Self::Expired => "the restaurant did not answer in time",
             Self::ByRestaurant => "the restaurant cancelled the order",
-            Self::Granted => "cancelled as you asked",
+            Self::Granted | Self::ByCustomer => "cancelled as you asked",
+            Self::NoAnswer => "cancelled: the restaurant gave no answer",
             Self::NotDelivered => "it could not be delivered",
         }
     }
