@@ -13,7 +13,9 @@ pub mod operators;
 pub mod payments;
 pub mod people;
 mod rows;
+pub mod site_rows;
 pub mod site_store;
+pub mod site_tx;
 pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -21,7 +21,7 @@ mod wire_v1;
 pub use sending::{BadLog, Sign};
 pub use session::{Config, Event, Opened, Session, Side, TimeoutReason, TooManyOrigins};
 pub use violation::Violation;
-pub use wire_v1::{Fork, ForkKind, PeerRole, Want};
+pub use wire_v1::{Fork, ForkKind, Want};
 
 #[cfg(test)]
 mod tests;

@@ -118,8 +118,15 @@ impl Receiving {
             return Ok(0);
         }
         let entries = codec::unpack(batch, known)?;
-        let key = self.keys.get(&batch.origin).ok_or(Violation::UnknownOrigin)?;
-        codec::verify(key, &batch.end, &batch.signature)?;
+        let key = match self.keys.get(&batch.origin) {
+            Some(key) => *key,
+            None => {
+                let brought = codec::key_in(&batch.origin, &entries).ok_or(Violation::UnknownOrigin)?;
+                VerifyingKey::from_bytes(&brought).map_err(|_| Violation::BadSignature)?
+            }
+        };
+        codec::verify(&key, &batch.end, &batch.signature)?;
+        self.keys.insert(batch.origin, key);
         tail.received = Head { seq: last, hash: batch.end };
         tail.asked = false;
         tail.waiting.push_back((last, cost));

@@ -4,6 +4,7 @@
 //! listener's verdicts are in WELCOME, the dialer's follow as FORKED. An origin whose logs differ is left alone; the others go on.
 
 use crate::crdt::chain::{ChainHash, Head};
+use crate::doc::origin::OriginRole;
 use crate::domain::id::{OriginId, SiteId};
 use crate::domain::timestamp::Timestamp;
 use crate::limits::{
@@ -14,7 +15,7 @@ use crate::protocol::codec;
 use crate::protocol::receiving::Receiving;
 use crate::protocol::sending::{BadLog, Sending, Sign};
 use crate::protocol::violation::Violation;
-use crate::protocol::wire_v1::{Chain, Durable, Fork, ForkKind, Frame, Hello, List, PeerRole, VERSION, Want, Welcome};
+use crate::protocol::wire_v1::{Chain, Durable, Fork, ForkKind, Frame, Hello, List, VERSION, Want, Welcome};
 use crate::store::{LogEntry, Seal};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -35,7 +36,7 @@ pub struct Config {
     /// Which end it is.
     pub side: Side,
     /// What kind of replica this is.
-    pub role: PeerRole,
+    pub role: OriginRole,
     /// Whose logs they are.
     pub site: SiteId,
     /// Under which origin this replica writes.
@@ -64,7 +65,7 @@ impl std::fmt::Debug for Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     /// What kind of replica it is.
-    pub role: PeerRole,
+    pub role: OriginRole,
     /// Under which origin it writes.
     pub own: OriginId,
     /// What it can do beyond protocol 1.
@@ -159,7 +160,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct Session {
     side: Side,
-    role: PeerRole,
+    role: OriginRole,
     site: SiteId,
     own: OriginId,
     capabilities: Vec<u16>,

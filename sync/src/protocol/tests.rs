@@ -6,6 +6,7 @@ mod traffic;
 
 use super::*;
 use crate::crdt::chain::Head;
+use crate::doc::origin::OriginRole;
 use crate::domain::id::{IngredientId, SiteId};
 use crate::domain::timestamp::Timestamp;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_COMMITS_MAX, WINDOW_BYTES_MIN};
@@ -32,8 +33,8 @@ fn y1_both_sides_learn_who_the_other_is() {
     let (mut a, mut b) = connect(node, relay);
     settle(&mut a, &mut b);
     let (by_node, by_relay) = (a.opened.clone().unwrap(), b.opened.clone().unwrap());
-    assert_eq!((by_node.role, by_node.own, by_node.epoch), (PeerRole::Relay, b.replica.own, 7));
-    assert_eq!((by_relay.role, by_relay.own, by_relay.epoch), (PeerRole::Node, a.replica.own, 7));
+    assert_eq!((by_node.role, by_node.own, by_node.epoch), (OriginRole::Relay, b.replica.own, 7));
+    assert_eq!((by_relay.role, by_relay.own, by_relay.epoch), (OriginRole::Node, a.replica.own, 7));
     assert_eq!(by_relay.time, NOW);
 }
 

@@ -3,6 +3,7 @@
 //! A list knows its limit before it is read; commits are borrowed from the frame, not copied.
 
 use crate::crdt::chain::{ChainHash, Head};
+use crate::doc::origin::OriginRole;
 use crate::domain::id::{IngredientId, OriginId, SiteId};
 use crate::domain::timestamp::Timestamp;
 use crate::limits::{CAPABILITIES_MAX, ORIGINS_MAX, WANTS_MAX};
@@ -12,18 +13,6 @@ use minicbor::{Decode, Decoder, Encode, Encoder};
 
 /// What every frame of this version begins with.
 pub(crate) const VERSION: u8 = 1;
-
-/// What kind of replica speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
-#[cbor(index_only)]
-pub enum PeerRole {
-    /// A computer in a restaurant.
-    #[n(0)]
-    Node,
-    /// The relay in the cloud.
-    #[n(1)]
-    Relay,
-}
 
 /// Where one origin's log ends at the speaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -126,7 +115,7 @@ pub(crate) struct Hello {
     #[n(3)]
     pub(crate) site: SiteId,
     #[n(4)]
-    pub(crate) role: PeerRole,
+    pub(crate) role: OriginRole,
     /// Under which origin it writes.
     #[n(5)]
     pub(crate) own: OriginId,
@@ -149,7 +138,7 @@ pub(crate) struct Welcome {
     #[n(1)]
     pub(crate) capabilities: List<u16, CAPABILITIES_MAX>,
     #[n(2)]
-    pub(crate) role: PeerRole,
+    pub(crate) role: OriginRole,
     #[n(3)]
     pub(crate) own: OriginId,
     /// Which session of this node it is, by the listener's count.
@@ -255,7 +244,7 @@ mod tests {
             protocol_min: 1,
             capabilities: List(vec![3]),
             site: SiteId::from_bytes([0xaa; 16]),
-            role: PeerRole::Node,
+            role: OriginRole::Node,
             own: origin(0xaa),
             chains: List(vec![chain]),
             window: 1024,
@@ -265,7 +254,7 @@ mod tests {
         let welcome = Welcome {
             protocol: 1,
             capabilities: List(vec![]),
-            role: PeerRole::Relay,
+            role: OriginRole::Relay,
             own: origin(0xaa),
             epoch: 4,
             chains: List(vec![chain]),

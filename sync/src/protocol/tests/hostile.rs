@@ -3,7 +3,11 @@
 use super::pipe::{End, Replica, connect, settle};
 use super::{NOW, node_and_relay};
 use crate::crdt::chain::{ChainHash, Head};
+use crate::crdt::hlc::Hlc;
+use crate::doc::change::{Change, Commit};
+use crate::doc::origin::{OriginCard, OriginRole};
 use crate::domain::id::{IngredientId, OriginId};
+use crate::domain::role::Actor;
 use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, FRAME_BYTES_MAX, ORIGINS_MAX, WANTS_MAX, WINDOW_BYTES_MAX};
 use crate::protocol::codec;
 use crate::protocol::wire_v1::{Batch, Chain, Durable, Fork, ForkKind, Frame, List, Want};
@@ -116,6 +120,41 @@ fn y4_a_log_of_an_unknown_origin_needs_its_key_and_the_own_log_has_one_writer() 
     own.write(2, 10);
     let parts = Parts::honest(&own.key, &own.logs[&own.own]);
     assert_eq!(relay.session.handle_frame(&parts.frame(), NOW), Err(Violation::OwnOrigin));
+}
+
+/// A commit that begins an origin's log with a card.
+fn introduction(of: &Replica, card: OriginCard) -> Vec<u8> {
+    let commit = Commit {
+        origin: of.own,
+        seq: 1,
+        at: Hlc::default().tick(NOW),
+        clock_trusted: true,
+        by: Actor::System,
+        seen: vec![],
+        changes: vec![Change::Origin(card).to_raw()],
+    };
+    commit.to_bytes().unwrap()
+}
+
+#[test]
+fn y4_an_origin_s_first_commit_brings_its_key() {
+    let card = |of: &Replica, key: &SigningKey| {
+        let key = key.verifying_key().to_bytes();
+        OriginCard { origin: of.own, key, role: OriginRole::Node, letter: "B".into() }
+    };
+    let (stranger, other) = (Replica::new("stranger"), Replica::new("other"));
+    for (card, expected) in [
+        (card(&stranger, &stranger.key), Ok(())),
+        (card(&stranger, &other.key), Err(Violation::BadSignature)),
+        (card(&other, &stranger.key), Err(Violation::UnknownOrigin)),
+    ] {
+        let mut stranger = stranger.clone();
+        stranger.append(introduction(&stranger, card));
+        stranger.write(3, 50);
+        let (mut relay, _) = open_relay(0);
+        let parts = Parts::honest(&stranger.key, &stranger.logs[&stranger.own]);
+        assert_eq!(relay.session.handle_frame(&parts.frame(), NOW), expected);
+    }
 }
 
 #[test]

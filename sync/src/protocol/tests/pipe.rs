@@ -1,10 +1,11 @@
 //! Replicas in memory and the pipe between them.
 
 use crate::crdt::chain::Head;
+use crate::doc::origin::OriginRole;
 use crate::domain::id::{OriginId, SiteId};
 use crate::domain::timestamp::Timestamp;
 use crate::limits::WINDOW_BYTES_MIN;
-use crate::protocol::{Config, Event, Fork, Opened, PeerRole, Session, Side, Want};
+use crate::protocol::{Config, Event, Fork, Opened, Session, Side, Want};
 use crate::store::{LogEntry, Seal};
 use ed25519_dalek::{Signer, SigningKey};
 use std::collections::BTreeMap;
@@ -72,7 +73,7 @@ pub(super) fn config(replica: &Replica, side: Side) -> Config {
     let key = replica.key.clone();
     Config {
         side,
-        role: if side == Side::Dialer { PeerRole::Node } else { PeerRole::Relay },
+        role: if side == Side::Dialer { OriginRole::Node } else { OriginRole::Relay },
         site: replica.site,
         own: replica.own,
         sign: Box::new(move |hash| key.sign(&hash.0).to_bytes()),

@@ -5,7 +5,7 @@ use super::{NOW, assert_same, node_and_relay};
 use crate::crdt::counter::Row;
 use crate::crdt::hlc::Hlc;
 use crate::doc::change::{Change, Commit};
-use crate::doc::order::{Header, OrderFact};
+use crate::doc::order::{Charges, Header, OrderFact};
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{DeviceId, IngredientId, LineId, MenuItemId, OrderId, VariantId};
 use crate::domain::menu::{RecipeLine, StationId};
@@ -125,10 +125,12 @@ impl Evening {
             currency: Currency::USD,
             device: Some(device),
             menu_version: 41,
+            owner: None,
+            charges: Charges::default(),
         };
         changes.insert(0, Change::Order(id, OrderFact::Placed(Box::new(header))));
-        let accepted = OrderFact::Accepted { day: DayNumber(321), letter: "A".into(), counter };
-        changes.insert(1, Change::Order(id, accepted));
+        let sent = OrderFact::Sent { day: DayNumber(321), letter: "A".into(), counter };
+        changes.insert(1, Change::Order(id, sent));
         self.kitchen.push_back((id, device, 0));
         changes
     }

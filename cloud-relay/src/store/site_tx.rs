@@ -1,0 +1,279 @@
+//! A unit of work on one site: commits, applied batches and any other rows, all in one transaction, or nothing.
+//!
+//! Whoever works with it decides first and commits then: what refuses after it has committed makes the whole group fail, because a
+//! replica in memory cannot take a commit back. Orders that are not in memory are read before a commit needs them.
+
+use crate::store::site_store::{self, SiteNo, SqlSiteStore, Turn};
+use crate::store::{Database, StoreError, Tx};
+use pilotlight_sync::crdt::chain::Head;
+use pilotlight_sync::doc::change::{Change, Commit, CommitTooLarge};
+use pilotlight_sync::doc::key::DocKey;
+use pilotlight_sync::doc::replica::{
+    ApplyError, Flushed, HLC_NOTE, HOT_NOTE, LiveOrder, Loading, ReadOrder, Replica, order_of_key,
+};
+use pilotlight_sync::doc::site::Site;
+use pilotlight_sync::domain::id::{OrderId, OriginId};
+use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::store::{CommitError, LogEntry, Seal, SiteStore};
+use sqlx::SqliteConnection;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Log entries read at once while a site is loaded.
+const LOG_PAGE: usize = 1_000;
+
+/// Why a unit of work gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError<R> {
+    /// It says no. Nothing was written.
+    #[error("refused")]
+    Refused(R),
+    /// The changes do not fit into one commit. Nothing was written.
+    #[error(transparent)]
+    TooLarge(#[from] CommitTooLarge),
+    /// Stored rows could not be read or written. Nothing was written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Whether it was written is unknown: ask again with the same id.
+    #[error("the database did not confirm; whether it was written is unknown")]
+    Unknown,
+    /// The site takes no work now. Nothing was written.
+    #[error("the site takes no work now")]
+    Closed,
+}
+
+/// Why another origin's commits were not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyRefusal {
+    /// A newer session of this node has begun.
+    #[error("session {session} was followed by session {newest}")]
+    OldSession {
+        /// Whose commits these are.
+        session: u64,
+        /// The one that counts.
+        newest: u64,
+    },
+    /// They do not continue what is known.
+    #[error(transparent)]
+    Log(#[from] ApplyError),
+}
+
+/// Orders read for the replica before it asks.
+#[derive(Debug, Default)]
+struct Fetched(BTreeMap<OrderId, Option<Vec<u8>>>);
+
+/// An order was needed that nobody had read.
+#[derive(Debug, thiserror::Error)]
+#[error("the order was not read beforehand")]
+struct NotFetched;
+
+impl ReadOrder for Fetched {
+    type Error = NotFetched;
+
+    fn read_order(&self, id: &OrderId) -> Result<Option<Vec<u8>>, NotFetched> {
+        self.0.get(id).cloned().ok_or(NotFetched)
+    }
+}
+
+/// One transaction over one site.
+#[derive(Debug)]
+pub struct SiteTx {
+    tx: Tx,
+    site: SiteNo,
+    turn: Turn,
+    now: Timestamp,
+    replica: Replica,
+    fetched: Fetched,
+    touched: BTreeSet<OrderId>,
+    commits: usize,
+}
+
+impl SiteTx {
+    /// Begins: takes the site's row and, unless `known` is the state after the last turn, reads the site.
+    pub(crate) async fn begin(
+        database: &Database,
+        site: SiteNo,
+        own: OriginId,
+        known: Option<(Replica, u64)>,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let mut tx = database.begin().await?;
+        let turn = site_store::take_turn(&mut tx, site).await?;
+        let replica = match known {
+            Some((replica, last)) if last + 1 == turn.turn => replica,
+            // Nobody else writes while this transaction holds the lock, so what the readers see is what is.
+            Some(_) | None => load(&SqlSiteStore::new(database.clone(), site), own).await?,
+        };
+        let (fetched, touched) = (Fetched::default(), BTreeSet::new());
+        Ok(Self { tx, site, turn, now, replica, fetched, touched, commits: 0 })
+    }
+
+    /// Now, in business.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The small documents: menu, stock, settings; what this unit committed included.
+    pub fn site(&self) -> &Site {
+        self.replica.site()
+    }
+
+    /// The relay's own origin at this site.
+    pub fn origin(&self) -> OriginId {
+        self.replica.origin()
+    }
+
+    /// The live state.
+    pub fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// The connection, for rows that belong to this unit of work.
+    pub fn sql(&mut self) -> &mut SqliteConnection {
+        &mut self.tx
+    }
+
+    /// An order as it is now, what this unit committed included.
+    pub async fn order(&mut self, id: &OrderId) -> Result<Option<Arc<LiveOrder>>, StoreError> {
+        self.fetch([*id]).await?;
+        if let Some(order) = self.replica.live(id) {
+            return Ok(Some(order.clone()));
+        }
+        let Some(Some(bytes)) = self.fetched.0.get(id) else { return Ok(None) };
+        let damaged = |error| StoreError::Damaged { table: "site_doc", why: format!("order {id}: {error}") };
+        LiveOrder::from_bytes(bytes).map(|order| Some(Arc::new(order))).map_err(damaged)
+    }
+
+    /// Writes one commit of the relay's own. Refuse before, not after.
+    pub async fn commit<R>(&mut self, by: Actor, changes: &[Change]) -> Result<(), WorkError<R>> {
+        let orders = orders_of(changes);
+        self.fetch(orders.iter().copied()).await?;
+        self.replica.commit(by, self.now, changes, &self.fetched)?;
+        self.touched.extend(orders);
+        self.commits += 1;
+        Ok(())
+    }
+
+    /// Applies consecutive commits of another origin whose seal was checked, received in this session. Answers how many were new.
+    pub(crate) async fn apply(
+        &mut self,
+        session: u64,
+        entries: &[LogEntry],
+        seal: &Seal,
+    ) -> Result<usize, WorkError<ApplyRefusal>> {
+        if session < self.turn.epoch {
+            return Err(WorkError::Refused(ApplyRefusal::OldSession { session, newest: self.turn.epoch }));
+        }
+        let mut orders = BTreeSet::new();
+        for commit in entries.iter().filter_map(|entry| Commit::from_bytes(&entry.bytes).ok()) {
+            // What cannot be read has no effect, so it touches no order.
+            let changes = commit.changes.iter().filter_map(|raw| Change::from_raw(raw).ok());
+            orders.extend(changes.filter_map(|change| order_of(&change)));
+        }
+        self.fetch(orders.iter().copied()).await?;
+        let applied = self.replica.apply(self.now, entries, seal, &self.fetched);
+        let new = applied.map_err(|error| WorkError::Refused(ApplyRefusal::Log(error)))?;
+        if new > 0 {
+            self.touched.extend(orders);
+            self.commits += new;
+        }
+        Ok(new)
+    }
+
+    /// How many commits this group has taken so far: what cannot be taken back.
+    pub(crate) fn commits(&self) -> usize {
+        self.commits
+    }
+
+    /// Orders changed since this was last asked.
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<OrderId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Marks a place to go back to.
+    pub(crate) async fn mark(&mut self) -> Result<(), StoreError> {
+        sqlx::query("SAVEPOINT work").execute(&mut *self.tx).await?;
+        Ok(())
+    }
+
+    /// Goes on from the mark, keeping (`true`) or dropping what was written since.
+    pub(crate) async fn unmark(&mut self, keep: bool) -> Result<(), StoreError> {
+        if !keep {
+            sqlx::query("ROLLBACK TO work").execute(&mut *self.tx).await?;
+        }
+        sqlx::query("RELEASE work").execute(&mut *self.tx).await?;
+        Ok(())
+    }
+
+    /// Writes what is staged and commits. Durable when it returns; then the replica is the state after this turn.
+    pub(crate) async fn finish(
+        mut self,
+        sign: impl FnOnce(&Head) -> [u8; 64],
+    ) -> Result<(Replica, u64, Option<Flushed>), StoreError> {
+        let mut flushed = None;
+        if self.replica.is_staged() {
+            let (writes, told) = self.replica.take_writes(sign);
+            match site_store::write(&mut self.tx, self.site, &writes).await {
+                Ok(()) => flushed = Some(told),
+                Err(CommitError::Store(error)) => return Err(error),
+                Err(gap @ CommitError::Gap { .. }) => {
+                    return Err(StoreError::Damaged { table: "site_log", why: gap.to_string() });
+                }
+            }
+        }
+        self.tx.commit().await?;
+        Ok((self.replica, self.turn.turn, flushed))
+    }
+
+    /// Reads orders that are not in memory.
+    async fn fetch(&mut self, ids: impl IntoIterator<Item = OrderId>) -> Result<(), StoreError> {
+        for id in ids {
+            if self.replica.live(&id).is_none() && !self.fetched.0.contains_key(&id) {
+                let bytes = site_store::doc(&mut *self.tx, self.site, &DocKey::Order(id)).await?;
+                self.fetched.0.insert(id, bytes);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn order_of(change: &Change) -> Option<OrderId> {
+    if let Change::Order(id, _) = change { Some(*id) } else { None }
+}
+
+fn orders_of(changes: &[Change]) -> BTreeSet<OrderId> {
+    changes.iter().filter_map(order_of).collect()
+}
+
+/// Reads everything live of a site.
+async fn load(store: &SqlSiteStore, own: OriginId) -> Result<Replica, StoreError> {
+    let damaged = |table: &'static str, why: String| StoreError::Damaged { table, why };
+    let (hot, hlc) = (store.note(HOT_NOTE).await?, store.note(HLC_NOTE).await?);
+    let mut loading = Loading::begin(store.load_site().await?, hot.as_deref(), hlc.as_deref())
+        .map_err(|error| damaged("site_doc", error.to_string()))?;
+    let heads = store.heads().await?;
+    for origin in heads.keys() {
+        let mut next = loading.tail_from(origin);
+        loop {
+            let page = store.log(origin, next, LOG_PAGE).await?;
+            let Some(last) = page.last() else { break };
+            next = last.head.seq + 1;
+            for entry in &page {
+                loading.take(entry).map_err(|error| damaged("site_log", error.to_string()))?;
+            }
+        }
+    }
+    let mut replica = loading.finish(own, heads);
+    for key in store.index(b"o", b"p", usize::MAX).await? {
+        let Some(id) = order_of_key(&key) else { continue };
+        let read = store.load(&[DocKey::Order(id)]).await?.into_iter().next().flatten();
+        // One broken order must not close the restaurant: it is named, and its facts are in the log.
+        match read.map(|bytes| LiveOrder::from_bytes(&bytes)) {
+            Some(Ok(order)) => replica.admit(id, order),
+            Some(Err(error)) => tracing::error!(order = %id, %error, "an open order cannot be read"),
+            None => tracing::error!(order = %id, "the index names an open order that is not stored"),
+        }
+    }
+    Ok(replica)
+}
