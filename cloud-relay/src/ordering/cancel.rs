@@ -59,8 +59,10 @@ pub fn preview(
             let rule = "the restaurant has not confirmed it yet: you get everything back".to_owned();
             return Ok(Preview { refund_minor: order.amount_minor, rule, expires_at: order.expires_at });
         }
+        OrderPhase::Confirmed | OrderPhase::Asked if view.verdict == Some(false) => {
+            return Err(CancelRefusal::RefusedBefore);
+        }
         OrderPhase::Confirmed => {}
-        OrderPhase::Asked if view.verdict == Some(false) => return Err(CancelRefusal::RefusedBefore),
         OrderPhase::Asked | OrderPhase::Resolved | OrderPhase::Ended => {
             return Err(CancelRefusal::Finished(view.status));
         }

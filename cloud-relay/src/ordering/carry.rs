@@ -1,6 +1,6 @@
 //! Carries the rule's steps out: what is written into the site's log, which effects, what the relay keeps. Pure.
 
-use crate::ordering::react::{Kept, Request, Said, Standing, Step, Why};
+use crate::ordering::react::{self, Kept, Request, Said, Standing, Step, Why};
 use crate::ordering::stock::StockRows;
 use crate::store::cloud_orders::{Asked, CloudOrder, OrderPhase};
 use crate::store::effects::{EffectId, EffectKind, NewEffect};
@@ -11,6 +11,7 @@ use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::domain::id::{LineId, OriginId};
 use pilotlight_sync::domain::money::Currency;
 use pilotlight_sync::domain::payment::CommercialPhase;
+use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// What one step writes, all in one transaction.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +50,20 @@ pub fn kept(order: &CloudOrder) -> Kept {
         verdict_due_at: asked.verdict_due_at,
     };
     Kept { expires_at: order.expires_at, request: order.asked.as_ref().map(request), amount_minor: order.amount_minor }
+}
+
+/// The next step about an order, carried out; `None` when nothing is to be done.
+pub fn next(view: &OrderView, order: &CloudOrder, site: &Site, relay: OriginId, now: Timestamp) -> Option<Act> {
+    if order.phase == OrderPhase::Ended {
+        return None;
+    }
+    // A refused request is over: the order goes on, and its time limit with it.
+    if order.phase == OrderPhase::Asked && view.verdict == Some(false) {
+        let kept = CloudOrder { phase: OrderPhase::Confirmed, ..order.clone() };
+        return Some(Act { changes: vec![], effects: vec![], kept });
+    }
+    let step = react::next(&standing(view)?, &kept(order), now)?;
+    Some(act(step, view, order, site, relay))
 }
 
 /// What a step writes.

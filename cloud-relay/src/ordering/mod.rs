@@ -7,3 +7,4 @@ pub mod quote;
 pub mod react;
 pub mod stock;
 pub mod wishes;
+pub mod work;

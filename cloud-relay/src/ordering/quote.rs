@@ -13,10 +13,12 @@ use pilotlight_sync::domain::order::Fulfilment;
 use pilotlight_sync::domain::pricing::{CartLine, PriceRefusal, PricedLine, price};
 use pilotlight_sync::domain::routing::line_estimate_s;
 use pilotlight_sync::domain::timestamp::Timestamp;
-use pilotlight_sync::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, PRICE_MINOR_MAX};
+use pilotlight_sync::limits::{COMMIT_BYTES_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, PRICE_MINOR_MAX};
 
 /// A quote holds for so long, in milliseconds of business time.
 pub const QUOTE_MS: u64 = 10 * 60_000;
+/// Bytes of a cart's lines: with its stock rows it must fit into one commit.
+const CART_BYTES_MAX: usize = COMMIT_BYTES_MAX / 2;
 /// Minutes that pass beside cooking and riding.
 const HANDLING_MINUTES: u32 = 5;
 
@@ -89,6 +91,12 @@ pub enum QuoteRefusal {
         /// As the crow flies.
         distance_m: u32,
     },
+    /// An order that fits into no commit.
+    #[error("the cart has {bytes} bytes of names and choices; {} is the most", CART_BYTES_MAX)]
+    TooLarge {
+        /// So many.
+        bytes: usize,
+    },
     /// A tip that is none.
     #[error("a tip is between 0 and {}", PRICE_MINOR_MAX)]
     Tip,
@@ -123,6 +131,10 @@ pub fn quote(
     }
     let priced = price(&request.lines, site.menu())?;
     check_sale(site, relay, now, &priced.lines)?;
+    let bytes = minicbor::to_vec(&priced.lines).map_or(usize::MAX, |bytes| bytes.len());
+    if bytes > CART_BYTES_MAX {
+        return Err(QuoteRefusal::TooLarge { bytes });
+    }
     let delivery_minor = if distance_m.is_some() { terms.delivery_fee_minor } else { 0 };
     let charges = Charges {
         packaging_minor: terms.packaging_minor,

@@ -2,7 +2,7 @@
 
 use crate::store::people::Address;
 use crate::store::rows::{Read, to_cbor};
-use crate::store::{Database, StoreError, Tx, to_sql};
+use crate::store::{Database, Sql, StoreError, to_sql};
 use minicbor::{Decode, Encode};
 use pilotlight_sync::doc::order::Header;
 use pilotlight_sync::domain::id::{CustomerId, OrderId, PaymentId, QuoteId, SiteId};
@@ -113,12 +113,13 @@ pub struct Checkout {
 }
 
 /// Keeps a quote. Those that ran out an hour ago are swept away.
-pub async fn add_quote(tx: &mut Tx, quote: &Quote, now: Timestamp) -> Result<(), StoreError> {
+pub async fn add_quote(sql: &mut Sql, quote: &Quote, now: Timestamp) -> Result<(), StoreError> {
     let swept = to_sql(now.0.saturating_sub(3_600_000));
-    sqlx::query("DELETE FROM quote WHERE expires_at <= ?1").bind(swept).execute(&mut **tx).await?;
-    let sql = "INSERT INTO quote (id, customer, site, cart, address, total_minor, minutes_min, minutes_max, expires_at)
+    sqlx::query("DELETE FROM quote WHERE expires_at <= ?1").bind(swept).execute(&mut *sql).await?;
+    let statement =
+        "INSERT INTO quote (id, customer, site, cart, address, total_minor, minutes_min, minutes_max, expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    sqlx::query(sql)
+    sqlx::query(statement)
         .bind(&quote.id.as_bytes()[..])
         .bind(&quote.customer.as_bytes()[..])
         .bind(&quote.site.as_bytes()[..])
@@ -128,7 +129,7 @@ pub async fn add_quote(tx: &mut Tx, quote: &Quote, now: Timestamp) -> Result<(),
         .bind(quote.minutes.0)
         .bind(quote.minutes.1)
         .bind(to_sql(quote.expires_at.0))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(())
 }
@@ -151,15 +152,15 @@ pub async fn quote(database: &Database, id: &QuoteId) -> Result<Option<Quote>, S
 }
 
 /// Begins a checkout, or begins a declined one again with another payment. `false`: the id is taken.
-pub async fn begin(tx: &mut Tx, checkout: &Checkout, now: Timestamp) -> Result<bool, StoreError> {
-    let sql =
+pub async fn begin(sql: &mut Sql, checkout: &Checkout, now: Timestamp) -> Result<bool, StoreError> {
+    let statement =
         "INSERT INTO checkout (order_id, customer, site, payment, cart, address, header, amount_minor, minutes_min,
             minutes_max, state, attempt, made_at, expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'paying', ?11, ?12, ?13)
         ON CONFLICT (order_id) DO UPDATE SET payment = excluded.payment, state = 'paying', refusal = NULL,
             attempt = excluded.attempt, header = excluded.header, expires_at = excluded.expires_at
             WHERE state = 'declined' AND attempt = excluded.attempt - 1";
-    let written = sqlx::query(sql)
+    let written = sqlx::query(statement)
         .bind(&checkout.order.as_bytes()[..])
         .bind(&checkout.customer.as_bytes()[..])
         .bind(&checkout.site.as_bytes()[..])
@@ -173,16 +174,16 @@ pub async fn begin(tx: &mut Tx, checkout: &Checkout, now: Timestamp) -> Result<b
         .bind(checkout.attempt)
         .bind(to_sql(now.0))
         .bind(to_sql(checkout.expires_at.0))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(written.rows_affected() > 0)
 }
 
 /// Ends a checkout that is paying. `false`: it had ended.
-pub async fn end(tx: &mut Tx, order: &OrderId, state: CheckoutState, refusal: &str) -> Result<bool, StoreError> {
-    let sql = "UPDATE checkout SET state = ?2, refusal = NULLIF(?3, '') WHERE order_id = ?1 AND state = 'paying'";
-    let written = sqlx::query(sql).bind(&order.as_bytes()[..]).bind(state.word()).bind(refusal);
-    Ok(written.execute(&mut **tx).await?.rows_affected() > 0)
+pub async fn end(sql: &mut Sql, order: &OrderId, state: CheckoutState, refusal: &str) -> Result<bool, StoreError> {
+    let statement = "UPDATE checkout SET state = ?2, refusal = NULLIF(?3, '') WHERE order_id = ?1 AND state = 'paying'";
+    let written = sqlx::query(statement).bind(&order.as_bytes()[..]).bind(state.word()).bind(refusal);
+    Ok(written.execute(&mut *sql).await?.rows_affected() > 0)
 }
 
 /// A checkout, as it was last committed.
@@ -193,9 +194,9 @@ pub async fn find(database: &Database, order: &OrderId) -> Result<Option<Checkou
 }
 
 /// The same inside a unit of work: what it says holds until that is committed.
-pub async fn find_in(tx: &mut Tx, order: &OrderId) -> Result<Option<Checkout>, StoreError> {
+pub async fn find_in(sql: &mut Sql, order: &OrderId) -> Result<Option<Checkout>, StoreError> {
     let row = sqlx::query("SELECT * FROM checkout WHERE order_id = ?1").bind(&order.as_bytes()[..]);
-    let row = row.fetch_optional(&mut **tx).await?;
+    let row = row.fetch_optional(&mut *sql).await?;
     row.map(|row| read(&Read::new("checkout", &row))).transpose()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::store::people::Address;
 use crate::store::rows::Read;
-use crate::store::{Database, StoreError, Tx, to_sql};
+use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::{CustomerId, OrderId, PaymentId, SiteId};
 use pilotlight_sync::domain::timestamp::Timestamp;
 
@@ -97,13 +97,13 @@ impl CloudOrder {
 }
 
 /// Writes an order, whole.
-pub async fn put(tx: &mut Tx, order: &CloudOrder) -> Result<(), StoreError> {
-    let sql = "INSERT OR REPLACE INTO cloud_order (order_id, site, customer, payment, address, phase, amount_minor, placed_at,
+pub async fn put(sql: &mut Sql, order: &CloudOrder) -> Result<(), StoreError> {
+    let statement = "INSERT OR REPLACE INTO cloud_order (order_id, site, customer, payment, address, phase, amount_minor, placed_at,
             minutes_min, minutes_max, held, released_at, expires_at, asked_at, asked_why, asked_table_minor, asked_link_down,
             verdict_due_at, due_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
     let asked = order.asked.as_ref();
-    sqlx::query(sql)
+    sqlx::query(statement)
         .bind(&order.order.as_bytes()[..])
         .bind(&order.site.as_bytes()[..])
         .bind(&order.customer.as_bytes()[..])
@@ -123,7 +123,7 @@ pub async fn put(tx: &mut Tx, order: &CloudOrder) -> Result<(), StoreError> {
         .bind(asked.map(|asked| i64::from(asked.link_down)))
         .bind(asked.map(|asked| to_sql(asked.verdict_due_at.0)))
         .bind(order.due_at().map(|at| to_sql(at.0)))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(())
 }
@@ -136,9 +136,9 @@ pub async fn find(database: &Database, order: &OrderId) -> Result<Option<CloudOr
 }
 
 /// The same inside a unit of work: what it says holds until that is committed.
-pub async fn find_in(tx: &mut Tx, order: &OrderId) -> Result<Option<CloudOrder>, StoreError> {
+pub async fn find_in(sql: &mut Sql, order: &OrderId) -> Result<Option<CloudOrder>, StoreError> {
     let row = sqlx::query("SELECT * FROM cloud_order WHERE order_id = ?1").bind(&order.as_bytes()[..]);
-    let row = row.fetch_optional(&mut **tx).await?;
+    let row = row.fetch_optional(&mut *sql).await?;
     row.map(|row| read(&Read::new("cloud_order", &row))).transpose()
 }
 
@@ -148,15 +148,15 @@ pub async fn of_customer(
     customer: &CustomerId,
     limit: u32,
 ) -> Result<Vec<CloudOrder>, StoreError> {
-    let sql = "SELECT * FROM cloud_order WHERE customer = ?1 ORDER BY placed_at DESC, order_id DESC LIMIT ?2";
-    let rows = sqlx::query(sql).bind(&customer.as_bytes()[..]).bind(limit).fetch_all(database.pool()).await?;
+    let statement = "SELECT * FROM cloud_order WHERE customer = ?1 ORDER BY placed_at DESC, order_id DESC LIMIT ?2";
+    let rows = sqlx::query(statement).bind(&customer.as_bytes()[..]).bind(limit).fetch_all(database.pool()).await?;
     rows.iter().map(|row| read(&Read::new("cloud_order", row))).collect()
 }
 
 /// Orders whose time has come, the most overdue first, with their sites.
 pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<(SiteId, OrderId)>, StoreError> {
-    let sql = "SELECT site, order_id FROM cloud_order WHERE due_at <= ?1 ORDER BY due_at, order_id LIMIT ?2";
-    let rows = sqlx::query(sql).bind(to_sql(now.0)).bind(limit).fetch_all(database.pool()).await?;
+    let statement = "SELECT site, order_id FROM cloud_order WHERE due_at <= ?1 ORDER BY due_at, order_id LIMIT ?2";
+    let rows = sqlx::query(statement).bind(to_sql(now.0)).bind(limit).fetch_all(database.pool()).await?;
     let read = |row| {
         let read = Read::new("cloud_order", row);
         Ok((read.id("site")?, read.id("order_id")?))
@@ -165,22 +165,22 @@ pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<
 }
 
 /// The site went away: what it has not accepted is held, and waits for so long.
-pub async fn hold(tx: &mut Tx, site: &SiteId, now: Timestamp, hold_ms: u64) -> Result<Vec<OrderId>, StoreError> {
+pub async fn hold(sql: &mut Sql, site: &SiteId, now: Timestamp, hold_ms: u64) -> Result<Vec<OrderId>, StoreError> {
     let until = to_sql(now.plus_ms(hold_ms).0);
-    let sql = "UPDATE cloud_order SET held = 1, released_at = NULL, expires_at = ?2, due_at = ?2
+    let statement = "UPDATE cloud_order SET held = 1, released_at = NULL, expires_at = ?2, due_at = ?2
         WHERE site = ?1 AND phase = 'placed' AND held = 0 RETURNING order_id";
-    let rows = sqlx::query(sql).bind(&site.as_bytes()[..]).bind(until).fetch_all(&mut **tx).await?;
+    let rows = sqlx::query(statement).bind(&site.as_bytes()[..]).bind(until).fetch_all(&mut *sql).await?;
     rows.iter().map(|row| Read::new("cloud_order", row).id("order_id")).collect()
 }
 
 /// The site is back: what is held and has not run out goes to it, in the order in which it was placed.
-pub async fn release(tx: &mut Tx, site: &SiteId, now: Timestamp, accept_ms: u64) -> Result<Vec<OrderId>, StoreError> {
-    let sql = "UPDATE cloud_order SET held = 0, released_at = ?2, expires_at = ?3, due_at = ?3
+pub async fn release(sql: &mut Sql, site: &SiteId, now: Timestamp, accept_ms: u64) -> Result<Vec<OrderId>, StoreError> {
+    let statement = "UPDATE cloud_order SET held = 0, released_at = ?2, expires_at = ?3, due_at = ?3
         WHERE site = ?1 AND phase = 'placed' AND held = 1 AND expires_at > ?2 RETURNING order_id, placed_at";
     let until = to_sql(now.plus_ms(accept_ms).0);
-    let rows = sqlx::query(sql).bind(&site.as_bytes()[..]).bind(to_sql(now.0)).bind(until);
+    let rows = sqlx::query(statement).bind(&site.as_bytes()[..]).bind(to_sql(now.0)).bind(until);
     let mut released = Vec::new();
-    for row in rows.fetch_all(&mut **tx).await? {
+    for row in rows.fetch_all(&mut *sql).await? {
         let read = Read::new("cloud_order", &row);
         released.push((read.time("placed_at")?, read.id("order_id")?));
     }

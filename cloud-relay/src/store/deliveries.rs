@@ -1,7 +1,7 @@
 //! Deliveries: which rider is asked, who has accepted, how far it is, and what riders have earned.
 
 use crate::store::rows::Read;
-use crate::store::{Database, StoreError, Tx, to_sql};
+use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::{OrderId, RiderId, SiteId};
 use pilotlight_sync::domain::money::Currency;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -80,10 +80,10 @@ pub struct Delivery {
 }
 
 /// Writes a delivery, whole.
-pub async fn put(tx: &mut Tx, delivery: &Delivery) -> Result<(), StoreError> {
-    let sql = "INSERT OR REPLACE INTO delivery (order_id, site, state, attempt, rider, offer_expires_at, ready_at, earn_minor)
+pub async fn put(sql: &mut Sql, delivery: &Delivery) -> Result<(), StoreError> {
+    let statement = "INSERT OR REPLACE INTO delivery (order_id, site, state, attempt, rider, offer_expires_at, ready_at, earn_minor)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    sqlx::query(sql)
+    sqlx::query(statement)
         .bind(&delivery.order.as_bytes()[..])
         .bind(&delivery.site.as_bytes()[..])
         .bind(delivery.state.word())
@@ -92,7 +92,7 @@ pub async fn put(tx: &mut Tx, delivery: &Delivery) -> Result<(), StoreError> {
         .bind(delivery.offer_expires_at.map(|at| to_sql(at.0)))
         .bind(to_sql(delivery.ready_at.0))
         .bind(delivery.earn_minor)
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(())
 }
@@ -105,33 +105,34 @@ pub async fn find(database: &Database, order: &OrderId) -> Result<Option<Deliver
 }
 
 /// The same inside a unit of work: what it says holds until that is committed.
-pub async fn find_in(tx: &mut Tx, order: &OrderId) -> Result<Option<Delivery>, StoreError> {
+pub async fn find_in(sql: &mut Sql, order: &OrderId) -> Result<Option<Delivery>, StoreError> {
     let row = sqlx::query("SELECT * FROM delivery WHERE order_id = ?1").bind(&order.as_bytes()[..]);
-    let row = row.fetch_optional(&mut **tx).await?;
+    let row = row.fetch_optional(&mut *sql).await?;
     row.map(|row| read(&Read::new("delivery", &row))).transpose()
 }
 
 /// What this rider is asked or does now.
 pub async fn of_rider(database: &Database, rider: &RiderId) -> Result<Option<Delivery>, StoreError> {
-    let sql =
+    let statement =
         "SELECT * FROM delivery WHERE rider = ?1 AND state IN ('offered', 'assigned', 'at_store', 'picked_up') LIMIT 1";
-    let row = sqlx::query(sql).bind(&rider.as_bytes()[..]).fetch_optional(database.pool()).await?;
+    let row = sqlx::query(statement).bind(&rider.as_bytes()[..]).fetch_optional(database.pool()).await?;
     row.map(|row| read(&Read::new("delivery", &row))).transpose()
 }
 
 /// Deliveries that wait for a rider, or for a rider's answer.
-pub async fn unassigned(tx: &mut Tx) -> Result<Vec<Delivery>, StoreError> {
-    let sql = "SELECT * FROM delivery WHERE state IN ('waiting', 'offered') ORDER BY ready_at, order_id LIMIT 500";
-    let rows = sqlx::query(sql).fetch_all(&mut **tx).await?;
+pub async fn unassigned(sql: &mut Sql) -> Result<Vec<Delivery>, StoreError> {
+    let statement =
+        "SELECT * FROM delivery WHERE state IN ('waiting', 'offered') ORDER BY ready_at, order_id LIMIT 500";
+    let rows = sqlx::query(statement).fetch_all(&mut *sql).await?;
     rows.iter().map(|row| read(&Read::new("delivery", row))).collect()
 }
 
 /// Who has passed which of the deliveries that wait.
-pub async fn passed(tx: &mut Tx) -> Result<BTreeMap<OrderId, BTreeSet<RiderId>>, StoreError> {
-    let sql = "SELECT p.order_id, p.rider FROM delivery_passed AS p JOIN delivery AS d ON d.order_id = p.order_id
+pub async fn passed(sql: &mut Sql) -> Result<BTreeMap<OrderId, BTreeSet<RiderId>>, StoreError> {
+    let statement = "SELECT p.order_id, p.rider FROM delivery_passed AS p JOIN delivery AS d ON d.order_id = p.order_id
         WHERE d.state IN ('waiting', 'offered')";
     let mut passed: BTreeMap<OrderId, BTreeSet<RiderId>> = BTreeMap::new();
-    for row in sqlx::query(sql).fetch_all(&mut **tx).await? {
+    for row in sqlx::query(statement).fetch_all(&mut *sql).await? {
         let read = Read::new("delivery_passed", &row);
         passed.entry(read.id("order_id")?).or_default().insert(read.id("rider")?);
     }
@@ -139,40 +140,40 @@ pub async fn passed(tx: &mut Tx) -> Result<BTreeMap<OrderId, BTreeSet<RiderId>>,
 }
 
 /// A rider said no, or nothing.
-pub async fn pass(tx: &mut Tx, order: &OrderId, rider: &RiderId) -> Result<(), StoreError> {
+pub async fn pass(sql: &mut Sql, order: &OrderId, rider: &RiderId) -> Result<(), StoreError> {
     sqlx::query("INSERT OR IGNORE INTO delivery_passed (order_id, rider) VALUES (?1, ?2)")
         .bind(&order.as_bytes()[..])
         .bind(&rider.as_bytes()[..])
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(())
 }
 
 /// Everybody has passed: all are asked again.
-pub async fn forget_passed(tx: &mut Tx, order: &OrderId) -> Result<(), StoreError> {
-    let sql = sqlx::query("DELETE FROM delivery_passed WHERE order_id = ?1").bind(&order.as_bytes()[..]);
-    sql.execute(&mut **tx).await?;
+pub async fn forget_passed(sql: &mut Sql, order: &OrderId) -> Result<(), StoreError> {
+    let statement = sqlx::query("DELETE FROM delivery_passed WHERE order_id = ?1").bind(&order.as_bytes()[..]);
+    statement.execute(&mut *sql).await?;
     Ok(())
 }
 
 /// Books what a rider has earned with an attempt, once.
 pub async fn earn(
-    tx: &mut Tx,
+    sql: &mut Sql,
     delivery: &Delivery,
     rider: &RiderId,
     currency: Currency,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT OR IGNORE INTO earning (order_id, attempt, rider, amount_minor, currency, at)
+    let statement = "INSERT OR IGNORE INTO earning (order_id, attempt, rider, amount_minor, currency, at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    sqlx::query(sql)
+    sqlx::query(statement)
         .bind(&delivery.order.as_bytes()[..])
         .bind(delivery.attempt)
         .bind(&rider.as_bytes()[..])
         .bind(delivery.earn_minor)
         .bind(currency.code())
         .bind(to_sql(now.0))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(())
 }

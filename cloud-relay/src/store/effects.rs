@@ -2,7 +2,7 @@
 //! from the cause, unique for ever (SPEC G1).
 
 use crate::store::rows::Read;
-use crate::store::{Database, StoreError, Tx, to_sql};
+use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::{OrderId, PaymentId, SiteId};
 use pilotlight_sync::domain::money::Currency;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -174,10 +174,10 @@ pub struct EffectRow {
 }
 
 /// Writes an effect, unless its cause has written it before. Returns whether it is new.
-pub async fn insert(tx: &mut Tx, effect: &NewEffect, now: Timestamp) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO effect (id, kind, number, order_id, site, payment, amount_minor, currency, card, why, state, due_at, made_at)
+pub async fn insert(sql: &mut Sql, effect: &NewEffect, now: Timestamp) -> Result<bool, StoreError> {
+    let statement = "INSERT INTO effect (id, kind, number, order_id, site, payment, amount_minor, currency, card, why, state, due_at, made_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'waiting', ?11, ?11) ON CONFLICT (id) DO NOTHING";
-    let written = sqlx::query(sql)
+    let written = sqlx::query(statement)
         .bind(effect.id.to_string())
         .bind(effect.id.kind.word())
         .bind(effect.id.n)
@@ -189,14 +189,14 @@ pub async fn insert(tx: &mut Tx, effect: &NewEffect, now: Timestamp) -> Result<b
         .bind(effect.card.as_deref())
         .bind(effect.why.as_str())
         .bind(to_sql(now.0))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(written.rows_affected() > 0)
 }
 
 /// Takes what is due, the oldest first, and of each payment only its first open effect: they are done in their order.
-pub async fn claim(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<Claimed>, StoreError> {
-    let sql = "UPDATE effect SET state = 'claimed', tries = tries + 1, lease = lease + 1, claimed_until = ?2
+pub async fn claim(sql: &mut Sql, now: Timestamp, limit: u32) -> Result<Vec<Claimed>, StoreError> {
+    let statement = "UPDATE effect SET state = 'claimed', tries = tries + 1, lease = lease + 1, claimed_until = ?2
         WHERE n IN (
             SELECT n FROM effect AS e
             WHERE state IN ('waiting', 'claimed', 'parked') AND due_at <= ?1
@@ -205,8 +205,12 @@ pub async fn claim(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<Claime
                 AND before.state IN ('waiting', 'claimed', 'parked'))
             ORDER BY due_at, n LIMIT ?3)
         RETURNING *, (SELECT charge FROM payment WHERE payment.id = effect.payment) AS charge";
-    let rows =
-        sqlx::query(sql).bind(to_sql(now.0)).bind(to_sql(now.0 + CLAIM_MS)).bind(limit).fetch_all(&mut **tx).await?;
+    let rows = sqlx::query(statement)
+        .bind(to_sql(now.0))
+        .bind(to_sql(now.0 + CLAIM_MS))
+        .bind(limit)
+        .fetch_all(&mut *sql)
+        .await?;
     rows.iter()
         .map(|row| {
             let read = Read::new("effect", row);
@@ -224,75 +228,75 @@ pub async fn claim(tx: &mut Tx, now: Timestamp, limit: u32) -> Result<Vec<Claime
 
 /// Gives a claim back, to be tried at this real time. `sent`: whether it may have reached the gateway.
 pub async fn put_back(
-    tx: &mut Tx,
+    sql: &mut Sql,
     claimed: &Claimed,
     retry_at: Timestamp,
     sent: bool,
     seen: &str,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE effect SET state = 'waiting', due_at = ?3, seen = ?4, tries = tries - ?5
+    let statement = "UPDATE effect SET state = 'waiting', due_at = ?3, seen = ?4, tries = tries - ?5
         WHERE id = ?1 AND lease = ?2 AND state = 'claimed'";
-    let written = sqlx::query(sql)
+    let written = sqlx::query(statement)
         .bind(claimed.effect.id.to_string())
         .bind(to_sql(claimed.lease))
         .bind(to_sql(retry_at.0))
         .bind(seen)
         .bind(i64::from(!sent))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(written.rows_affected() > 0)
 }
 
 /// Ends a claim. `false`: the lease was lost, and whoever holds it now settles it. A card's token is forgotten.
 pub async fn settle(
-    tx: &mut Tx,
+    sql: &mut Sql,
     claimed: &Claimed,
     state: EffectState,
     seen: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let parked = state == EffectState::Parked;
-    let sql = "UPDATE effect SET state = ?3, seen = ?4, settled_at = ?5, card = CASE WHEN ?6 THEN card END
+    let statement = "UPDATE effect SET state = ?3, seen = ?4, settled_at = ?5, card = CASE WHEN ?6 THEN card END
         WHERE id = ?1 AND lease = ?2 AND state = 'claimed'";
-    let written = sqlx::query(sql)
+    let written = sqlx::query(statement)
         .bind(claimed.effect.id.to_string())
         .bind(to_sql(claimed.lease))
         .bind(state.word())
         .bind(seen)
         .bind((!parked).then_some(to_sql(now.0)))
         .bind(parked)
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(written.rows_affected() > 0)
 }
 
 /// At the start of the one process on this database: nobody else holds a claim, and what is parked is given another chance.
-pub async fn open_again(tx: &mut Tx, now: Timestamp) -> Result<u64, StoreError> {
+pub async fn open_again(sql: &mut Sql, now: Timestamp) -> Result<u64, StoreError> {
     // What was claimed keeps its count of tries: it may have been sent, so it is queried first.
-    let sql = "UPDATE effect SET state = 'waiting', due_at = ?1 WHERE state IN ('claimed', 'parked')";
-    Ok(sqlx::query(sql).bind(to_sql(now.0)).execute(&mut **tx).await?.rows_affected())
+    let statement = "UPDATE effect SET state = 'waiting', due_at = ?1 WHERE state IN ('claimed', 'parked')";
+    Ok(sqlx::query(statement).bind(to_sql(now.0)).execute(&mut *sql).await?.rows_affected())
 }
 
 /// When the next effect is due, in real time.
 pub async fn next_due(database: &Database) -> Result<Option<Timestamp>, StoreError> {
-    let sql = "SELECT MIN(due_at) FROM effect WHERE state = 'waiting'";
-    let due: Option<i64> = sqlx::query_scalar(sql).fetch_one(database.pool()).await?;
+    let statement = "SELECT MIN(due_at) FROM effect WHERE state = 'waiting'";
+    let due: Option<i64> = sqlx::query_scalar(statement).fetch_one(database.pool()).await?;
     Ok(due.map(|due| Timestamp(crate::store::from_sql(due))))
 }
 
 /// How many are open, and how many are parked.
 pub async fn count_open(database: &Database) -> Result<(u64, u64), StoreError> {
-    let sql = "SELECT COUNT(*) AS open, COALESCE(SUM(state = 'parked'), 0) AS parked FROM effect
+    let statement = "SELECT COUNT(*) AS open, COALESCE(SUM(state = 'parked'), 0) AS parked FROM effect
         WHERE state IN ('waiting', 'claimed', 'parked')";
-    let row = sqlx::query(sql).fetch_one(database.pool()).await?;
+    let row = sqlx::query(statement).fetch_one(database.pool()).await?;
     let read = Read::new("effect", &row);
     Ok((read.number("open")?, read.number("parked")?))
 }
 
 /// All effects of an order, in the order of their causes.
 pub async fn of_order(database: &Database, order: &OrderId) -> Result<Vec<EffectRow>, StoreError> {
-    let sql = "SELECT * FROM effect WHERE order_id = ?1 ORDER BY n";
-    let rows = sqlx::query(sql).bind(&order.as_bytes()[..]).fetch_all(database.pool()).await?;
+    let statement = "SELECT * FROM effect WHERE order_id = ?1 ORDER BY n";
+    let rows = sqlx::query(statement).bind(&order.as_bytes()[..]).fetch_all(database.pool()).await?;
     rows.iter()
         .map(|row| {
             let read = Read::new("effect", row);

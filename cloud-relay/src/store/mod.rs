@@ -33,6 +33,9 @@ const WAIT_MS_MAX: Duration = Duration::from_secs(10);
 /// One unit of work. Dropped without commit, it leaves nothing.
 pub type Tx = Transaction<'static, Sqlite>;
 
+/// A connection inside a unit of work.
+pub type Sql = sqlx::SqliteConnection;
+
 /// Why the database has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

@@ -2,7 +2,7 @@
 
 use crate::store::effects::{EffectKind, NewEffect};
 use crate::store::rows::Read;
-use crate::store::{Database, StoreError, Tx, to_sql};
+use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::{OrderId, PaymentId};
 use pilotlight_sync::domain::timestamp::Timestamp;
 
@@ -39,7 +39,7 @@ pub struct LedgerRow {
 }
 
 /// Books what an effect has moved. The ledger's key is the effect: booking twice is refused by the database.
-pub async fn book(tx: &mut Tx, effect: &NewEffect, charge: &str, now: Timestamp) -> Result<(), StoreError> {
+pub async fn book(sql: &mut Sql, effect: &NewEffect, charge: &str, now: Timestamp) -> Result<(), StoreError> {
     let amount = effect.amount_minor;
     let (authorised, captured, refunded, voided) = match effect.id.kind {
         EffectKind::Authorise => (amount, 0, 0, 0),
@@ -47,14 +47,14 @@ pub async fn book(tx: &mut Tx, effect: &NewEffect, charge: &str, now: Timestamp)
         EffectKind::Refund => (0, 0, amount, 0),
         EffectKind::Void => (0, 0, 0, 1),
     };
-    let sql = "INSERT INTO payment (id, order_id, site, charge, currency, authorised_minor, captured_minor, refunded_minor, voided)
+    let statement = "INSERT INTO payment (id, order_id, site, charge, currency, authorised_minor, captured_minor, refunded_minor, voided)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
         ON CONFLICT (id) DO UPDATE SET charge = excluded.charge,
             authorised_minor = authorised_minor + excluded.authorised_minor,
             captured_minor = captured_minor + excluded.captured_minor,
             refunded_minor = refunded_minor + excluded.refunded_minor,
             voided = MAX(voided, excluded.voided)";
-    sqlx::query(sql)
+    sqlx::query(statement)
         .bind(&effect.payment.as_bytes()[..])
         .bind(&effect.id.order.as_bytes()[..])
         .bind(&effect.site.as_bytes()[..])
@@ -64,7 +64,7 @@ pub async fn book(tx: &mut Tx, effect: &NewEffect, charge: &str, now: Timestamp)
         .bind(captured)
         .bind(refunded)
         .bind(voided)
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     let (debit, credit) = match effect.id.kind {
         EffectKind::Authorise => ("reserved", "customer"),
@@ -72,9 +72,9 @@ pub async fn book(tx: &mut Tx, effect: &NewEffect, charge: &str, now: Timestamp)
         EffectKind::Void => ("customer", "reserved"),
         EffectKind::Refund => ("customer", "gateway"),
     };
-    let sql = "INSERT INTO ledger (at, effect, order_id, payment, debit, credit, amount_minor, currency)
+    let statement = "INSERT INTO ledger (at, effect, order_id, payment, debit, credit, amount_minor, currency)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    sqlx::query(sql)
+    sqlx::query(statement)
         .bind(to_sql(now.0))
         .bind(effect.id.to_string())
         .bind(&effect.id.order.as_bytes()[..])
@@ -83,15 +83,15 @@ pub async fn book(tx: &mut Tx, effect: &NewEffect, charge: &str, now: Timestamp)
         .bind(credit)
         .bind(amount)
         .bind(effect.currency.code())
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(())
 }
 
 /// The payments of an order.
 pub async fn of_order(database: &Database, order: &OrderId) -> Result<Vec<PaymentRow>, StoreError> {
-    let sql = "SELECT * FROM payment WHERE order_id = ?1 ORDER BY id";
-    let rows = sqlx::query(sql).bind(&order.as_bytes()[..]).fetch_all(database.pool()).await?;
+    let statement = "SELECT * FROM payment WHERE order_id = ?1 ORDER BY id";
+    let rows = sqlx::query(statement).bind(&order.as_bytes()[..]).fetch_all(database.pool()).await?;
     rows.iter()
         .map(|row| {
             let read = Read::new("payment", row);
@@ -110,8 +110,8 @@ pub async fn of_order(database: &Database, order: &OrderId) -> Result<Vec<Paymen
 
 /// The movements of an order, in their order.
 pub async fn ledger_of(database: &Database, order: &OrderId) -> Result<Vec<LedgerRow>, StoreError> {
-    let sql = "SELECT * FROM ledger WHERE order_id = ?1 ORDER BY n";
-    let rows = sqlx::query(sql).bind(&order.as_bytes()[..]).fetch_all(database.pool()).await?;
+    let statement = "SELECT * FROM ledger WHERE order_id = ?1 ORDER BY n";
+    let rows = sqlx::query(statement).bind(&order.as_bytes()[..]).fetch_all(database.pool()).await?;
     rows.iter()
         .map(|row| {
             let read = Read::new("ledger", row);

@@ -1,7 +1,7 @@
 //! Customers, riders and their sessions. Names, phones and addresses are only ever here, never in a site's log.
 
 use crate::store::rows::{Read, to_cbor};
-use crate::store::{Database, StoreError, Tx, to_sql};
+use crate::store::{Database, Sql, StoreError, to_sql};
 use minicbor::{Decode, Encode};
 use pilotlight_edge::tokens;
 use pilotlight_sync::domain::id::{CustomerId, RiderId};
@@ -94,17 +94,18 @@ impl Owner {
 }
 
 /// Writes a customer; `false` when another has this e-mail address.
-pub async fn add_customer(tx: &mut Tx, customer: &Customer, now: Timestamp) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO customer (id, name, email, phone, password_hash, made_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+pub async fn add_customer(sql: &mut Sql, customer: &Customer, now: Timestamp) -> Result<bool, StoreError> {
+    let statement =
+        "INSERT INTO customer (id, name, email, phone, password_hash, made_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
         ON CONFLICT DO NOTHING";
-    let written = sqlx::query(sql)
+    let written = sqlx::query(statement)
         .bind(&customer.id.as_bytes()[..])
         .bind(customer.name.as_str())
         .bind(customer.email.as_deref())
         .bind(customer.phone.as_deref())
         .bind(customer.password_hash.as_deref())
         .bind(to_sql(now.0))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(written.rows_affected() > 0)
 }
@@ -132,16 +133,16 @@ fn read_customer(read: &Read<'_>) -> Result<Customer, StoreError> {
 }
 
 /// Writes a rider; `false` when another has this phone.
-pub async fn add_rider(tx: &mut Tx, rider: &Rider, now: Timestamp) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO rider (id, name, phone, password_hash, made_at) VALUES (?1, ?2, ?3, ?4, ?5)
+pub async fn add_rider(sql: &mut Sql, rider: &Rider, now: Timestamp) -> Result<bool, StoreError> {
+    let statement = "INSERT INTO rider (id, name, phone, password_hash, made_at) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT DO NOTHING";
-    let written = sqlx::query(sql)
+    let written = sqlx::query(statement)
         .bind(&rider.id.as_bytes()[..])
         .bind(rider.name.as_str())
         .bind(rider.phone.as_str())
         .bind(rider.password_hash.as_str())
         .bind(to_sql(now.0))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(written.rows_affected() > 0)
 }
@@ -159,30 +160,31 @@ pub async fn rider_by_phone(database: &Database, phone: &str) -> Result<Option<R
 }
 
 /// Riders on shift with nothing to do.
-pub async fn free_riders(tx: &mut Tx) -> Result<Vec<Rider>, StoreError> {
-    let sql = "SELECT * FROM rider WHERE on_shift = 1 AND lat IS NOT NULL AND NOT EXISTS (
+pub async fn free_riders(sql: &mut Sql) -> Result<Vec<Rider>, StoreError> {
+    let statement = "SELECT * FROM rider WHERE on_shift = 1 AND lat IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM delivery WHERE delivery.rider = rider.id AND state IN ('offered', 'assigned', 'at_store', 'picked_up'))
         ORDER BY id";
-    let rows = sqlx::query(sql).fetch_all(&mut **tx).await?;
+    let rows = sqlx::query(statement).fetch_all(&mut *sql).await?;
     rows.iter().map(|row| read_rider(&Read::new("rider", row))).collect()
 }
 
 /// Moves a rider, and begins or ends the shift when that is said.
 pub async fn place_rider(
-    tx: &mut Tx,
+    sql: &mut Sql,
     id: &RiderId,
     place: (f64, f64),
     on_shift: Option<bool>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE rider SET lat = ?2, lon = ?3, seen_at = ?4, on_shift = COALESCE(?5, on_shift) WHERE id = ?1";
-    sqlx::query(sql)
+    let statement =
+        "UPDATE rider SET lat = ?2, lon = ?3, seen_at = ?4, on_shift = COALESCE(?5, on_shift) WHERE id = ?1";
+    sqlx::query(statement)
         .bind(&id.as_bytes()[..])
         .bind(place.0)
         .bind(place.1)
         .bind(to_sql(now.0))
         .bind(on_shift.map(i64::from))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(())
 }
@@ -201,27 +203,27 @@ fn read_rider(read: &Read<'_>) -> Result<Rider, StoreError> {
 
 /// Opens a session for this token. Those that have run out are swept away.
 pub async fn open_session(
-    tx: &mut Tx,
+    sql: &mut Sql,
     token: &str,
     owner: Owner,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM session WHERE expires_at <= ?1").bind(to_sql(now.0)).execute(&mut **tx).await?;
+    sqlx::query("DELETE FROM session WHERE expires_at <= ?1").bind(to_sql(now.0)).execute(&mut *sql).await?;
     sqlx::query("INSERT INTO session (token_hash, owner, role, expires_at) VALUES (?1, ?2, ?3, ?4)")
         .bind(&tokens::hash(token)[..])
         .bind(&owner.bytes()[..])
         .bind(owner.role())
         .bind(to_sql(expires_at.0))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(())
 }
 
 /// Whose token this is.
 pub async fn owner_of(database: &Database, token: &str, now: Timestamp) -> Result<Option<Owner>, StoreError> {
-    let sql = "SELECT owner, role FROM session WHERE token_hash = ?1 AND expires_at > ?2";
-    let row = sqlx::query(sql).bind(&tokens::hash(token)[..]).bind(to_sql(now.0));
+    let statement = "SELECT owner, role FROM session WHERE token_hash = ?1 AND expires_at > ?2";
+    let row = sqlx::query(statement).bind(&tokens::hash(token)[..]).bind(to_sql(now.0));
     let Some(row) = row.fetch_optional(database.pool()).await? else { return Ok(None) };
     let read = Read::new("session", &row);
     let id: Uuid = read.id("owner")?;
@@ -234,7 +236,7 @@ pub async fn owner_of(database: &Database, token: &str, now: Timestamp) -> Resul
 }
 
 /// Ends a session.
-pub async fn close_session(tx: &mut Tx, token: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM session WHERE token_hash = ?1").bind(&tokens::hash(token)[..]).execute(&mut **tx).await?;
+pub async fn close_session(sql: &mut Sql, token: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM session WHERE token_hash = ?1").bind(&tokens::hash(token)[..]).execute(&mut *sql).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What a restaurant asks online, beside its menu: fees, and how long the relay waits for it.
 
 use crate::store::rows::Read;
-use crate::store::{Database, StoreError, Tx, to_sql};
+use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::SiteId;
 
 /// Terms of one site. Times are business time.
@@ -54,11 +54,11 @@ pub async fn of(database: &Database, site: &SiteId) -> Result<Terms, StoreError>
 }
 
 /// Sets a site's terms.
-pub async fn set(tx: &mut Tx, site: &SiteId, terms: &Terms) -> Result<(), StoreError> {
-    let sql = "INSERT OR REPLACE INTO site_terms
+pub async fn set(sql: &mut Sql, site: &SiteId, terms: &Terms) -> Result<(), StoreError> {
+    let statement = "INSERT OR REPLACE INTO site_terms
         (site, delivery_fee_minor, packaging_minor, service_minor, accepts_held, hold_ms, accept_ms, verdict_ms)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    sqlx::query(sql)
+    sqlx::query(statement)
         .bind(&site.as_bytes()[..])
         .bind(terms.delivery_fee_minor)
         .bind(terms.packaging_minor)
@@ -67,7 +67,7 @@ pub async fn set(tx: &mut Tx, site: &SiteId, terms: &Terms) -> Result<(), StoreE
         .bind(to_sql(terms.hold_ms))
         .bind(to_sql(terms.accept_ms))
         .bind(to_sql(terms.verdict_ms))
-        .execute(&mut **tx)
+        .execute(&mut *sql)
         .await?;
     Ok(())
 }
