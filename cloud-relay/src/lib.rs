@@ -12,7 +12,9 @@ pub mod effects;
 pub mod geo;
 pub mod ordering;
 pub mod payments;
+pub mod rounds;
 pub mod serving;
+pub mod sites;
 pub mod store;
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,7 @@ use http::StatusCode;
 pub use pilotlight_edge::api::request::{Answer, Request, bearer, id, json, respond, with_type};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -29,6 +29,19 @@ impl Call {
     /// Now, in business.
     pub fn now(&self) -> Timestamp {
         self.app.clock.now()
+    }
+
+    /// Whether whoever calls from here may guess a secret now; `what` keeps kinds of secrets apart.
+    pub fn may_guess(&self, what: &str) -> Result<(), Problem> {
+        let guesses = self.app.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(guesses.check(&format!("{what} {}", self.from()), self.app.clock.real())?)
+    }
+
+    /// Remembers whether the guess was right.
+    pub fn guessed(&self, what: &str, right: bool) {
+        let mut guesses = self.app.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("{what} {}", self.from());
+        if right { guesses.succeeded(&key) } else { guesses.failed(&key, self.app.clock.real()) }
     }
 
     /// Whether the operator calls.

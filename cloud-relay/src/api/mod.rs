@@ -6,3 +6,5 @@ pub mod json;
 pub mod openapi;
 pub mod problem;
 pub mod routes;
+pub mod sites;
+pub mod uplink;

@@ -1,7 +1,7 @@
 //! The API's own description, served at `/api/v1/openapi.json`; a test calls every path in it.
 
 use crate::api::call::{Answer, Call, with_type};
-use crate::api::health;
+use crate::api::{health, sites};
 use http::StatusCode;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -10,6 +10,7 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(title = "Pilotlight relay", description = "The relay in the cloud: customers, riders, operators and the uplinks of nodes."),
     paths(
+        sites::create, sites::list, sites::renew_code, sites::enrol,
         health::health, health::ready, health::metrics, health::get_ca,
         get_openapi
     ),

@@ -1,16 +1,27 @@
 //! All paths of the relay on one page. Every group ends in `.boxed()`, or the types take minutes to compile.
 
 use crate::api::call::{Call, Request};
-use crate::api::{health, openapi};
+use crate::api::{health, openapi, sites, uplink};
 use crate::app::App;
-use pilotlight_edge::api::routes::{self, Route, Service, run};
+use pilotlight_edge::api::routes::{self, Route, Service, run, run_at};
 use std::sync::Arc;
 use warp::filters::BoxedFilter;
 use warp::{Filter, path};
 
 /// The relay as one service.
 pub fn service(app: &Arc<App>) -> Service {
-    routes::service([operation_routes(app)])
+    routes::service([site_routes(app), operation_routes(app)])
+}
+
+fn site_routes(app: &Arc<App>) -> Route {
+    let create = path!("api" / "v1" / "sites").and(warp::post()).and(call(app)).then(run(sites::create));
+    let list = path!("api" / "v1" / "sites").and(warp::get()).and(call(app)).then(run(sites::list));
+    let code = path!("api" / "v1" / "sites" / String / "code").and(warp::post()).and(call(app));
+    let code = code.then(run_at(sites::renew_code));
+    let enrol = path!("api" / "v1" / "enrol").and(warp::post()).and(call(app)).then(run(sites::enrol));
+    let link = path!("sync").and(warp::ws()).and(call(app)).then(uplink::link);
+    let operator = create.boxed().or(list).unify().boxed().or(code).unify().boxed();
+    operator.or(enrol).unify().boxed().or(link).unify().boxed()
 }
 
 fn operation_routes(app: &Arc<App>) -> Route {

@@ -154,7 +154,7 @@ pub fn plan(
         return Err(CancelRefusal::RefundChanged { expected_minor, actual_minor });
     }
     if order.phase == OrderPhase::Placed {
-        return Ok(Some(carry::act(Step::CancelEarly(Why::ByCustomer), view, order, site, relay)));
+        return Ok(Some(carry::act(Step::CancelEarly(Why::ByCustomer), view, order, site, relay, now)));
     }
     let asked = Asked {
         at: now,

@@ -63,11 +63,11 @@ pub fn next(view: &OrderView, order: &CloudOrder, site: &Site, relay: OriginId, 
         return Some(Act { changes: vec![], effects: vec![], kept });
     }
     let step = react::next(&standing(view)?, &kept(order), now)?;
-    Some(act(step, view, order, site, relay))
+    Some(act(step, view, order, site, relay, now))
 }
 
 /// What a step writes.
-pub fn act(step: Step, view: &OrderView, order: &CloudOrder, site: &Site, relay: OriginId) -> Act {
+pub fn act(step: Step, view: &OrderView, order: &CloudOrder, site: &Site, relay: OriginId, now: Timestamp) -> Act {
     let currency = view.header.currency;
     let commercial = |phase| Change::Order(order.order, OrderFact::Commercial { phase });
     let effect = |kind, amount_minor, why: &str| effect(order, kind, amount_minor, currency, why);
@@ -83,7 +83,11 @@ pub fn act(step: Step, view: &OrderView, order: &CloudOrder, site: &Site, relay:
         Step::Confirm => Act {
             changes: vec![commercial(CommercialPhase::Confirmed)],
             effects: vec![effect(EffectKind::Capture, order.amount_minor, "the restaurant makes it")],
-            kept: phase(OrderPhase::Confirmed),
+            // An order that was held is released by the acceptance, when that comes before the site counts as open again.
+            kept: CloudOrder {
+                released_at: order.released_at.or(order.held.then_some(now)),
+                ..phase(OrderPhase::Confirmed)
+            },
         },
         Step::Resolve { refund_minor } => Act {
             changes: vec![commercial(CommercialPhase::Resolved)],

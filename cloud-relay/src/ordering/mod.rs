@@ -2,6 +2,7 @@
 
 pub mod cancel;
 pub mod carry;
+pub mod desk;
 pub mod place;
 pub mod quote;
 pub mod react;

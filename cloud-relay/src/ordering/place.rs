@@ -32,6 +32,8 @@ pub enum CartField {
     Tip,
     /// Where to.
     Address,
+    /// The payment's id belongs to another order.
+    Payment,
 }
 
 /// The first field in which two carts differ: prices are no part of the intent (SPEC Q3).

@@ -32,6 +32,16 @@ impl Demand {
         }
     }
 
+    /// Takes in what was noted elsewhere meanwhile.
+    pub fn join(&mut self, other: Self) {
+        for (ingredient, asked) in other.asked {
+            let known = self.asked.entry(ingredient).or_insert(asked);
+            *known = (*known).max(asked);
+        }
+        let room = SALES_MAX.saturating_sub(self.sales.len());
+        self.sales.extend(other.sales.into_iter().take(room));
+    }
+
     /// What to ask for now: twice the demand of the window, where less than the demand is left. One request an ingredient each 5 s.
     pub fn wishes(
         &mut self,

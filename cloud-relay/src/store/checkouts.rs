@@ -179,6 +179,12 @@ pub async fn begin(sql: &mut Sql, checkout: &Checkout, now: Timestamp) -> Result
     Ok(written.rows_affected() > 0)
 }
 
+/// The order that a payment's id belongs to.
+pub async fn order_of_payment(sql: &mut Sql, payment: &PaymentId) -> Result<Option<OrderId>, StoreError> {
+    let row = sqlx::query("SELECT order_id FROM checkout WHERE payment = ?1").bind(&payment.as_bytes()[..]);
+    row.fetch_optional(&mut *sql).await?.map(|row| Read::new("checkout", &row).id("order_id")).transpose()
+}
+
 /// Ends a checkout that is paying. `false`: it had ended.
 pub async fn end(sql: &mut Sql, order: &OrderId, state: CheckoutState, refusal: &str) -> Result<bool, StoreError> {
     let statement = "UPDATE checkout SET state = ?2, refusal = NULLIF(?3, '') WHERE order_id = ?1 AND state = 'paying'";

@@ -119,6 +119,13 @@ pub async fn of_rider(database: &Database, rider: &RiderId) -> Result<Option<Del
     row.map(|row| read(&Read::new("delivery", &row))).transpose()
 }
 
+/// Whether any delivery waits for a rider, or for a rider's answer.
+pub async fn any_unassigned(database: &Database) -> Result<bool, StoreError> {
+    let statement = "SELECT EXISTS (SELECT 1 FROM delivery WHERE state IN ('waiting', 'offered'))";
+    let any: i64 = sqlx::query_scalar(statement).fetch_one(database.pool()).await?;
+    Ok(any != 0)
+}
+
 /// Deliveries that wait for a rider, or for a rider's answer.
 pub async fn unassigned(sql: &mut Sql) -> Result<Vec<Delivery>, StoreError> {
     let statement =

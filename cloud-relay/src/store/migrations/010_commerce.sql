@@ -72,6 +72,8 @@ CREATE TABLE checkout (
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE UNIQUE INDEX checkout_payment ON checkout (payment);
+
 -- What the relay keeps beside the facts of an order that it placed. `due_at` is when it must be looked at again.
 CREATE TABLE cloud_order (
     order_id BLOB NOT NULL PRIMARY KEY,

@@ -1,0 +1,118 @@
+//! `/api/v1/sites` for the operator, `/api/v1/enrol` for nodes.
+
+use crate::api::call::{Answer, Call, id, json};
+use crate::api::json::*;
+use crate::api::problem::Problem;
+use crate::sites::enrolment::{Enrol, EnrolRefusal, SiteCode};
+use crate::sites::link_state::Link;
+use crate::sites::site_handle::SiteHandle;
+use crate::store::site_rows::NewSite;
+use http::StatusCode;
+use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
+use pilotlight_sync::domain::timestamp::Timestamp;
+
+/// Creates a restaurant, and the code that its node enrols with. For the operator.
+#[utoipa::path(post, path = "/api/v1/sites", operation_id = "create_site", tag = "sites", request_body = NewSiteJson,
+    responses((status = 201, body = SiteCodeJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson)))]
+pub async fn create(call: Call) -> Answer {
+    call.allow_operator().await?;
+    let sent: NewSiteJson = call.json()?;
+    let code = call.app.sites.create(NewSite { name: sent.name, lat: sent.lat, lon: sent.lon }).await?;
+    Ok(json(StatusCode::CREATED, &code_json(code)))
+}
+
+/// All enrolled restaurants and their links. For the operator.
+#[utoipa::path(get, path = "/api/v1/sites", operation_id = "list_sites", tag = "sites",
+    responses((status = 200, body = SitesJson), (status = 401, body = ProblemJson)))]
+pub async fn list(call: Call) -> Answer {
+    call.allow_operator().await?;
+    let sites = call.app.sites.all();
+    let sites = sites.iter().map(|site| site_json(site, call.app.sites.is_open(site))).collect();
+    Ok(json(StatusCode::OK, &SitesJson { sites }))
+}
+
+/// Another code for a restaurant whose node was replaced or lost its token. For the operator.
+#[utoipa::path(post, path = "/api/v1/sites/{id}/code", operation_id = "renew_site_code", tag = "sites", params(("id" = String, Path)),
+    responses((status = 201, body = SiteCodeJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson)))]
+pub async fn renew_code(call: Call, site: String) -> Answer {
+    call.allow_operator().await?;
+    let code = call.app.sites.renew_code(&id("id", &site)?).await?;
+    Ok(json(StatusCode::CREATED, &code_json(code)))
+}
+
+/// Takes a node in: the code is used up, the token is shown once.
+#[utoipa::path(post, path = "/api/v1/enrol", operation_id = "enrol_node", tag = "sites", request_body = EnrolJson, security(()),
+    responses((status = 200, body = EnrolledJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson),
+        (status = 409, body = ProblemJson), (status = 429, body = ProblemJson)))]
+pub async fn enrol(call: Call) -> Answer {
+    let sent: EnrolJson = call.json()?;
+    call.may_guess("code")?;
+    let cards = sent.origins.iter().enumerate().map(|(at, card)| from_card(at, card)).collect::<Result<_, _>>()?;
+    let enrol = Enrol { code: sent.code, site: id("site", &sent.site)?, protocol: sent.protocol, cards };
+    let outcome = call.app.sites.enrol(enrol).await;
+    call.guessed("code", !matches!(outcome, Err(EnrolRefusal::WrongCode)));
+    let enrolled = outcome?;
+    call.mark_known();
+    Ok(json(StatusCode::OK, &EnrolledJson { uplink_token: enrolled.uplink_token, relay: card_json(&enrolled.relay) }))
+}
+
+fn code_json(code: SiteCode) -> SiteCodeJson {
+    SiteCodeJson { site_code: code.code, expires_at: code.expires_at }
+}
+
+fn site_json(site: &SiteHandle, open: bool) -> SiteLinkJson {
+    let (link, since): (LinkWordJson, Option<Timestamp>) = match site.link.now() {
+        Link::Never => (LinkWordJson::Never, None),
+        Link::Down { since } => (LinkWordJson::Down, Some(since)),
+        Link::Up { since, .. } => (LinkWordJson::Up, Some(since)),
+        Link::RelayWentBack { since } => (LinkWordJson::RelayWentBack, Some(since)),
+    };
+    SiteLinkJson {
+        site: site.facts.id.to_string(),
+        name: site.facts.name.clone(),
+        lat: site.facts.lat,
+        lon: site.facts.lon,
+        link,
+        since: since.map(|since| since.0),
+        open,
+        commits: site.heads().borrow().values().map(|head| head.seq).sum(),
+    }
+}
+
+fn card_json(card: &OriginCard) -> OriginCardJson {
+    OriginCardJson {
+        origin: card.origin.to_string(),
+        key: card.key.iter().map(|byte| format!("{byte:02x}")).collect(),
+        role: match card.role {
+            OriginRole::Node => "node",
+            OriginRole::Relay => "relay",
+        }
+        .to_owned(),
+        letter: card.letter.clone(),
+    }
+}
+
+fn from_card(at: usize, card: &OriginCardJson) -> Result<OriginCard, Problem> {
+    let mut key = [0u8; 32];
+    let bad =
+        |field: &str, detail: &str, remedy: &str| Problem::bad_field(format!("origins[{at}].{field}"), detail, remedy);
+    let no_key = || bad("key", "not an Ed25519 key", "send its 32 bytes as 64 hexadecimal digits");
+    if card.key.len() != 64 {
+        return Err(no_key());
+    }
+    for (at, byte) in key.iter_mut().enumerate() {
+        let digits = card.key.get(2 * at..2 * at + 2).ok_or_else(no_key)?;
+        *byte = u8::from_str_radix(digits, 16).map_err(|_| no_key())?;
+    }
+    let role = match card.role.as_str() {
+        "node" => OriginRole::Node,
+        "relay" => OriginRole::Relay,
+        _ => return Err(bad("role", "no such role", "send node")),
+    };
+    Ok(OriginCard {
+        origin: id(format!("origins[{at}].origin"), &card.origin)?,
+        key,
+        role,
+        letter: card.letter.clone(),
+    })
+}

@@ -1,0 +1,235 @@
+//! One site's queue: takes what waits, does it in one transaction in sequence, commits once, tells, answers all.
+//!
+//! After a failed transaction or a panic the replica is dropped and read again; whoever waited hears *unknown*. What changed orders
+//! is followed by what the relay does of itself, in the same transaction (SPEC E4).
+
+use crate::sites::site_handle::{React, Shared, Shown, SiteChange, SiteHandle, WeakSite};
+use crate::store::site_tx::{SiteTx, WorkError};
+use crate::store::{Database, StoreError};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use pilotlight_edge::clock::{Clock, Stopwatch};
+use pilotlight_sync::crdt::chain::Head;
+use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::replica::{Flushed, Replica};
+use pilotlight_sync::domain::id::OriginId;
+use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::limits::GROUP_COMMITS_MAX;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tokio::sync::{broadcast, mpsc, watch};
+
+/// How often what follows may change orders again, in one unit of work.
+const ROUNDS_MAX: usize = 8;
+/// Work of one group.
+const GROUP_JOBS_MAX: usize = 256;
+
+/// Answers a request, knowing whether the group became durable.
+pub(super) type Answer = Box<dyn FnOnce(bool) + Send>;
+
+/// What a unit of work leaves.
+pub(super) struct Done {
+    /// Whether what it wrote is to be kept.
+    pub(super) keep: bool,
+    /// Its answer.
+    pub(super) answer: Answer,
+}
+
+/// Looks at the state, and leaves an answer.
+pub(super) type Read = Box<dyn FnOnce(&Replica, Timestamp) -> Answer + Send>;
+/// Does a unit of work.
+pub(super) type Work = Box<dyn for<'t> FnOnce(&'t mut SiteTx) -> BoxFuture<'t, Done> + Send>;
+
+/// A request.
+pub(super) enum Job {
+    /// Looks only.
+    Read(Read),
+    /// May write.
+    Work(Work),
+}
+
+/// Where a durable group is told.
+pub(super) struct Told {
+    pub(super) heads: watch::Sender<Arc<BTreeMap<OriginId, Head>>>,
+    pub(super) shown: watch::Sender<Arc<Shown>>,
+    pub(super) changes: broadcast::Sender<Arc<SiteChange>>,
+}
+
+struct SiteActor {
+    site: WeakSite,
+    facts: Arc<crate::sites::site_handle::SiteFacts>,
+    queue: mpsc::Receiver<Job>,
+    database: Database,
+    clock: Clock,
+    react: Arc<dyn React>,
+    told: Told,
+    /// The state after the last turn, and its number; none after a failure.
+    known: Option<(Replica, u64)>,
+}
+
+/// Why a group leaves nothing.
+#[derive(Debug, thiserror::Error)]
+enum GroupError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("a unit of work panicked")]
+    Panicked,
+    #[error("a unit of work refused after it had committed")]
+    RefusedLate,
+    #[error("what follows could not be written: {0}")]
+    Follows(WorkError<Infallible>),
+}
+
+/// Reads the site and starts its queue.
+pub(super) async fn start(
+    site: &SiteHandle,
+    queue: mpsc::Receiver<Job>,
+    shared: &Shared,
+    told: Told,
+) -> Result<(), StoreError> {
+    let mut actor = SiteActor {
+        site: site.downgrade(),
+        facts: site.facts.clone(),
+        queue,
+        database: shared.database.clone(),
+        clock: shared.clock.clone(),
+        react: shared.react.clone(),
+        told,
+        known: None,
+    };
+    let (tx, _) = actor.begin().await?;
+    actor.end(tx).await?;
+    tokio::spawn(actor.run());
+    Ok(())
+}
+
+impl SiteActor {
+    async fn run(mut self) {
+        while let Some(first) = self.queue.recv().await {
+            let watch = Stopwatch::start();
+            let group = self.drain(first);
+            let mut answers = Vec::with_capacity(group.len());
+            let durable = match self.run_group(group, &mut answers).await {
+                Ok(()) => true,
+                Err(error) => {
+                    // The replica in memory may be ahead of the database: it is read again with the next work.
+                    self.known = None;
+                    tracing::error!(site = %self.facts.id, %error, source = ?std::error::Error::source(&error), "a group of work was not written");
+                    metrics::counter!("pilotlight_site_groups_failed_total").increment(1);
+                    false
+                }
+            };
+            answers.into_iter().for_each(|answer: Answer| answer(durable));
+            metrics::histogram!("pilotlight_site_group_seconds").record(watch.elapsed().as_secs_f64());
+        }
+    }
+
+    fn drain(&mut self, first: Job) -> Vec<Job> {
+        let mut group = vec![first];
+        while group.len() < GROUP_JOBS_MAX
+            && let Ok(next) = self.queue.try_recv()
+        {
+            group.push(next);
+        }
+        group
+    }
+
+    /// Does a group. Jobs that were not begun are dropped after an error: their callers hear *unknown*.
+    async fn run_group(&mut self, group: Vec<Job>, answers: &mut Vec<Answer>) -> Result<(), GroupError> {
+        let only_reads = group.iter().all(|job| matches!(job, Job::Read(_)));
+        if let (true, Some((replica, _))) = (only_reads, &self.known) {
+            let now = self.clock.now();
+            for job in group {
+                if let Job::Read(read) = job {
+                    answers.push(read(replica, now));
+                }
+            }
+            return Ok(());
+        }
+        let (mut tx, site) = self.begin().await?;
+        let mut waiting = group.into_iter();
+        while let Some(job) = waiting.next() {
+            match job {
+                Job::Read(read) => answers.push(read(tx.replica(), tx.now())),
+                Job::Work(work) => answers.push(self.work(&mut tx, site.as_ref(), work).await?),
+            }
+            if tx.commits() >= GROUP_COMMITS_MAX && waiting.len() > 0 {
+                self.end(tx).await?;
+                answers.drain(..).for_each(|answer| answer(true));
+                tx = self.begin().await?.0;
+            }
+        }
+        Ok(self.end(tx).await?)
+    }
+
+    /// Begins a transaction; the first one ever introduces the relay's origin.
+    async fn begin(&mut self) -> Result<(SiteTx, Option<SiteHandle>), StoreError> {
+        let (known, own) = (self.known.take(), self.facts.identity.origin);
+        let mut tx = SiteTx::begin(&self.database, self.facts.no, own, known, self.clock.now()).await?;
+        if tx.replica().position().head.seq == 0 {
+            let card = Change::Origin(self.facts.identity.card());
+            match tx.commit::<Infallible>(Actor::System, &[card]).await {
+                Ok(()) => {}
+                Err(WorkError::Store(error)) => return Err(error),
+                Err(
+                    other @ (WorkError::Refused(_) | WorkError::TooLarge(_) | WorkError::Unknown | WorkError::Closed),
+                ) => {
+                    return Err(StoreError::Damaged { table: "site_origin", why: other.to_string() });
+                }
+            }
+        }
+        Ok((tx, self.site.upgrade()))
+    }
+
+    /// Commits, and tells what has changed: before anyone is answered, so that who asks next sees it.
+    async fn end(&mut self, tx: SiteTx) -> Result<(), StoreError> {
+        let (replica, turn, flushed) = tx.finish(|head| self.facts.identity.sign(&head.hash)).await?;
+        self.tell(&replica, flushed);
+        self.known = Some((replica, turn));
+        Ok(())
+    }
+
+    fn tell(&self, replica: &Replica, flushed: Option<Flushed>) {
+        let heads = &self.told.heads;
+        if **heads.borrow() != *replica.heads() {
+            heads.send_replace(Arc::new(replica.heads().clone()));
+        }
+        let settings = replica.site().settings();
+        let first = self.told.shown.borrow().settings.is_none() && settings.is_some();
+        if first
+            || flushed.as_ref().is_some_and(|flushed| flushed.menu)
+            || self.told.shown.borrow().settings.as_ref() != settings
+        {
+            let menu = Arc::new(replica.site().menu().clone());
+            self.told.shown.send_replace(Arc::new(Shown { settings: settings.cloned(), menu }));
+        }
+        let Some(flushed) = flushed else { return };
+        if !flushed.orders.is_empty() || flushed.menu || flushed.availability {
+            let (menu, availability) = (flushed.menu, flushed.availability);
+            let change = SiteChange { site: self.facts.id, orders: flushed.orders, menu, availability };
+            // Nobody may be listening.
+            let _listeners = self.told.changes.send(Arc::new(change));
+        }
+    }
+
+    /// Does one unit of work and what follows from it.
+    async fn work(&self, tx: &mut SiteTx, site: Option<&SiteHandle>, work: Work) -> Result<Answer, GroupError> {
+        let before = tx.commits();
+        tx.mark().await?;
+        let done = AssertUnwindSafe(work(tx)).catch_unwind().await.map_err(|_| GroupError::Panicked)?;
+        if !done.keep && tx.commits() > before {
+            return Err(GroupError::RefusedLate);
+        }
+        tx.unmark(done.keep).await?;
+        for _ in 0..ROUNDS_MAX {
+            let changed = tx.take_touched();
+            let Some(site) = site.filter(|_| !changed.is_empty()) else { break };
+            let follows = AssertUnwindSafe(self.react.react(site, tx, &changed)).catch_unwind().await;
+            follows.map_err(|_| GroupError::Panicked)?.map_err(GroupError::Follows)?;
+        }
+        Ok(done.answer)
+    }
+}
