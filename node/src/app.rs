@@ -6,11 +6,13 @@ use crate::api::render::{RenderJson, frame};
 use crate::config::RunConfig;
 use crate::devices::doors::Doors;
 use crate::devices::pairing::PairingDesk;
+use crate::inventory::share;
 use crate::live::screen_feed::ScreenFeed;
 use crate::opening::{self, OpenError, Paths};
+use crate::orders::accept;
 use crate::store::StoreError;
 use crate::store::replica::{Flushed, Position, Replica};
-use crate::store::store_handle::StoreHandle;
+use crate::store::store_handle::{Plan, PlanError, StoreHandle};
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pilotlight_edge::availability::unavailable;
@@ -20,6 +22,7 @@ use pilotlight_edge::tokens;
 use pilotlight_sync::doc::site::Settings;
 use pilotlight_sync::domain::id::{OriginId, SiteId};
 use pilotlight_sync::domain::role::{Actor, Role};
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -32,6 +35,10 @@ use tokio_util::task::TaskTracker;
 const FREE_BYTES_MIN: u64 = 200 * 1024 * 1024;
 /// How often free space is looked at.
 const DISK_LOOK: Duration = Duration::from_secs(5);
+/// Orders of the relay are looked at when one changes; and this often, whatever was missed.
+const RELAY_LOOK: Duration = Duration::from_secs(30);
+/// How long is waited at most while one of them waits for its time: business time may run faster than the machine's.
+const RELAY_AGAIN: Duration = Duration::from_millis(500);
 /// What can be ordered is told at most this often.
 const AVAILABILITY_EVERY: Duration = Duration::from_millis(200);
 
@@ -72,6 +79,7 @@ pub struct App {
     url: OnceLock<String>,
     slow: Semaphore,
     availability_changed: Arc<Notify>,
+    relay_work: Arc<Notify>,
 }
 
 struct Shared {
@@ -80,6 +88,7 @@ struct Shared {
     menu: watch::Sender<Arc<MenuPage>>,
     head: watch::Sender<Position>,
     availability_changed: Arc<Notify>,
+    relay_work: Arc<Notify>,
 }
 
 impl Shared {
@@ -103,6 +112,9 @@ impl Shared {
         if flushed.availability || flushed.menu {
             self.availability_changed.notify_one();
         }
+        if flushed.whole || flushed.orders.iter().any(|(_, order)| accept::may_wait(&order.view)) {
+            self.relay_work.notify_one();
+        }
     }
 }
 
@@ -125,13 +137,14 @@ impl App {
         let page = Arc::new(MenuPage::of(first.site().menu()));
         let (menu_sender, menu) = watch::channel(page);
         let (head_sender, head) = watch::channel(first.position());
-        let availability_changed = Arc::new(Notify::new());
+        let (availability_changed, relay_work) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let shared = Shared {
             feed: feed.clone(),
             doors: doors.clone(),
             menu: menu_sender,
             head: head_sender,
             availability_changed: availability_changed.clone(),
+            relay_work: relay_work.clone(),
         };
         let (reopen_paths, reopen_clock) = (paths.clone(), clock.clone());
         let mut first = Some(first);
@@ -161,6 +174,7 @@ impl App {
             url: OnceLock::new(),
             slow: Semaphore::new(1),
             availability_changed,
+            relay_work,
         }))
     }
 
@@ -239,6 +253,42 @@ impl App {
             let pause = tokio::time::timeout(AVAILABILITY_EVERY, self.stopping.cancelled());
             if pause.await.is_ok() {
                 return;
+            }
+        }
+    }
+
+    /// Something has happened that the relay may have a share in: a delivery, or the relay is there.
+    pub fn look_after_relay(&self) {
+        self.relay_work.notify_one();
+    }
+
+    /// Does what orders of the relay wait for, and shares new stock with it, until the node stops.
+    pub async fn tend_relay_orders(self: Arc<Self>) {
+        let mut last_held = None;
+        loop {
+            let shared = self.store.run(|replica, _| {
+                Ok::<_, PlanError<Infallible>>(Plan::new(Actor::System, share::first_shares(replica), |_| ()))
+            });
+            let shared =
+                shared.await.map_err(|error| tracing::warn!(%error, "stock could not be shared with the relay"));
+            let tended = self.store.run(move |replica, now| accept::plan(replica, now, last_held)).await;
+            let mut wait = RELAY_LOOK;
+            match (tended, shared) {
+                (Ok(tended), Ok(())) => {
+                    last_held = tended.last_held;
+                    let due = tended.again_at.map(|at| Duration::from_millis(at.ms_since(self.clock.now())));
+                    wait = due.map_or(wait, |due| due.min(RELAY_AGAIN));
+                }
+                (Err(error), _) => {
+                    tracing::warn!(%error, "orders of the relay could not be tended");
+                    wait = RELAY_AGAIN;
+                }
+                (Ok(_), Err(())) => wait = RELAY_AGAIN,
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                // What was missed, or waits for its time, is looked at after a while.
+                _looked = tokio::time::timeout(wait, self.relay_work.notified()) => {}
             }
         }
     }

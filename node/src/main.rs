@@ -78,6 +78,7 @@ async fn run(config: RunConfig, boot: Stopwatch) -> anyhow::Result<ExitCode> {
     let tasks = [
         tokio::spawn(app.clone().tell_availability()),
         tokio::spawn(app.clone().watch_disk()),
+        tokio::spawn(app.clone().tend_relay_orders()),
         tokio::spawn(app.clock.clone().follow(app.stopping.clone())),
     ];
     let serving = tokio::spawn(server::serve(app.clone(), listener, ca.tls.clone()));

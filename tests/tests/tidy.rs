@@ -189,6 +189,18 @@ fn one_file_of_the_node_names_sled_and_only_its_api_names_warp() -> anyhow::Resu
 }
 
 #[test]
+fn only_the_relay_s_store_names_a_database() -> anyhow::Result<()> {
+    let sources = rust()?;
+    let names = |source: &&Source| source.naming("sqlx::").next().is_some();
+    let elsewhere = sources.iter().filter(|source| !source.is_in("cloud-relay/src/store/")).filter(names);
+    none("sqlx outside the relay's store (layout 3)", elsewhere.map(|source| source.path.clone()).collect());
+    let store = sources.iter().filter(|source| source.is_in("cloud-relay/src/store/"));
+    let back = store.flat_map(|source| ["crate::api", "crate::sites"].into_iter().flat_map(|word| source.naming(word)));
+    none("api -> use cases -> store, never back (layout 5)", back.collect());
+    Ok(())
+}
+
+#[test]
 fn use_cases_do_not_know_each_other_nor_the_api() -> anyhow::Result<()> {
     let cases = ["orders", "kitchen", "inventory", "till"];
     let sources = rust()?;

@@ -7,3 +7,8 @@ pub mod link_state;
 pub mod node_registry;
 mod site_actor;
 pub mod site_handle;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

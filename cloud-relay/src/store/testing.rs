@@ -3,6 +3,8 @@
 use crate::store::Database;
 use crate::store::site_store::SiteNo;
 use pilotlight_edge::tokens;
+use pilotlight_sync::domain::id::{OrderId, OriginId};
+use sqlx::SqliteConnection;
 
 /// A database file that goes away with its test.
 pub(crate) struct TestDatabase(tempfile::TempDir);
@@ -32,4 +34,28 @@ pub(crate) async fn new_site(database: &Database, name: &str) -> SiteNo {
     .unwrap();
     tx.commit().await.unwrap();
     SiteNo(no)
+}
+
+/// Writes a row beside a site's commits, once for each order and kind.
+pub(crate) async fn add_effect(on: &mut SqliteConnection, kind: &str, order: &OrderId) {
+    let name = [kind.as_bytes(), order.as_bytes()].concat();
+    let insert = sqlx::query("INSERT INTO site_note (site, name, bytes) VALUES (1, ?1, x'01')");
+    insert.bind(name).execute(on).await.unwrap();
+}
+
+/// How many rows `add_effect` has left.
+pub(crate) async fn count_effects(database: &Database) -> i64 {
+    sqlx::query_scalar("SELECT COUNT(*) FROM site_note WHERE bytes = x'01'").fetch_one(database.pool()).await.unwrap()
+}
+
+/// The database loses an origin's log after its first commit, as a disk does that went back.
+pub(crate) async fn go_back(database: &Database, origin: &OriginId) {
+    let mut tx = database.begin().await.unwrap();
+    for sql in [
+        "DELETE FROM site_log WHERE origin = ?1 AND seq > 1",
+        "UPDATE site_head SET seq = 1, hash = (SELECT hash FROM site_log WHERE origin = ?1) WHERE origin = ?1",
+    ] {
+        sqlx::query(sql).bind(origin.as_bytes().to_vec()).execute(&mut *tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
 }

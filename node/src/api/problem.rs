@@ -135,6 +135,8 @@ impl From<AmendRefusal> for Problem {
             R::Finished(_) => {
                 Self::new(StatusCode::CONFLICT, "finished", detail).remedy("place a new order for what is added")
             }
+            R::PaidOnline => Self::new(StatusCode::CONFLICT, "paid_online", detail)
+                .remedy("place a second order for what is added, or cancel this one; the customer is refunded"),
             R::Empty => bad("empty_amendment", "add".into(), "void or add at least one line"),
             R::UnknownLine { at, .. } => bad("unknown_line", format!("void[{at}].line"), "read the order again"),
             R::AlreadyVoided { at, .. } => bad("already_voided", format!("void[{at}].line"), "read the order again"),

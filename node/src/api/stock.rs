@@ -54,6 +54,7 @@ pub async fn receive(call: Call, ingredient: String) -> Answer {
     let intent = id("id", &sent.id)?;
     let by = caller.actor();
     call.app.store.run(move |replica, now| receive::plan(replica, now, by, intent, receipt)).await?;
+    call.app.look_after_relay();
     Ok(with_type(StatusCode::NO_CONTENT, "application/json", Bytes::new()))
 }
 

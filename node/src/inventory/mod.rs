@@ -2,3 +2,4 @@
 
 pub mod eighty_six;
 pub mod receive;
+pub mod share;

@@ -58,6 +58,9 @@ pub enum AmendRefusal {
     /// It is finished, or was cancelled.
     #[error("the order is {0:?}")]
     Finished(Status),
+    /// Its price is fixed: it was paid at the relay.
+    #[error("the order was priced and paid online")]
+    PaidOnline,
     /// Nothing to do.
     #[error("the amendment is empty")]
     Empty,
@@ -153,6 +156,9 @@ fn check(view: &OrderView, amendment: &Amendment) -> Result<(), AmendRefusal> {
         | Status::DeliveryFailed
         | Status::Cancelled
         | Status::Refunded => return Err(AmendRefusal::Finished(view.status)),
+    }
+    if view.header.owner.is_some() {
+        return Err(AmendRefusal::PaidOnline);
     }
     if amendment.void.is_empty() && amendment.add.is_empty() {
         return Err(AmendRefusal::Empty);

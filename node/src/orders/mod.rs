@@ -1,7 +1,9 @@
 //! Placing, changing and cancelling orders: pure plans over the live state.
 
+pub mod accept;
 pub mod amend;
 pub mod cancel;
+mod numbers;
 pub mod place;
 mod stock_rows;
 

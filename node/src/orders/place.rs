@@ -1,6 +1,7 @@
 //! Takes an order: price, stock, number and tickets in one commit, or a refusal that names the field.
 
 use crate::orders::Order;
+use crate::orders::numbers::Numbers;
 use crate::orders::stock_rows::StockRows;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
@@ -8,8 +9,6 @@ use pilotlight_sync::crdt::codec::Shared;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::{Charges, Header, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
-use pilotlight_sync::doc::site::Day;
-use pilotlight_sync::domain::business_day::{DayNumber, DayRule};
 use pilotlight_sync::domain::id::OrderId;
 use pilotlight_sync::domain::menu::Menu;
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
@@ -139,7 +138,7 @@ pub fn plan(
     }
     check_texts(&new).map_err(refuse)?;
     let site = replica.site();
-    let settings = site.settings().ok_or(refuse(PlaceRefusal::NotSetUp))?;
+    let mut numbers = Numbers::of(replica, now).ok_or(refuse(PlaceRefusal::NotSetUp))?;
     let priced = price(&new.lines, site.menu()).map_err(|refusal| refuse(refusal.into()))?;
     check_on_sale(replica, now, &priced).map_err(refuse)?;
     if priced.total_minor != new.expected_total_minor {
@@ -149,17 +148,12 @@ pub fn plan(
     let identity = replica.identity();
     let mut stock = StockRows::of(site, identity.origin);
     stock.spend(&priced.lines).map_err(|shortfall| refuse(sold_out(&shortfall, &priced.lines, site.menu())))?;
-    let rule = DayRule::new(&settings.time_zone, settings.roll_over_hour);
-    let date = rule.map(|rule| rule.date(now)).map_err(|_| refuse(PlaceRefusal::NotSetUp))?;
-    let (day, begins) = business_day(site.day().day(), date);
-    let counter = if begins { 1 } else { site.day().counter(&identity.origin) + 1 };
-    let sent = OrderFact::Sent { day: day.number, letter: identity.letter.clone(), counter };
     let header = header(&new, priced, by, now, site.menu_version());
     let id = new.id;
     let mut changes = Vec::with_capacity(4 + 16);
-    changes.extend(begins.then_some(Change::Day(day)));
+    changes.extend(numbers.opening());
     changes.push(Change::Order(id, OrderFact::Placed(Box::new(header))));
-    changes.push(Change::Order(id, sent));
+    changes.push(Change::Order(id, numbers.next()));
     changes.extend(stock.into_changes());
     Ok(Plan::new(by, changes, move |replica| Placed::Now(placed(replica, id))))
 }
@@ -222,15 +216,6 @@ pub(crate) fn sold_out(shortfall: &Shortfall, lines: &[PricedLine], menu: &Menu)
         item_name: line.name.clone(),
         left_portions: shortfall.left / per_portion,
         ingredient_name: ingredient.unwrap_or_default(),
-    }
-}
-
-/// The business day an order belongs to, and whether it begins with it (SPEC D2). A clock that goes back opens no day.
-fn business_day(open: Option<Day>, date: u32) -> (Day, bool) {
-    match open {
-        Some(day) if date <= day.date => (day, false),
-        Some(day) => (Day { number: DayNumber(day.number.0 + 1), date }, true),
-        None => (Day { number: DayNumber(1), date }, true),
     }
 }
 

@@ -1,0 +1,190 @@
+//! A node's link: both logs arrive, a cut loses nothing, two sessions are one, and what is forged changes nothing.
+
+use crate::sites::link_hub::Message;
+use crate::sites::link_state::Link;
+use crate::sites::site_handle::NoReactions;
+use crate::sites::testing::{Node, Shop, placed};
+use crate::store::site_rows;
+use crate::store::site_tx::{ApplyRefusal, WorkError};
+use crate::store::testing::go_back;
+use ed25519_dalek::SigningKey;
+use futures_util::FutureExt;
+use pilotlight_sync::domain::id::{IngredientId, OrderId, SiteId};
+use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::protocol::{Event, Violation, Want};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+async fn place(shop: &Shop, id: &str) {
+    let change = placed(id, Some(shop.node.origin()));
+    let placing =
+        shop.site.run(move |tx| async move { tx.commit::<Infallible>(Actor::System, &[change]).await }.boxed());
+    placing.await.unwrap();
+}
+
+#[tokio::test]
+async fn e5_both_logs_arrive_and_both_sides_hold_the_same_documents() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    for n in 0..300 {
+        shop.node.write(&[placed(&format!("node {n}"), None)]);
+    }
+    place(&shop, "relay").await;
+    let (mut pipe, _serving) = shop.dial().await;
+    let mut session = shop.node.session();
+    let relay = shop.site.facts.identity.origin;
+    let end = shop.site.heads().borrow()[&relay];
+    shop.node.sync_all(&mut session, &mut pipe, Some(end)).await.unwrap();
+    assert_eq!(*shop.site.heads().borrow().as_ref(), *shop.node.replica.heads());
+    assert!(matches!(shop.site.link.now(), Link::Up { .. }) && shop.sites.is_open(&shop.site));
+    let id = OrderId::derived(&["node 299"]);
+    let there = shop.site.order(id).await.unwrap().unwrap();
+    assert_eq!(there.view, shop.node.replica.live(&id).unwrap().view);
+    // What is written on either side while the link is up goes over it at once.
+    place(&shop, "later").await;
+    let end = shop.site.heads().borrow()[&relay];
+    let arrived = shop.node.sync(&mut session, &mut pipe, |node, _| node.replica.heads()[&relay] == end);
+    arrived.await.unwrap();
+    assert!(shop.node.replica.live(&OrderId::derived(&["later"])).is_some());
+}
+
+#[tokio::test]
+async fn e5_a_cut_between_applying_and_acknowledging_loses_nothing_and_applies_nothing_twice() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    for n in 0..20 {
+        shop.node.write(&[placed(&n.to_string(), None)]);
+    }
+    let (mut pipe, serving) = shop.dial().await;
+    let mut session = shop.node.session();
+    let opened = shop.node.sync(&mut session, &mut pipe, |_, event| matches!(event, Event::NeedLog { .. }));
+    opened.await.unwrap();
+    let mut heads = shop.site.heads();
+    while let Some(frame) = session.poll_frame().unwrap() {
+        pipe.to.send(Message::Frame(frame)).await.unwrap();
+    }
+    let end = shop.node.replica.position().head;
+    heads.wait_for(|heads| heads.get(&shop.node.origin()) == Some(&end)).await.unwrap();
+    drop(pipe);
+    serving.await.unwrap();
+    assert!(matches!(shop.site.link.now(), Link::Down { .. }) && !shop.sites.is_open(&shop.site));
+    let (mut pipe, _serving) = shop.dial().await;
+    let mut session = shop.node.session();
+    let sent_again = std::cell::Cell::new(false);
+    let acked = shop.node.sync(&mut session, &mut pipe, |_, event| {
+        sent_again.set(sent_again.get() || matches!(event, Event::NeedLog { .. }));
+        matches!(event, Event::Acked { seq, .. } if *seq == end.seq)
+    });
+    acked.await.unwrap();
+    assert!(!sent_again.get(), "the greeting told that the relay has it");
+    assert_eq!(shop.site.heads().borrow()[&shop.node.origin()], end);
+}
+
+#[tokio::test]
+async fn e5_a_newer_session_ends_the_older_one_and_its_commits_are_refused_in_every_process() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    let (mut first, serving) = shop.dial().await;
+    let mut older = shop.node.session();
+    shop.node.sync_all(&mut older, &mut first, None).await.unwrap();
+    let (mut second, _serving) = shop.dial().await;
+    let mut newer = shop.node.session();
+    shop.node.sync(&mut newer, &mut second, |_, event| matches!(event, Event::Opened(_))).await.unwrap();
+    let ended = shop.node.sync(&mut older, &mut first, |_, _| false).await;
+    assert_eq!(ended, Err(4000), "superseded");
+    serving.await.unwrap();
+    assert!(matches!(shop.site.link.now(), Link::Up { session: 2, .. }), "{:?}", shop.site.link.now());
+    // Another process has begun a third session; this one does not know of it.
+    let (_sites, other) = shop.again(Arc::new(NoReactions)).await;
+    let database = shop.database.open().await;
+    assert_eq!(site_rows::begin_session(&database, other.facts.no).await.unwrap(), 3);
+    shop.node.write(&[placed("late", None)]);
+    let (entries, seal) = shop.node.batch(1);
+    let refused = shop.site.apply(2, entries, seal).await;
+    let old = |error: &WorkError<ApplyRefusal>| {
+        matches!(error, WorkError::Refused(ApplyRefusal::OldSession { session: 2, newest: 3 }))
+    };
+    assert!(refused.as_ref().is_err_and(old), "{refused:?}");
+}
+
+/// What a hostile end of a link hears.
+async fn ends_with(shop: &Shop, node: &mut Node) -> Result<(), u16> {
+    let (mut pipe, _serving) = shop.dial().await;
+    let mut session = node.session();
+    node.sync_all(&mut session, &mut pipe, None).await
+}
+
+#[tokio::test]
+async fn e6_a_forged_identity_another_site_and_nonsense_are_refused_by_name_and_change_nothing() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    let before = shop.site.heads().borrow().clone();
+    let key = std::mem::replace(&mut shop.node.key, SigningKey::from_bytes(&[9; 32]));
+    let mut node = std::mem::replace(&mut shop.node, Node::new("node"));
+    assert_eq!(
+        ends_with(&shop, &mut node).await,
+        Err(Violation::BadSignature.code()),
+        "the origin's name, another key"
+    );
+    node.key = key;
+    node.site = SiteId::derived(&["elsewhere"]);
+    assert_eq!(ends_with(&shop, &mut node).await, Err(Violation::OtherSite.code()));
+    let (mut pipe, _serving) = shop.dial().await;
+    pipe.to.send(Message::Frame(vec![1; 300])).await.unwrap();
+    let Some(Message::Close(code, _)) = pipe.from.recv().await else { panic!("not closed") };
+    assert_eq!(code, Violation::Malformed.code());
+    assert_eq!(*shop.site.heads().borrow(), before);
+    assert!(!shop.site.link.first_time("bad_signature"), "told");
+    // The true node is served as if nothing had been.
+    let mut node = std::mem::replace(&mut shop.node, Node::new("node"));
+    assert_eq!(ends_with(&shop, &mut node).await, Ok(()));
+}
+
+#[tokio::test]
+async fn e6_replayed_frames_are_applied_once() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    shop.node.write(&[placed("one", None)]);
+    let (entries, seal) = shop.node.batch(1);
+    for new in [2, 0, 0] {
+        assert_eq!(shop.site.apply(0, entries.clone(), seal.clone()).await.unwrap(), new);
+    }
+    let live = shop.site.read(|replica, _| replica.live_count()).await.unwrap();
+    assert_eq!(live, 1);
+}
+
+#[tokio::test]
+async fn e5_a_relay_whose_disk_went_back_is_noticed_and_closes_the_site() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    place(&shop, "gone").await;
+    let relay = shop.site.facts.identity.origin;
+    let log = shop.site.store(shop.sites.database());
+    let entries = log.log_page(&relay, 1, 10, usize::MAX).await.unwrap();
+    let head = entries.last().unwrap().head;
+    let seal = pilotlight_sync::store::Seal {
+        origin: relay,
+        seq: head.seq,
+        signature: shop.site.facts.identity.sign(&head.hash),
+    };
+    shop.node.replica.apply(crate::sites::testing::NOW, &entries, &seal, &shop.node.disk).unwrap();
+    let database = shop.database.open().await;
+    go_back(&database, &relay).await;
+    let (sites, site) = shop.again(Arc::new(NoReactions)).await;
+    shop.sites = sites;
+    shop.site = site;
+    let (mut pipe, _serving) = shop.dial().await;
+    let mut session = shop.node.session();
+    let forked = shop.node.sync(
+        &mut session,
+        &mut pipe,
+        |_, event| matches!(event, Event::Forked(fork) if fork.origin == relay),
+    );
+    forked.await.unwrap();
+    assert!(matches!(shop.site.link.now(), Link::RelayWentBack { .. }) && !shop.sites.is_open(&shop.site));
+}
+
+#[tokio::test]
+async fn e5_a_wish_for_stock_goes_to_the_node() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    let want = Want { ingredient: IngredientId::derived(&["dough"]), amount: 7 };
+    shop.site.want(vec![want]);
+    let (mut pipe, _serving) = shop.dial().await;
+    let mut session = shop.node.session();
+    let heard = shop.node.sync(&mut session, &mut pipe, |_, event| *event == Event::Wanted(vec![want]));
+    heard.await.unwrap();
+}

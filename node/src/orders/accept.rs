@@ -1,0 +1,135 @@
+//! Orders of the relay: accepted, sent to the kitchen once they are confirmed, and answered when the customer wants to cancel (SPEC Q1).
+//!
+//! Nothing here waits for a network: a plan looks at the orders that this node owns and does what each waits for. Orders that were
+//! held during an outage come at the kitchen's pace, the one that was placed first before the others.
+
+use crate::orders::numbers::Numbers;
+use crate::store::StoreError;
+use crate::store::replica::Replica;
+use crate::store::store_handle::{Plan, PlanError};
+use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::order::OrderFact;
+use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::domain::id::OrderId;
+use pilotlight_sync::domain::payment::CommercialPhase;
+use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::timestamp::Timestamp;
+use std::convert::Infallible;
+
+/// An order that comes so long after it was placed was held: it keeps the pace.
+const HELD_AFTER_MS: u64 = 60_000;
+/// Held orders are sent to the kitchen no faster than this.
+const HELD_EVERY_MS: u64 = 20_000;
+/// Orders that one pass does something for; the next pass takes the rest.
+const PASS_ORDERS_MAX: usize = 64;
+
+/// What a pass has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tended {
+    /// When a held order was last sent to the kitchen.
+    pub last_held: Option<Timestamp>,
+    /// When there is more to do although nothing happens until then.
+    pub again_at: Option<Timestamp>,
+}
+
+/// What an order of the relay waits for from its owner node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Acceptance,
+    Kitchen,
+    Verdict,
+}
+
+fn wanted(view: &OrderView) -> Option<Wanted> {
+    if view.cancelled.is_some() {
+        return None;
+    }
+    match view.commercial {
+        None | Some(CommercialPhase::Placed) => (!view.accepted).then_some(Wanted::Acceptance),
+        Some(CommercialPhase::Confirmed) => (!view.sent).then_some(Wanted::Kitchen),
+        Some(CommercialPhase::CancelRequested) => view.verdict.is_none().then_some(Wanted::Verdict),
+        Some(CommercialPhase::CancelledEarly | CommercialPhase::Resolved) => None,
+    }
+}
+
+/// Whether a flushed order may have work for `plan`: cheap, for deciding whether to look.
+pub fn may_wait(view: &OrderView) -> bool {
+    view.header.owner.is_some() && wanted(view).is_some()
+}
+
+/// Plans everything that orders of this node wait for now. `last_held` is what the last pass answered.
+pub fn plan(
+    replica: &Replica,
+    now: Timestamp,
+    last_held: Option<Timestamp>,
+) -> Result<Plan<Tended>, PlanError<Infallible>> {
+    let mut waiting: Vec<(Timestamp, OrderId, &OrderView, Wanted)> = replica
+        .live_orders()
+        .filter(|(_, order)| is_ours(replica, &order.view))
+        .filter_map(|(id, order)| Some((order.view.header.placed_at, *id, &order.view, wanted(&order.view)?)))
+        .collect();
+    waiting.sort_by_key(|(placed_at, id, ..)| (*placed_at, *id));
+    let mut tended = Tended { last_held, again_at: None };
+    if waiting.len() > PASS_ORDERS_MAX {
+        waiting.truncate(PASS_ORDERS_MAX);
+        tended.again_at = Some(now);
+    }
+    let mut numbers = None;
+    let mut commits: Vec<Vec<Change>> = Vec::new();
+    for (placed_at, id, view, wanted) in waiting {
+        match wanted {
+            Wanted::Acceptance => commits.push(vec![Change::Order(id, decision(replica, now, view))]),
+            Wanted::Verdict => {
+                let granted = view.wanted().all(|line| view.not_begun(line));
+                commits.push(vec![Change::Order(id, OrderFact::Verdict { granted })]);
+            }
+            Wanted::Kitchen => {
+                if let Some(due) = not_before(placed_at, now, tended.last_held) {
+                    tended.again_at = Some(tended.again_at.map_or(due, |at| at.min(due)));
+                    continue;
+                }
+                if now.ms_since(placed_at) > HELD_AFTER_MS {
+                    tended.last_held = Some(now);
+                }
+                let numbers = match &mut numbers {
+                    Some(numbers) => numbers,
+                    None => numbers.insert(Numbers::of(replica, now).ok_or_else(not_set_up)?),
+                };
+                let opening = numbers.opening();
+                commits.push(opening.into_iter().chain([Change::Order(id, numbers.next())]).collect());
+            }
+        }
+    }
+    let mut commits = commits.into_iter();
+    let first = commits.next().unwrap_or_default();
+    let plan = Plan::new(Actor::System, first, move |_| tended);
+    Ok(Plan { more: commits.collect(), ..plan })
+}
+
+/// Ours is what the relay named this store for, or one that a fence has ended: its work has not ended with it.
+fn is_ours(replica: &Replica, view: &OrderView) -> bool {
+    let named = view.header.owner;
+    named.is_some_and(|owner| owner == replica.identity().origin || replica.site().is_fenced(&owner))
+}
+
+/// When a held order may go to the kitchen, if not now.
+fn not_before(placed_at: Timestamp, now: Timestamp, last_held: Option<Timestamp>) -> Option<Timestamp> {
+    let due = last_held?.plus_ms(HELD_EVERY_MS);
+    (now.ms_since(placed_at) > HELD_AFTER_MS && due > now).then_some(due)
+}
+
+/// Accepts, unless staff have taken a dish off sale since: the relay's stock is the relay's own, so it is there.
+fn decision(replica: &Replica, now: Timestamp, view: &OrderView) -> OrderFact {
+    let off = view.wanted().find(|line| replica.site().off_sale(&line.line.item, now).is_some());
+    match off {
+        None => OrderFact::Accepted,
+        Some(line) => OrderFact::Rejected { why: format!("{} is off sale", line.line.name) },
+    }
+}
+
+fn not_set_up() -> PlanError<Infallible> {
+    PlanError::Damaged(StoreError::Damaged { tree: "docs-1", why: "the site has no time zone".to_owned() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! A shop and a relay in memory: what the node does with orders that were not born there.
+
+use super::*;
+use crate::inventory::share;
+use crate::testing::{Shop, dough, line};
+use pilotlight_sync::doc::order::{Charges, Header};
+use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
+use pilotlight_sync::doc::replica::{Loading, ReadOrder, Replica};
+use pilotlight_sync::doc::site::Off;
+use pilotlight_sync::domain::id::{MenuItemId, OriginId};
+use pilotlight_sync::domain::order::{Channel, Fulfilment};
+use pilotlight_sync::domain::pricing::price;
+use pilotlight_sync::domain::ticket::TicketPhase;
+use pilotlight_sync::store::LogEntry;
+use std::collections::BTreeMap;
+
+/// The relay as a second replica in memory, and what passes between it and the shop.
+struct Relay {
+    state: Replica,
+    log: Vec<LogEntry>,
+}
+
+struct NothingStored;
+
+impl ReadOrder for NothingStored {
+    type Error = Infallible;
+
+    fn read_order(&self, _: &OrderId) -> Result<Option<Vec<u8>>, Self::Error> {
+        Ok(None)
+    }
+}
+
+impl Relay {
+    /// A relay that knows nothing of the shop but its name.
+    fn new(shop: &mut Shop) -> Self {
+        let origin = OriginId::derived(&["relay"]);
+        let loading = Loading::begin([], None, None).unwrap();
+        let mut relay = Self { state: loading.finish(origin, BTreeMap::new()), log: vec![] };
+        let card = OriginCard { origin, key: [0; 32], role: OriginRole::Relay, letter: String::new() };
+        relay.write(shop, vec![Change::Origin(card)]);
+        relay
+    }
+
+    /// Writes at the relay, and at once the shop has it.
+    fn write(&mut self, shop: &mut Shop, changes: Vec<Change>) {
+        let now = shop.clock.now();
+        self.state.commit(Actor::System, now, &changes, &NothingStored).unwrap();
+        let (writes, _) = self.state.take_writes(|_| [0; 64]);
+        let seal = writes.seals[0].clone();
+        shop.replica().apply(now, &writes.log, &seal).unwrap();
+        shop.replica().flush().unwrap();
+        self.log.extend(writes.log);
+    }
+
+    fn order(&mut self, shop: &mut Shop, name: &str) -> OrderId {
+        let id = OrderId::derived(&[name]);
+        let site = shop.replica().site();
+        let priced = price(&[line(name, "pizza", 1)], site.menu()).unwrap();
+        let header = Header {
+            placed_at: shop.clock.now(),
+            channel: Channel::Cloud,
+            fulfilment: Fulfilment::Delivery,
+            table: None,
+            note: None,
+            lines: priced.lines.into_iter().map(Into::into).collect(),
+            currency: priced.currency,
+            device: None,
+            menu_version: 1,
+            owner: Some(shop.replica().identity().origin),
+            charges: Charges::default(),
+        };
+        let placed = Change::Order(id, OrderFact::Placed(Box::new(header)));
+        let phase = Change::Order(id, OrderFact::Commercial { phase: CommercialPhase::Placed });
+        self.write(shop, vec![placed, phase]);
+        id
+    }
+
+    fn decide(&mut self, shop: &mut Shop, id: OrderId, phase: CommercialPhase) {
+        self.write(shop, vec![Change::Order(id, OrderFact::Commercial { phase })]);
+    }
+}
+
+fn tend(shop: &mut Shop, last_held: Option<Timestamp>) -> Tended {
+    let now = shop.clock.now();
+    let plan = plan(shop.replica(), now, last_held).unwrap();
+    for changes in std::iter::once(plan.changes).chain(plan.more).filter(|changes| !changes.is_empty()) {
+        shop.commit(&changes);
+    }
+    (plan.answer)(shop.replica())
+}
+
+fn seen(shop: &mut Shop, id: &OrderId) -> OrderView {
+    shop.replica().order(id).unwrap().unwrap().view.clone()
+}
+
+#[test]
+fn q1_the_node_accepts_an_order_of_the_relay_and_sends_it_to_the_kitchen_only_when_it_is_confirmed() {
+    let mut shop = Shop::open();
+    let mut relay = Relay::new(&mut shop);
+    let id = relay.order(&mut shop, "one");
+    tend(&mut shop, None);
+    tend(&mut shop, None);
+    let view = seen(&mut shop, &id);
+    assert!(view.accepted && !view.sent && view.tickets.is_empty() && view.number.is_none());
+    relay.decide(&mut shop, id, CommercialPhase::Confirmed);
+    tend(&mut shop, None);
+    let view = seen(&mut shop, &id);
+    assert!(view.sent && view.on_board());
+    assert_eq!(view.number.unwrap().1, "A001");
+    let facts = view.facts;
+    tend(&mut shop, None);
+    assert_eq!(seen(&mut shop, &id).facts, facts, "nothing is done twice");
+    shop.reopen();
+    assert_eq!(seen(&mut shop, &id).facts, facts);
+}
+
+#[test]
+fn q1_a_dish_that_staff_took_off_sale_is_rejected_with_its_name_and_a_foreign_order_is_left_alone() {
+    let mut shop = Shop::open();
+    let mut relay = Relay::new(&mut shop);
+    let id = relay.order(&mut shop, "one");
+    let off = Off { until: None };
+    let change = shop.replica().site().write_eighty_six(MenuItemId::derived(&["pizza"]), Some(off));
+    shop.commit(&[change]);
+    tend(&mut shop, None);
+    let view = seen(&mut shop, &id);
+    assert!(view.cancelled.is_some_and(|deed| deed.why.contains("off sale")) && !view.accepted);
+}
+
+#[test]
+fn q2_a_cancellation_is_granted_until_somebody_begins_and_answered_once() {
+    let mut shop = Shop::open();
+    let mut relay = Relay::new(&mut shop);
+    let (early, late) = (relay.order(&mut shop, "early"), relay.order(&mut shop, "late"));
+    tend(&mut shop, None);
+    relay.decide(&mut shop, early, CommercialPhase::CancelRequested);
+    relay.decide(&mut shop, late, CommercialPhase::Confirmed);
+    tend(&mut shop, None);
+    assert_eq!(seen(&mut shop, &early).verdict, Some(true));
+    assert!(!seen(&mut shop, &early).sent, "what is cancelled is not sent to the kitchen");
+    let ticket = seen(&mut shop, &late).tickets.keys().next().unwrap().clone();
+    shop.commit(&[Change::Order(late, OrderFact::Phase { ticket, epoch: 0, phase: TicketPhase::Started })]);
+    relay.decide(&mut shop, late, CommercialPhase::CancelRequested);
+    tend(&mut shop, None);
+    tend(&mut shop, None);
+    let view = seen(&mut shop, &late);
+    assert_eq!((view.verdict, view.cancelled), (Some(false), None));
+}
+
+#[test]
+fn q3_held_orders_come_in_the_order_of_placement_at_the_kitchens_pace_and_fresh_ones_at_once() {
+    let mut shop = Shop::open();
+    let mut relay = Relay::new(&mut shop);
+    let mut held = Vec::new();
+    for name in ["first", "second", "third"] {
+        held.push(relay.order(&mut shop, name));
+        shop.clock.advance(1_000);
+    }
+    shop.clock.advance(20 * 60_000);
+    let fresh = relay.order(&mut shop, "fresh");
+    for id in held.iter().rev().chain([&fresh]) {
+        relay.decide(&mut shop, *id, CommercialPhase::Confirmed);
+    }
+    let sent = |shop: &mut Shop| held.iter().chain([&fresh]).map(|id| seen(shop, id).sent).collect::<Vec<_>>();
+    let tended = tend(&mut shop, None);
+    assert_eq!(sent(&mut shop), [true, false, false, true]);
+    assert_eq!(tended.again_at, Some(shop.clock.now().plus_ms(20_000)));
+    let tended = tend(&mut shop, tended.last_held);
+    assert_eq!(sent(&mut shop), [true, false, false, true], "not before its time");
+    shop.clock.advance(20_000);
+    tend(&mut shop, tended.last_held);
+    assert_eq!(sent(&mut shop), [true, true, false, true]);
+}
+
+#[test]
+fn s7_the_relay_gets_a_share_of_what_is_delivered_and_more_when_it_asks_but_never_all() {
+    let mut shop = Shop::open();
+    assert_eq!(share::first_shares(shop.replica()), vec![], "there is no relay yet");
+    let relay = Relay::new(&mut shop);
+    let first = share::first_shares(shop.replica());
+    shop.commit(&first);
+    let rights = |shop: &mut Shop| {
+        let stock = shop.replica().site().stock(&dough()).unwrap().clone();
+        (stock.rights(&shop.replica().identity().origin), stock.rights(&relay.state.origin()), stock.stock())
+    };
+    assert_eq!(rights(&mut shop), (700, 300, 1_000));
+    assert_eq!(share::first_shares(shop.replica()), vec![], "once");
+    let more = share::plan(shop.replica(), &[(dough(), 10_000)]).unwrap().changes;
+    shop.commit(&more);
+    assert_eq!(rights(&mut shop), (350, 650, 1_000), "half of what is left here");
+    let some = share::plan(shop.replica(), &[(dough(), 50)]).unwrap().changes;
+    shop.commit(&some);
+    assert_eq!(rights(&mut shop), (300, 700, 1_000));
+}
