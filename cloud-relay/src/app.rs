@@ -1,5 +1,6 @@
 //! Joins everything: the one place that knows the whole.
 
+use crate::api::restaurants::MenuPages;
 use crate::config::{GatewayConfig, RunConfig};
 use crate::customers::accounts::Accounts;
 use crate::dispatch::desk::RiderDesk;
@@ -20,6 +21,7 @@ use futures_util::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pilotlight_edge::clock::{Clock, Stopwatch};
 use pilotlight_edge::throttle::Throttle;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -45,6 +47,10 @@ pub struct App {
     pub gateway: Arc<Gateway>,
     /// What the gateway signs its messages with.
     pub webhook_secret: String,
+    /// A webhook was refused once, and that was logged.
+    pub webhook_refused: AtomicBool,
+    /// Menus as they are sent.
+    pub menus: MenuPages,
     /// Wakes the effects' worker.
     pub wake: Arc<Notify>,
     /// Failed codes and passwords, by address.
@@ -82,6 +88,8 @@ impl App {
             riders: RiderDesk::new(database.clone(), clock.clone(), sites.clone()),
             gateway: Arc::new(Gateway::new(provider(&config.gateway)?, clock.clone())),
             webhook_secret: config.gateway.gateway_secret.clone(),
+            webhook_refused: AtomicBool::new(false),
+            menus: MenuPages::default(),
             guesses: Mutex::default(),
             stopping: CancellationToken::new(),
             sockets: TaskTracker::new(),

@@ -270,6 +270,13 @@ pub async fn settle(
     Ok(written.rows_affected() > 0)
 }
 
+/// Something happened under this key: whoever waits to ask about it asks now.
+pub async fn hurry(sql: &mut Sql, key: &str, now: Timestamp) -> Result<bool, StoreError> {
+    let statement = "UPDATE effect SET due_at = ?2 WHERE id = ?1 AND state = 'waiting' AND due_at > ?2";
+    let written = sqlx::query(statement).bind(key).bind(to_sql(now.0)).execute(&mut *sql).await?;
+    Ok(written.rows_affected() > 0)
+}
+
 /// At the start of the one process on this database: nobody else holds a claim, and what is parked is given another chance.
 pub async fn open_again(sql: &mut Sql, now: Timestamp) -> Result<u64, StoreError> {
     // What was claimed keeps its count of tries: it may have been sent, so it is queried first.
