@@ -1,5 +1,6 @@
 // The customer's words, at home on a phone.
-import type { RefundStateJson, StatusJson, StepNameJson } from '../generated/relay'
+import type { StatusJson } from '../generated/api'
+import type { RefundStateJson, StepNameJson } from '../generated/relay'
 
 export const customer = {
   title: 'Order food',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { CustomerOrderJson, ProblemJson, QuoteJson, RestaurantJson } from '../../generated/relay'
+import type { ProblemJson } from '../../generated/api'
+import type { CustomerOrderJson, QuoteJson, RestaurantJson } from '../../generated/relay'
 import { en } from '../../words'
 import { itemId, MENU, NOW, variantId } from '../stories/fixtures'
 import type { Basket } from './model'

@@ -1,18 +1,6 @@
 // The customer's phone: which page an address names, the basket until it is answered, and what is said about prices, payments and orders. Pure.
-import type {
-  AddressJson,
-  CancelPreviewJson,
-  ChargesJson,
-  CustomerJson,
-  CustomerOrderJson,
-  OrderFulfilmentJson,
-  ProblemJson,
-  QuoteJson,
-  QuoteRequestJson,
-  RestaurantJson,
-  StatusJson,
-  StepJson,
-} from '../../generated/relay'
+import type { ProblemJson, StatusJson } from '../../generated/api'
+import type { AddressJson, CancelPreviewJson, ChargesJson, CustomerJson, CustomerOrderJson, OrderFulfilmentJson, QuoteJson, QuoteRequestJson, RestaurantJson, StepJson } from '../../generated/relay'
 import type { PricedCart } from '../../kernels/cart_price'
 import type { Point } from '../../kernels/geo'
 import { unreachable } from '../../kernels/unreachable'

@@ -255,7 +255,8 @@ const otherStories: Story[] = [
   story('pair-asking', 'phone', 'light', PairView, pair({ state: 'asking' }, 'K7MP-3QXD')),
   story('pair-refused', 'phone', 'light', PairView, (w) => pair({ state: 'problem', text: w.pairRefused, hint: w.pairRefusedHint }, 'K7MP-3QXX')(w)),
   story('pair-dark', 'kitchen', 'dark', PairView, pair({ state: 'typing' })),
-  story('home', 'kitchen', 'light', HomeView, (w) => ({ w, kitchen: 'Fry line left', kiosk: null, go: nothing })),
+  story('home-relay', 'phone', 'light', HomeView, (w) => ({ w, server: 'relay', kitchen: null, kiosk: null, owner: null, go: nothing })),
+  story('home', 'kitchen', 'light', HomeView, (w) => ({ w, server: 'node', kitchen: 'Fry line left', kiosk: null, owner: null, go: nothing })),
 ]
 
 // ---- shared components
