@@ -13,7 +13,7 @@ struct Dist;
 const INDEX: &str = "index.html";
 
 /// First segments of the addresses that the screens' own router knows.
-const APP_ROUTES: [&str; 5] = ["", "kitchen", "kiosk", "pair", "stories"];
+const APP_ROUTES: [&str; 8] = ["", "kitchen", "kiosk", "owner", "order", "ride", "pair", "stories"];
 
 /// One embedded file, ready to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,18 @@ mod tests {
         assert_eq!(page.content_type, "text/html; charset=utf-8");
         assert!(!page.immutable);
         assert_eq!(page.etag.len(), 64);
-        for route in ["kitchen", "/kitchen", "/kiosk", "/pair", "/stories", "/stories/kitchen"] {
+        for route in [
+            "kitchen",
+            "/kitchen",
+            "/kiosk",
+            "/owner",
+            "/order",
+            "/order/o/1",
+            "/ride",
+            "/pair",
+            "/stories",
+            "/stories/kitchen",
+        ] {
             assert_eq!(file(route), Some(page.clone()), "{route}");
         }
     }

@@ -1,4 +1,4 @@
-// The browser tests: the real node, real Chromium. `PILOTLIGHT_NODE_BIN` names the node; `--only TEXT` runs the checks whose name has it.
+// The browser tests: the real node, real Chromium. `PILOTLIGHT_NODE_BIN` names the node; `--only TEXT` runs the checks whose name has it, `--only stories --stories TEXT` those stories whose name begins so.
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,8 @@ import { checks } from './checks.mjs'
 import { kioskChecks } from './kiosk.mjs'
 import { kitchenChecks } from './kitchen.mjs'
 import { awayChecks } from './away.mjs'
+import { ownerChecks } from './owner.mjs'
+import { phoneChecks } from './phone.mjs'
 import { openRestaurant } from './restaurant.mjs'
 import { serveDist } from './static_server.mjs'
 import { walkStories } from './stories.mjs'
@@ -14,6 +16,7 @@ import { walkStories } from './stories.mjs'
 const ALL_MS = 12 * 60_000
 const pictures = resolve(process.env.PILOTLIGHT_SCREENSHOTS ?? fileURLToPath(new URL('../../target/screenshots', import.meta.url)))
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : ''
+const stories = process.argv.includes('--stories') ? process.argv[process.argv.indexOf('--stories') + 1] : ''
 const part = (name) => only === '' || name.includes(only)
 
 const watchdog = setTimeout(() => {
@@ -30,6 +33,7 @@ try {
     ['kitchen', kitchenChecks],
     ['kiosk', kioskChecks],
     ['away', awayChecks],
+    ['owner', ownerChecks],
   ]) {
     if (!part(name)) continue
     const house = await openRestaurant(browser)
@@ -39,10 +43,11 @@ try {
       await house.close()
     }
   }
+  if (part('phone')) await phoneChecks(browser, check, pictures)
   if (part('stories')) {
     const server = await serveDist()
     try {
-      await walkStories(browser, server.url, pictures, check)
+      await walkStories(browser, server.url, pictures, check, stories)
     } finally {
       await server.close()
     }

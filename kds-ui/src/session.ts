@@ -1,15 +1,17 @@
 // Which device this is. One browser may be paired more than once (a kiosk and a kitchen in two tabs): each screen takes the token that fits it.
 import type { PairedJson, RoleJson, SignedInJson } from './generated/api'
 
-export type ScreenName = 'kitchen' | 'kiosk'
+export type ScreenName = 'kitchen' | 'kiosk' | 'owner'
 
 const KEY = 'pilotlight.devices'
 const STAFF_KEY = 'pilotlight.staff'
 
-/** The roles that fit a screen, the narrowest first. */
+/** The roles that fit a screen, the one to take first. */
 const FITS: Record<ScreenName, readonly RoleJson[]> = {
   kitchen: ['kitchen', 'staff', 'manager', 'admin'],
   kiosk: ['customer', 'staff', 'manager', 'admin'],
+  // Who sees most comes first: the owner's phone may also be the counter's.
+  owner: ['admin', 'manager', 'staff'],
 }
 
 export type Devices = Partial<Record<RoleJson, PairedJson>>

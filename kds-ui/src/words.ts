@@ -1,5 +1,8 @@
 // Every word that a screen says, in one place. A language is one object of this shape.
 import type { ChannelJson, FulfilmentJson } from './generated/api'
+import { customer, customerAr } from './words/customer'
+import { owner } from './words/owner'
+import { rider, riderAr } from './words/rider'
 
 const plural = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`
 
@@ -235,6 +238,13 @@ export const en = {
   homeKitchenHint: 'Tickets, live, for one station or all',
   homeKiosk: 'Kiosk',
   homeKioskHint: 'Guests order by themselves',
+  homeOwner: 'Owner’s phone',
+  homeOwnerHint: 'Sales, orders, stock, 86',
+  homeOrder: 'Order food',
+  homeOrderHint: 'Restaurants near you',
+  homeRide: 'Riders',
+  homeRideHint: 'Go on shift, take deliveries',
+  homeRelayTitle: 'What would you like to do?',
   homePaired: (name: string) => `paired: ${name}`,
   homeUnpaired: 'needs a code',
   trustHint: 'To work without the internet this device must trust the restaurant’s own certificate.',
@@ -245,6 +255,11 @@ export const en = {
   pinAway: 'The node does not answer. Signing in needs it.',
   pinDelete: 'Delete last digit',
   noStaff: 'Nobody is set up yet. An administrator adds people.',
+
+  // ---- screens with words of their own
+  owner,
+  customer,
+  rider,
 }
 
 export type Words = typeof en
@@ -342,6 +357,8 @@ export const ar: Words = {
   menuEmptyHint: 'اطلب عند الكاونتر من فضلك.',
   closed: 'هذا الجهاز غير جاهز',
   closedHint: 'اطلب عند الكاونتر من فضلك.',
+  customer: customerAr,
+  rider: riderAr,
 }
 
 const ALL: readonly Words[] = [en, ar]

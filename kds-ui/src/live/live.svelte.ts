@@ -1,11 +1,12 @@
 // The running connection of one screen: link, replica and clock as values that views follow.
-import type { FromScreenJson, ToScreenJson } from '../generated/api'
+import type { FromScreenJson } from '../generated/api'
 import { measureDrawing, perFrame } from './frames'
 import { readCache, writeCache } from './kept'
 import type { Link } from './link'
 import type { Kept, Replica } from './replica'
 import { EMPTY, keep, reduce, restore } from './replica'
 import { liveSocket, liveUrl } from './socket'
+import type { ToScreen } from './uplink'
 
 const SAVE_AFTER_MS = 1_000
 
@@ -23,7 +24,7 @@ export function live(screen: (FromScreenJson & { type: 'hello' })['screen'], tok
   let lostAt = $state<number | null>(null)
   let saving: ReturnType<typeof setTimeout> | undefined
 
-  const apply = perFrame<ToScreenJson>((frames) => {
+  const apply = perFrame<ToScreen>((frames) => {
     const start = performance.now()
     let next = replica
     for (const frame of frames) {

@@ -1,20 +1,23 @@
 // This screen's copy of the board: pure reducers over the node's frames. Orders that did not change keep their identity, so nothing of them is drawn again.
-import type { AvailabilityJson, BoardOrderJson, PositionJson, ToScreenJson } from '../generated/api'
+import type { AvailabilityJson, BoardOrderJson, PositionJson } from '../generated/api'
+import type { ToScreen, UplinkJson } from './uplink'
 
 export type Replica = {
   position: PositionJson | null
   orders: ReadonlyMap<string, BoardOrderJson>
   availability: AvailabilityJson | null
   menuVersion: string | null
+  /** The node's connection to the relay; null until it was told. */
+  uplink: UplinkJson | null
   /** Node's clock minus this device's. */
   clockSkewMs: number
   /** Chunks of a snapshot that is not complete yet; the old board is shown meanwhile. */
   arriving: Map<string, BoardOrderJson> | null
 }
 
-export const EMPTY: Replica = { position: null, orders: new Map(), availability: null, menuVersion: null, clockSkewMs: 0, arriving: null }
+export const EMPTY: Replica = { position: null, orders: new Map(), availability: null, menuVersion: null, uplink: null, clockSkewMs: 0, arriving: null }
 
-export function reduce(replica: Replica, frame: ToScreenJson, deviceNow: number): Replica {
+export function reduce(replica: Replica, frame: ToScreen, deviceNow: number): Replica {
   switch (frame.type) {
     case 'welcome':
       return {
@@ -40,6 +43,10 @@ export function reduce(replica: Replica, frame: ToScreenJson, deviceNow: number)
       return { ...replica, availability: frame.availability }
     case 'menu':
       return { ...replica, menuVersion: frame.version }
+    case 'link': {
+      const { type: _, ...uplink } = frame
+      return { ...replica, uplink }
+    }
     case 'pong':
       return { ...replica, clockSkewMs: frame.now - deviceNow }
     case 'bye':

@@ -1,7 +1,8 @@
 // The thin shell of the link machine: one WebSocket, one timer. It decides nothing.
-import type { FromScreenJson, PositionJson, ToScreenJson } from '../generated/api'
+import type { FromScreenJson, PositionJson } from '../generated/api'
 import type { Link, LinkEffect, LinkEvent } from './link'
 import { deadline, hello, step } from './link'
+import type { ToScreen } from './uplink'
 
 export type SocketPorts = {
   url: string
@@ -9,7 +10,7 @@ export type SocketPorts = {
   screen: (FromScreenJson & { type: 'hello' })['screen']
   position: () => PositionJson | null
   onLink: (link: Link) => void
-  onFrame: (frame: ToScreenJson) => void
+  onFrame: (frame: ToScreen) => void
 }
 
 export type LiveSocket = { start: () => void; stop: () => void }
@@ -61,7 +62,7 @@ export function liveSocket(ports: SocketPorts): LiveSocket {
     opened.onopen = () => mine({ type: 'opened' })
     opened.onclose = () => mine({ type: 'closed' })
     opened.onmessage = ({ data }) => {
-      if (typeof data === 'string') mine({ type: 'frame', frame: JSON.parse(data) as ToScreenJson })
+      if (typeof data === 'string') mine({ type: 'frame', frame: JSON.parse(data) as ToScreen })
     }
   }
 

@@ -72,7 +72,7 @@ pub struct Town {
 
 /// Orders, and perhaps cancels; notes what was answered.
 pub async fn visit(town: Town, index: usize, guest: Guest, mind: Mind) -> anyhow::Result<()> {
-    let mut dice = Seeded::new(town.seed ^ (index as u64).wrapping_mul(0x51_7C_C1B7));
+    let mut dice = Seeded::new(town.seed ^ (index as u64).wrapping_mul(0x517C_C1B7));
     let customer = &town.customers[index % town.customers.len()];
     let id = dice.uuid().to_string();
     let mut order = HomeOrder { guest: index, card: format!("tok_{id}"), id, ..HomeOrder::default() };

@@ -167,7 +167,7 @@ async fn open(setting: Setting, programs: &Programs, home: &Path) -> anyhow::Res
         journals: journals.clone(),
         seed: setting.seed,
     };
-    let standing = Standing { node, relay, gateway, admin: shop.admin, site, proxy: proxy };
+    let standing = Standing { node, relay, gateway, admin: shop.admin, site, proxy };
     in_step(&standing).await?;
     Ok(Stage { setting, clock, journals, guests, shelves, short, devices, town, standing, over })
 }

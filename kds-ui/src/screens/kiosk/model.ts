@@ -81,7 +81,7 @@ export function step(kiosk: Kiosk, event: KioskEvent): Kiosk {
       return kiosk.at === 'placing' ? { ...kiosk, away: true } : kiosk
     case 'refused':
       return kiosk.at === 'placing'
-        ? { at: 'cart', cart: kiosk.cart, category: kiosk.category, draft: null, refusal: refusalOf(event.problem, kiosk.order) }
+        ? { at: 'cart', cart: kiosk.cart, category: kiosk.category, draft: null, refusal: refusalOf(event.problem, kiosk.order.lines) }
         : kiosk
     case 'withdraw':
       return kiosk.at === 'placing' ? { at: 'cart', cart: kiosk.cart, category: kiosk.category, draft: null, refusal: null } : kiosk
@@ -107,7 +107,8 @@ export function step(kiosk: Kiosk, event: KioskEvent): Kiosk {
   }
 }
 
-type Ordering = Extract<Kiosk, { at: 'menu' | 'cart' }>
+/** Choosing: with the menu or the cart before the guest. */
+export type Ordering = Extract<Kiosk, { at: 'menu' | 'cart' }>
 type OrderingEvent = Exclude<KioskEvent, { type: 'begin' | 'reset' | 'placed' | 'attempted' | 'away' | 'refused' | 'withdraw' }>
 
 function ordering(kiosk: Ordering, event: OrderingEvent): Kiosk {
@@ -209,9 +210,10 @@ function alike(a: CartLine, b: CartLine): boolean {
   return a.item === b.item && a.variant === b.variant && (a.note ?? '') === (b.note ?? '') && choices(a) === choices(b)
 }
 
-function refusalOf(problem: ProblemJson, order: PlaceOrderJson): Refusal {
+/** Why the node, or the relay, said no; `lines` as they were sent. */
+export function refusalOf(problem: ProblemJson, lines: readonly { id: string }[]): Refusal {
   const at = /^lines\[(\d+)\]/.exec(problem.field ?? '')
-  const line = at ? (order.lines[Number(at[1])]?.id ?? null) : null
+  const line = at ? (lines[Number(at[1])]?.id ?? null) : null
   // Out of stock or taken off by the cook: the same to a guest.
   if (problem.code === 'sold_out' || problem.code === 'eighty_six') return { why: 'sold_out', lines: new Set(line === null ? [] : [line]) }
   if (problem.code === 'price_changed') return { why: 'price_changed' }
