@@ -2,6 +2,7 @@
 
 use crate::api::call::{Answer, Call, json, with_type};
 use crate::api::json::RelayHealthJson;
+use crate::store::effects;
 use http::StatusCode;
 
 /// How the relay is. Always 200 while the process answers.
@@ -20,10 +21,13 @@ pub async fn ready(call: Call) -> Answer {
 
 async fn health_json(call: &Call) -> RelayHealthJson {
     let answers = call.app.database.answers().await;
+    let (pending_effects, parked_effects) = effects::count_open(&call.app.database).await.unwrap_or_default();
     RelayHealthJson {
         status: if answers { "ok" } else { "degraded" }.to_owned(),
         store: if answers { "ok" } else { "closed" }.to_owned(),
         uptime_ms: call.app.uptime_ms(),
+        pending_effects,
+        parked_effects,
     }
 }
 

@@ -68,6 +68,26 @@ shape! {
         #[ts(type = "number")]
         pub commits: u64,
     }
+    /// Orders of one restaurant, the one that was placed first before the others.
+    pub struct SiteOrdersJson {
+        pub orders: Vec<SiteOrderJson>,
+        /// Asks for the next page with `after`; null at the end.
+        pub next: Option<String>,
+    }
+    /// An order as the operator sees it: no names, no addresses.
+    pub struct SiteOrderJson {
+        pub id: String,
+        pub number: Option<String>,
+        pub status: StatusJson,
+        #[ts(type = "number")]
+        pub placed_at: Millis,
+        #[ts(type = "number")]
+        pub total_minor: i64,
+        /// Captured less refunded.
+        #[ts(type = "number")]
+        pub paid_minor: i64,
+        pub currency: String,
+    }
     /// An origin and its key.
     pub struct OriginCardJson {
         pub origin: String,
@@ -107,6 +127,12 @@ shape! {
         pub store: String,
         #[ts(type = "number")]
         pub uptime_ms: u64,
+        /// Charges, refunds and messages that are not done yet.
+        #[ts(type = "number")]
+        pub pending_effects: u64,
+        /// Of those, the ones that wait for a person.
+        #[ts(type = "number")]
+        pub parked_effects: u64,
     }
 }
 
@@ -432,6 +458,8 @@ shape! {
         /// Known once the offer is accepted.
         pub customer: Option<RiderCustomerJson>,
         pub items: u32,
+        /// The kitchen is done: it can be taken along.
+        pub ready: bool,
         /// When the kitchen means to be done.
         #[ts(type = "number | null")]
         pub ready_at: Option<Millis>,

@@ -3,12 +3,14 @@
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::*;
 use crate::api::problem::Problem;
+use crate::api::to_json;
 use crate::sites::enrolment::{CreateRefusal, Enrol, EnrolRefusal, SiteCode};
 use crate::sites::link_state::Link;
 use crate::sites::site_handle::SiteHandle;
 use crate::store::site_rows::NewSite;
 use http::StatusCode;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
+use pilotlight_sync::domain::id::OrderId;
 use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// Creates a restaurant, and the code that its node enrols with. For the operator.
@@ -64,6 +66,25 @@ pub async fn digest(call: Call, site: String) -> Answer {
     let site = call.app.sites.get(&id("id", &site)?).ok_or(CreateRefusal::UnknownSite)?;
     let (digest, orders) = call.app.sites.digest(&site).await?;
     Ok(json(StatusCode::OK, &DigestJson { digest: digest.to_string(), orders }))
+}
+
+/// Orders of a restaurant, page by page. For the operator.
+#[utoipa::path(get, path = "/api/v1/sites/{id}/orders", operation_id = "list_site_orders", tag = "sites",
+    params(("id" = String, Path), ("after" = Option<String>, Query)),
+    responses((status = 200, body = SiteOrdersJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson)))]
+pub async fn orders(call: Call, site: String) -> Answer {
+    call.allow_operator().await?;
+    let site = call.app.sites.get(&id("id", &site)?).ok_or(CreateRefusal::UnknownSite)?;
+    let after = call.query("after").filter(|after| !after.is_empty()).map(from_after).transpose()?;
+    let orders = call.app.sites.orders_after(&site, after).await?;
+    let next = orders.last().map(|(id, live)| format!("{}.{id}", live.view.header.placed_at.0));
+    let orders = orders.iter().map(|(id, live)| to_json::site_order(id, &live.view)).collect();
+    Ok(json(StatusCode::OK, &SiteOrdersJson { orders, next }))
+}
+
+fn from_after(text: &str) -> Result<(Timestamp, OrderId), Problem> {
+    let read = text.split_once('.').and_then(|(at, id)| Some((Timestamp(at.parse().ok()?), id.parse().ok()?)));
+    read.ok_or_else(|| Problem::bad_field("after", "no such page", "send what the page before said as `next`"))
 }
 
 fn code_json(code: SiteCode) -> SiteCodeJson {

@@ -6,6 +6,7 @@ pub mod identity;
 pub mod link_hub;
 pub mod link_state;
 pub mod node_registry;
+pub mod orders;
 mod site_actor;
 pub mod site_handle;
 

@@ -49,6 +49,9 @@ struct Arguments {
     /// Keep all data here, in a directory that is empty or not there yet.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Programs that are built already, in this directory; otherwise they are built as they are shipped.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
     /// End after the report.
     #[arg(long, conflicts_with = "stay")]
     once: bool,
@@ -59,13 +62,21 @@ struct Arguments {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let began = clock::now();
-    println!("Building node, relay and gateway as they are shipped (the first time takes some minutes) ...");
-    let programs = Programs::in_directory(&build::build_release_programs()?);
-    println!("built in {:.0} s", began.elapsed().as_secs_f64());
+    let programs = Programs::in_directory(&match &arguments.programs {
+        Some(directory) => directory.clone(),
+        None => build()?,
+    });
     install_tls_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(run(&arguments, &programs))
+}
+
+fn build() -> anyhow::Result<PathBuf> {
+    let began = clock::now();
+    println!("Building node, relay and gateway as they are shipped (the first time takes some minutes) ...");
+    let directory = build::build_release_programs()?;
+    println!("built in {:.0} s", began.elapsed().as_secs_f64());
+    Ok(directory)
 }
 
 async fn run(arguments: &Arguments, programs: &Programs) -> anyhow::Result<ExitCode> {
