@@ -90,17 +90,8 @@ impl LinkClock {
 
 /// What the store thread has done.
 enum Done {
-    Page {
-        origin: OriginId,
-        from: u64,
-        entries: Vec<LogEntry>,
-        seals: Vec<Seal>,
-    },
-    Hash {
-        origin: OriginId,
-        seq: u64,
-        hash: Option<ChainHash>,
-    },
+    Page { origin: OriginId, from: u64, entries: Vec<LogEntry>, seals: Vec<Seal> },
+    Hash { origin: OriginId, seq: u64, hash: Option<ChainHash> },
     Applied(Applied),
     Failed(LinkEnd),
 }
