@@ -5,6 +5,7 @@ pub mod enrolment;
 pub mod identity;
 pub mod link_hub;
 pub mod link_state;
+pub mod listing;
 pub mod node_registry;
 mod site_actor;
 pub mod site_handle;
