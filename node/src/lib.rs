@@ -17,6 +17,7 @@ pub mod orders;
 pub mod recovery;
 pub mod server;
 pub mod store;
+pub mod till;
 
 #[cfg(test)]
 mod testing;

@@ -61,6 +61,15 @@ export type DeviceJson = { id: string, name: string, role: RoleJson, paired_at: 
 export type DevicesJson = { devices: Array<DeviceJson>, };
 
 /**
+ * One hash over what replicas of a site must agree on.
+ */
+export type DigestJson = { 
+/**
+ * 64 hexadecimal digits.
+ */
+digest: string, orders: number, };
+
+/**
  * 86s an item, or puts it back.
  */
 export type EightySixJson = { available: boolean, 
@@ -395,6 +404,15 @@ export type StationJson = { id: string, name: string, };
 export type StatusJson = "ORDER_PLACED" | "ORDER_CONFIRMED" | "PREPARING" | "READY_FOR_PICKUP" | "PICKED_UP" | "OUT_FOR_DELIVERY" | "COMPLETED" | "DELIVERY_FAILED" | "CANCELLED" | "REFUNDED";
 
 export type StockJson = { ingredients: Array<IngredientJson>, };
+
+/**
+ * Money that was taken for an order, in cash or by a card at the till's own terminal.
+ */
+export type TenderJson = { 
+/**
+ * Minted by the device: sending it again takes no money twice.
+ */
+id: string, amount_minor: number, };
 
 export type TicketChoiceJson = { name: string, count: number, removal: boolean, };
 

@@ -234,6 +234,13 @@ shape! {
         #[serde(default)]
         pub replaces: Option<String>,
     }
+    /// Money that was taken for an order, in cash or by a card at the till's own terminal.
+    pub struct TenderJson {
+        /// Minted by the device: sending it again takes no money twice.
+        pub id: String,
+        #[ts(type = "number")]
+        pub amount_minor: i64,
+    }
     /// Cancels an order.
     pub struct CancelOrderJson {
         pub why: String,

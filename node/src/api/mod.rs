@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod devices;
+pub mod digest;
 pub mod health;
 pub mod json;
 pub mod kitchen;

@@ -1,13 +1,16 @@
 //! `/api/v1/orders`: place, read, amend, cancel.
 
 use crate::api::call::{Answer, Call, id, json};
-use crate::api::json::{AmendOrderJson, CancelOrderJson, OrderJson, OrdersJson, PlaceOrderJson, ProblemJson};
+use crate::api::json::{
+    AmendOrderJson, CancelOrderJson, OrderJson, OrdersJson, PlaceOrderJson, ProblemJson, TenderJson,
+};
 use crate::api::problem::Problem;
 use crate::api::to_json;
 use crate::devices::doors::Caller;
 use crate::orders::amend::{AddLine, Amendment, VoidLine};
 use crate::orders::place::{PlaceRefusal, Placed};
 use crate::orders::{Order, amend, cancel, place};
+use crate::till::tender::{self, Tender};
 use http::StatusCode;
 use pilotlight_sync::domain::id::OrderId;
 use pilotlight_sync::domain::role::{Action, Role};
@@ -119,6 +122,19 @@ pub async fn amend_order(call: Call, order: String) -> Answer {
     let by = caller.actor();
     let order = call.app.store.run(move |replica, now| amend::plan(replica, now, by, amendment)).await?;
     Ok(json(StatusCode::OK, &to_json::order(&order)))
+}
+
+/// Takes money for an order: cash, or a card at the till's own terminal.
+#[utoipa::path(post, path = "/api/v1/orders/{id}/payments", operation_id = "take_tender", tag = "orders", params(("id" = String, Path)),
+    request_body = TenderJson, responses((status = 200, body = OrderJson), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson),
+        (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
+pub async fn take_tender(call: Call, order: String) -> Answer {
+    let caller = call.allow(Action::ChangeOrder)?;
+    let sent: TenderJson = call.json()?;
+    let tender = Tender { order: id("id", &order)?, payment: id("id", &sent.id)?, amount_minor: sent.amount_minor };
+    let by = caller.actor();
+    let (id, live) = call.app.store.run(move |replica, _| tender::plan(replica, by, tender)).await?;
+    Ok(json(StatusCode::OK, &to_json::order(&Order { id, live })))
 }
 
 /// Cancels an order. The counter may cancel any; a kiosk its own, while nobody has begun.

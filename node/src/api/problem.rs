@@ -10,6 +10,7 @@ use crate::orders::amend::AmendRefusal;
 use crate::orders::cancel::CancelRefusal;
 use crate::orders::place::{CartField, PlaceRefusal};
 use crate::store::store_handle::RunError;
+use crate::till::tender::TenderRefusal;
 use http::StatusCode;
 pub use pilotlight_edge::api::problem::Problem;
 
@@ -171,6 +172,27 @@ impl From<CancelRefusal> for Problem {
             CancelRefusal::Why => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why")
             }
+        }
+    }
+}
+
+impl From<TenderRefusal> for Problem {
+    fn from(refusal: TenderRefusal) -> Self {
+        use TenderRefusal as R;
+        let detail = refusal.to_string();
+        match refusal {
+            R::UnknownOrder(_) => Self::new(StatusCode::NOT_FOUND, "unknown_order", detail),
+            R::Ended(_) => Self::new(StatusCode::CONFLICT, "finished", detail).remedy("take no money for it"),
+            R::PaidOnline => Self::new(StatusCode::CONFLICT, "paid_online", detail).remedy("take no money for it"),
+            R::NoAmount(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no_amount", detail)
+                .at("amount_minor")
+                .remedy("send what was taken, in minor units"),
+            R::MoreThanDue { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "more_than_due", detail)
+                .at("amount_minor")
+                .remedy("send what is due, and give the rest back as change"),
+            R::SameIdOtherAmount { .. } => Self::new(StatusCode::CONFLICT, "same_id_other_amount", detail)
+                .at("amount_minor")
+                .remedy("mint a new id for another payment"),
         }
     }
 }

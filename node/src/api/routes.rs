@@ -1,7 +1,7 @@
 //! All paths of the node on one page. Every group ends in `.boxed()`, or the types take minutes to compile.
 
 use crate::api::call::{Call, Request};
-use crate::api::{devices, health, kitchen, live, menu, openapi, orders, staff, stock};
+use crate::api::{devices, digest, health, kitchen, live, menu, openapi, orders, staff, stock};
 use crate::app::App;
 use crate::recovery::RecoveryDesk;
 use pilotlight_edge::api::routes::{self, Route, Service, run, run_at};
@@ -35,8 +35,26 @@ fn order_routes(app: &Arc<App>) -> Route {
     let get = path!("api" / "v1" / "orders" / String).and(warp::get()).and(call(app)).then(run_at(orders::get_order));
     let amend = path!("api" / "v1" / "orders" / String / "amendments").and(warp::post()).and(call(app));
     let cancel = path!("api" / "v1" / "orders" / String / "cancellation").and(warp::post()).and(call(app));
+    let tender = path!("api" / "v1" / "orders" / String / "payments").and(warp::post()).and(call(app));
+    let tender = tender.then(run_at(orders::take_tender));
     let (amend, cancel) = (amend.then(run_at(orders::amend_order)), cancel.then(run_at(orders::cancel_order)));
-    place.boxed().or(list).unify().boxed().or(get).unify().boxed().or(amend).unify().boxed().or(cancel).unify().boxed()
+    place
+        .boxed()
+        .or(list)
+        .unify()
+        .boxed()
+        .or(get)
+        .unify()
+        .boxed()
+        .or(amend)
+        .unify()
+        .boxed()
+        .or(cancel)
+        .unify()
+        .boxed()
+        .or(tender)
+        .unify()
+        .boxed()
 }
 
 fn kitchen_routes(app: &Arc<App>) -> Route {
@@ -97,6 +115,8 @@ fn operation_routes(app: &Arc<App>) -> Route {
     let ready = path!("ready").and(warp::get()).and(call(app)).then(run(health::ready));
     let metrics = path!("metrics").and(warp::get()).and(call(app)).then(run(health::metrics));
     let openapi = path!("api" / "v1" / "openapi.json").and(warp::get()).and(call(app)).then(run(openapi::get_openapi));
+    let digest = path!("api" / "v1" / "digest").and(warp::get()).and(call(app)).then(run(digest::get_digest));
+    let health = health.boxed().or(digest).unify();
     health.boxed().or(ready).unify().boxed().or(metrics).unify().boxed().or(openapi).unify().boxed()
 }
 

@@ -25,6 +25,9 @@ pub use pilotlight_sync::doc::replica::{Flushed, LiveOrder, Position};
 /// Log entries read at once.
 const LOG_PAGE: usize = 1_000;
 
+/// An index entry, the order that it names, and that order's document.
+pub type IndexedDoc = (Vec<u8>, OrderId, Vec<u8>);
+
 /// The site as this node knows it.
 #[derive(Debug)]
 pub struct Replica {
@@ -119,6 +122,21 @@ impl Replica {
         to.extend_from_slice(&before.0.to_be_bytes());
         let keys = self.store.index_range_back(b"s", &to, limit)?;
         Ok(keys.iter().filter_map(|key| order_of_key(key)).collect())
+    }
+
+    /// Documents of orders in the order of placement, after an index entry of `s` (empty: from the first), at most `limit`: each
+    /// with its entry.
+    pub fn order_docs_after(&self, after: &[u8], limit: usize) -> Result<Vec<IndexedDoc>, StoreError> {
+        let from = if after.is_empty() { b"s".to_vec() } else { [after, &[0]].concat() };
+        let keys = self.store.index_range(&from, b"t", limit)?;
+        let mut docs = Vec::with_capacity(keys.len());
+        for key in keys {
+            let Some(id) = order_of_key(&key) else { continue };
+            if let Some(order) = self.order(&id)? {
+                docs.push((key, id, minicbor::to_vec(&order.doc).unwrap_or_default()));
+            }
+        }
+        Ok(docs)
     }
 
     /// The order that has this number on this day.

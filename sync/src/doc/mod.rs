@@ -1,6 +1,7 @@
 //! Replicated documents: merge laws of `crdt` joined with the nouns of `domain`.
 
 pub mod change;
+pub mod digest;
 pub mod key;
 pub mod order;
 pub mod order_view;

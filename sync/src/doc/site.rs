@@ -396,6 +396,22 @@ impl Site {
         }
     }
 
+    /// All small documents with their canonical bytes, by name.
+    pub fn docs(&self) -> impl Iterator<Item = (DocKey, Vec<u8>)> {
+        let mut keys: Vec<DocKey> = vec![DocKey::Day, DocKey::Settings, DocKey::Fences, DocKey::Origins];
+        keys.extend(self.items.keys().copied().map(DocKey::Item));
+        keys.extend(self.categories.keys().copied().map(DocKey::Category));
+        keys.extend(self.groups.keys().copied().map(DocKey::Group));
+        keys.extend(self.ingredients.keys().copied().map(DocKey::Ingredient));
+        keys.extend(self.stations.keys().cloned().map(DocKey::Station));
+        keys.extend(self.eighty_six.keys().copied().map(DocKey::EightySix));
+        keys.extend(self.devices.keys().copied().map(DocKey::Device));
+        keys.extend(self.people.keys().copied().map(DocKey::Person));
+        keys.extend(self.stock.keys().copied().map(DocKey::Stock));
+        keys.sort_by(|a, b| (a.kind(), a.id_bytes()).cmp(&(b.kind(), b.id_bytes())));
+        keys.into_iter().filter_map(|key| self.encode(&key).map(|bytes| (key, bytes)))
+    }
+
     /// Takes a stored document in, at boot.
     pub fn load(&mut self, key: &DocKey, bytes: &[u8]) -> Result<(), UnreadableDoc> {
         let unreadable = |source| UnreadableDoc { key: key.clone(), source };

@@ -155,6 +155,13 @@ shape! {
 
     // ---- problems
 
+    /// One hash over what replicas of a site must agree on.
+    pub struct DigestJson {
+        /// 64 hexadecimal digits.
+        pub digest: String,
+        #[ts(type = "number")]
+        pub orders: u64,
+    }
     /// RFC 9457.
     pub struct ProblemJson {
         /// `/problems/<code>`.

@@ -16,7 +16,7 @@ fn j1_the_screens_types_are_generated_from_these_shapes() {
     generate!(&config;
         SiteJson, PairJson, PairedJson, NewPairingCodeJson, PairingCodeJson, DevicesJson, StaffListJson, NewStaffJson, SignInJson,
         SignedInJson, WhoAmIJson, MenuJson, EightySixJson, ImportReportJson, StockJson, ReceiptJson, EnforcedJson, PlaceOrderJson,
-        AmendOrderJson, CancelOrderJson, OrdersJson, KitchenActionsJson, KitchenOutcomesJson, ProblemJson, HealthJson, FromScreenJson,
+        AmendOrderJson, CancelOrderJson, TenderJson, DigestJson, OrdersJson, KitchenActionsJson, KitchenOutcomesJson, ProblemJson, HealthJson, FromScreenJson,
         ToScreenJson,
     );
     let generated = std::fs::read_to_string(dir.path().join("api.ts")).unwrap();

@@ -150,6 +150,26 @@ fn q1_an_order_of_the_relay_is_cooked_only_after_accepted_and_confirmed_and_both
 }
 
 #[test]
+fn n4_replicas_with_equal_logs_have_equal_digests_and_others_have_not() {
+    let (mut node, mut relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
+    pass(&node, &mut relay);
+    pass(&relay, &mut node);
+    let digest = |side: &Side| {
+        let mut digesting = crate::doc::digest::Digesting::default();
+        side.replica.site().docs().for_each(|(key, bytes)| digesting.add(&key, &bytes));
+        digesting.finish()
+    };
+    assert_eq!(digest(&node), digest(&relay));
+    let ingredient = IngredientId::derived(&["flour"]);
+    node.write(&[Change::Stock(ingredient, Row::default().deliver(7))]);
+    relay.write(&[Change::Stock(ingredient, Row::default().deliver(5))]);
+    assert_ne!(digest(&node), digest(&relay));
+    pass(&node, &mut relay);
+    pass(&relay, &mut node);
+    assert_eq!(digest(&node), digest(&relay));
+}
+
+#[test]
 fn n1_what_is_known_is_skipped_and_a_gap_or_a_fork_stages_nothing() {
     let (mut node, mut relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
     let ingredient = IngredientId::derived(&["flour"]);

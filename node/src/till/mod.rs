@@ -1,0 +1,3 @@
+//! What is paid at this site.
+
+pub mod tender;
