@@ -75,6 +75,9 @@ pub struct GatewayConfig {
     /// The gateway's address. Without it no card can be charged.
     #[arg(long, env = "PILOTLIGHT_GATEWAY_URL", value_name = "URL")]
     pub gateway_url: Option<String>,
+    /// Who signed the gateway's certificate, as a PEM file, when no public authority did.
+    #[arg(long, env = "PILOTLIGHT_GATEWAY_CA", value_name = "FILE")]
+    pub gateway_ca: Option<PathBuf>,
     /// The secret shared with the gateway: it signs what the gateway tells by webhook.
     #[arg(
         long,

@@ -6,6 +6,15 @@
 pub mod api;
 pub mod app;
 pub mod config;
+pub mod customers;
+pub mod dispatch;
+pub mod effects;
+pub mod geo;
+pub mod ordering;
+pub mod payments;
+pub mod rounds;
 pub mod serving;
 pub mod sites;
 pub mod store;
+#[cfg(test)]
+mod testing;

@@ -41,7 +41,7 @@ async fn run(config: RunConfig, boot: Stopwatch) -> anyhow::Result<ExitCode> {
     let url = local_url(address);
     let app = App::start(&config, clock, ca.ca_pem.clone(), Some(metrics)).await?;
     let operator_token = app.first_operator_token().await?;
-    let tasks = [tokio::spawn(app.clock.clone().follow(app.stopping.clone()))];
+    let tasks = app.start_tasks();
     let serving = tokio::spawn(server::serve(serving::served(&app), listener, ca.tls.clone()));
     announce(&config, &url, operator_token.as_deref(), &ca, &boot)?;
     stop_signal().await?;

@@ -3,7 +3,7 @@
 use crate::api::problem::Problem;
 use crate::app::App;
 use http::StatusCode;
-pub use pilotlight_edge::api::request::{Answer, Request, bearer, id, json, respond, with_type};
+pub use pilotlight_edge::api::request::{Answer, Request, Response, bearer, id, json, respond, with_type};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::ops::Deref;
 use std::sync::{Arc, PoisonError};

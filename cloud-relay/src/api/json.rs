@@ -130,5 +130,353 @@ shape! {
     }
 }
 
+words! {
+    /// How far a delivery is.
+    pub enum DeliveryPhaseJson { None, Assigned, AtStore, PickedUp, OutForDelivery, Delivered, Failed, Returned }
+    /// How a customer gets an order.
+    pub enum OrderFulfilmentJson { Delivery, Takeaway }
+    /// How far a refund is.
+    pub enum RefundStateJson { Requested, Sent, Settled, Failed }
+    /// What a rider does now.
+    pub enum RiderStateJson { Off, Waiting, Offer, ToStore, AtStore, ToCustomer }
+    /// One step of an order's way.
+    pub enum StepNameJson { Placed, Confirmed, Preparing, Ready, OnTheWay, Completed }
+}
+
+shape! {
+    // ---- people
+
+    /// Signs up.
+    pub struct NewCustomerJson {
+        pub name: String,
+        pub email: String,
+        /// 8 to 128 characters.
+        pub password: String,
+    }
+    /// Orders without an account.
+    pub struct NewGuestJson {
+        pub name: String,
+        pub phone: String,
+    }
+    pub struct SignInCustomerJson {
+        pub email: String,
+        pub password: String,
+    }
+    /// A customer, or a guest for one order.
+    pub struct CustomerJson {
+        pub id: String,
+        pub name: String,
+        pub guest: bool,
+    }
+    /// A session of a customer.
+    pub struct SessionJson {
+        pub customer: CustomerJson,
+        pub token: String,
+    }
+    pub struct NewRiderJson {
+        pub name: String,
+        pub phone: String,
+        /// 8 to 128 characters.
+        pub password: String,
+    }
+    pub struct RiderSignInJson {
+        pub phone: String,
+        pub password: String,
+    }
+    pub struct RiderJson {
+        pub id: String,
+        pub name: String,
+    }
+    pub struct RiderSessionJson {
+        pub rider: RiderJson,
+        pub token: String,
+    }
+
+    // ---- restaurants
+
+    pub struct RestaurantsJson {
+        /// The nearest first.
+        pub restaurants: Vec<RestaurantJson>,
+    }
+    /// A restaurant within reach.
+    pub struct RestaurantJson {
+        pub site: String,
+        pub name: String,
+        pub distance_m: u32,
+        pub open: bool,
+        /// Why it is not open, in plain words.
+        pub open_reason: Option<String>,
+        pub minutes_min: u32,
+        pub minutes_max: u32,
+        #[ts(type = "number")]
+        pub delivery_fee_minor: i64,
+        pub currency: String,
+    }
+    /// The menu with what cannot be ordered now.
+    pub struct RestaurantMenuJson {
+        pub menu: MenuJson,
+        pub availability: AvailabilityJson,
+    }
+    /// What a restaurant asks online, beside its menu. Times are business time.
+    pub struct TermsJson {
+        #[ts(type = "number")]
+        pub delivery_fee_minor: i64,
+        #[ts(type = "number")]
+        pub packaging_minor: i64,
+        #[ts(type = "number")]
+        pub service_minor: i64,
+        /// While its link is down it takes orders all the same: they are held, with an expiry.
+        pub accepts_held: bool,
+        #[ts(type = "number")]
+        pub hold_ms: u64,
+        #[ts(type = "number")]
+        pub accept_ms: u64,
+        #[ts(type = "number")]
+        pub verdict_ms: u64,
+    }
+
+    // ---- ordering
+
+    /// Where it goes. The words are kept at the relay only, never in the order's facts.
+    pub struct AddressJson {
+        pub street: String,
+        pub city: String,
+        pub lat: f64,
+        pub lon: f64,
+        #[serde(default)]
+        pub note: Option<String>,
+    }
+    /// Asks for a price.
+    pub struct QuoteRequestJson {
+        pub fulfilment: OrderFulfilmentJson,
+        pub lines: Vec<PlaceLineJson>,
+        #[serde(default)]
+        #[ts(type = "number")]
+        pub tip_minor: i64,
+        #[serde(default)]
+        pub address: Option<AddressJson>,
+        #[serde(default)]
+        pub note: Option<String>,
+    }
+    /// A price that holds for a while.
+    pub struct QuoteJson {
+        pub quote: String,
+        pub lines: Vec<PricedLineJson>,
+        pub charges: ChargesJson,
+        #[ts(type = "number")]
+        pub total_minor: i64,
+        pub currency: String,
+        #[ts(type = "number")]
+        pub expires_at: Millis,
+        pub minutes_min: u32,
+        pub minutes_max: u32,
+        /// The relay's clock when this was said.
+        #[ts(type = "number")]
+        pub now: Millis,
+    }
+    /// What comes on top of the lines.
+    pub struct ChargesJson {
+        #[ts(type = "number")]
+        pub packaging_minor: i64,
+        #[ts(type = "number")]
+        pub service_minor: i64,
+        #[ts(type = "number")]
+        pub delivery_minor: i64,
+        #[ts(type = "number")]
+        pub tip_minor: i64,
+    }
+    /// A line with its price.
+    pub struct PricedLineJson {
+        pub id: String,
+        pub item: String,
+        pub variant: String,
+        pub name: String,
+        pub variant_name: String,
+        pub quantity: u32,
+        pub choices: Vec<PricedChoiceJson>,
+        pub note: Option<String>,
+        #[ts(type = "number")]
+        pub unit_minor: i64,
+        #[ts(type = "number")]
+        pub total_minor: i64,
+    }
+    pub struct PricedChoiceJson {
+        pub group: String,
+        pub option: String,
+        pub name: String,
+        pub count: u32,
+        #[ts(type = "number")]
+        pub price_minor: i64,
+        pub removal: bool,
+    }
+    /// How it is paid: a token of the gateway, never a card.
+    pub struct CardJson {
+        pub token: String,
+    }
+    /// Places what was quoted. The device mints both ids; sending it again is normal.
+    pub struct PlaceCustomerOrderJson {
+        pub id: String,
+        pub quote: String,
+        pub payment: String,
+        pub card: CardJson,
+    }
+    /// The payment is on its way: ask for the order again.
+    pub struct PayingJson {
+        pub id: String,
+        /// `paying`.
+        pub state: String,
+    }
+
+    // ---- tracking
+
+    pub struct CustomerOrdersJson {
+        /// The newest first.
+        pub orders: Vec<CustomerOrderJson>,
+    }
+    /// An order as its customer sees it.
+    pub struct CustomerOrderJson {
+        pub id: String,
+        pub site: String,
+        pub site_name: String,
+        /// For people, given when it reaches the kitchen.
+        pub number: Option<String>,
+        pub status: StatusJson,
+        #[ts(type = "number")]
+        pub placed_at: Millis,
+        pub lines: Vec<PricedLineJson>,
+        pub charges: ChargesJson,
+        #[ts(type = "number")]
+        pub total_minor: i64,
+        pub currency: String,
+        pub history: Vec<CustomerHistoryJson>,
+        /// The restaurant is away; the order is kept until then and may be cancelled free.
+        pub held: Option<HeldJson>,
+        pub refunds: Vec<RefundJson>,
+        #[ts(type = "number")]
+        pub refunded_minor: i64,
+        #[ts(type = "number")]
+        pub captured_minor: i64,
+        pub delivery: Option<CustomerDeliveryJson>,
+        /// Five, in their order.
+        pub steps: Vec<StepJson>,
+        pub can_cancel: bool,
+        /// The relay's clock when this was said.
+        #[ts(type = "number")]
+        pub now: Millis,
+    }
+    /// One change of the state word.
+    pub struct CustomerHistoryJson {
+        pub to: StatusJson,
+        #[ts(type = "number")]
+        pub at: Millis,
+        pub why: String,
+    }
+    pub struct HeldJson {
+        #[ts(type = "number")]
+        pub expires_at: Millis,
+    }
+    pub struct RefundJson {
+        #[ts(type = "number")]
+        pub amount_minor: i64,
+        #[ts(type = "number")]
+        pub at: Millis,
+        pub state: RefundStateJson,
+        pub why: String,
+    }
+    /// The delivery as its customer sees it.
+    pub struct CustomerDeliveryJson {
+        pub phase: DeliveryPhaseJson,
+        pub rider_name: Option<String>,
+        pub rider_lat: Option<f64>,
+        pub rider_lon: Option<f64>,
+        #[ts(type = "number | null")]
+        pub eta_min_at: Option<Millis>,
+        #[ts(type = "number | null")]
+        pub eta_max_at: Option<Millis>,
+    }
+    /// One step of five: with its time once it happened, and the next one with a range.
+    pub struct StepJson {
+        pub step: StepNameJson,
+        #[ts(type = "number | null")]
+        pub at: Option<Millis>,
+        #[ts(type = "number | null")]
+        pub eta_min_at: Option<Millis>,
+        #[ts(type = "number | null")]
+        pub eta_max_at: Option<Millis>,
+    }
+    /// What a cancellation would give back now.
+    pub struct CancelPreviewJson {
+        #[ts(type = "number")]
+        pub refund_minor: i64,
+        /// The rule in plain words.
+        pub rule: String,
+        /// The refund holds until then.
+        #[ts(type = "number")]
+        pub expires_at: Millis,
+    }
+    /// Cancels, for the refund that was shown.
+    pub struct CancelJson {
+        pub why: String,
+        #[ts(type = "number")]
+        pub expected_refund_minor: i64,
+    }
+
+    // ---- riders
+
+    pub struct ShiftJson {
+        pub on: bool,
+        pub lat: f64,
+        pub lon: f64,
+    }
+    pub struct PositionOnEarthJson {
+        pub lat: f64,
+        pub lon: f64,
+    }
+    /// Why a delivery failed.
+    pub struct WhyJson {
+        pub why: String,
+    }
+    /// The one thing that a rider does now.
+    pub struct RiderTaskJson {
+        pub state: RiderStateJson,
+        /// What is offered or under way; null when off or waiting.
+        pub delivery: Option<RiderDeliveryJson>,
+        /// The relay's clock when this was said.
+        #[ts(type = "number")]
+        pub now: Millis,
+    }
+    pub struct RiderDeliveryJson {
+        pub order: String,
+        pub number: Option<String>,
+        pub restaurant: RiderPlaceJson,
+        /// Known once the offer is accepted.
+        pub customer: Option<RiderCustomerJson>,
+        pub items: u32,
+        /// When the kitchen means to be done.
+        #[ts(type = "number | null")]
+        pub ready_at: Option<Millis>,
+        /// The offer lapses then.
+        #[ts(type = "number | null")]
+        pub expires_at: Option<Millis>,
+        #[ts(type = "number")]
+        pub earn_minor: i64,
+        pub currency: String,
+    }
+    pub struct RiderPlaceJson {
+        pub name: String,
+        pub lat: f64,
+        pub lon: f64,
+    }
+    pub struct RiderCustomerJson {
+        pub name: String,
+        pub phone: Option<String>,
+        pub address: AddressJson,
+    }
+    /// The first frame on a live socket.
+    pub struct LiveHelloJson {
+        pub token: String,
+    }
+}
+
 #[cfg(test)]
 mod tests;

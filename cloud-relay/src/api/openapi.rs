@@ -1,7 +1,7 @@
 //! The API's own description, served at `/api/v1/openapi.json`; a test calls every path in it.
 
 use crate::api::call::{Answer, Call, with_type};
-use crate::api::{health, sites};
+use crate::api::{health, orders, payments, people, restaurants, riders, sites};
 use http::StatusCode;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -12,6 +12,12 @@ use utoipa::{Modify, OpenApi};
     paths(
         sites::create, sites::list, sites::renew_code, sites::digest, sites::orders, sites::enrol,
         health::health, health::ready, health::metrics, health::get_ca,
+        people::register, people::guest, people::sign_in, people::sign_out, people::me, people::register_rider, people::sign_in_rider,
+        restaurants::near, restaurants::menu, restaurants::quote, restaurants::get_terms, restaurants::set_terms,
+        orders::place, orders::list, orders::get, orders::preview, orders::cancel,
+        riders::shift, riders::position, riders::task, riders::accept, riders::decline,
+        riders::at_store, riders::picked_up, riders::delivered, riders::failed,
+        payments::webhook,
         get_openapi
     ),
     security(("token" = [])),

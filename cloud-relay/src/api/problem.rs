@@ -1,5 +1,13 @@
 //! From a refusal to a status and a problem document: one table an operation, no wildcard, so a new refusal must choose.
 
+use crate::customers::accounts::AccountRefusal;
+use crate::dispatch::desk::RiderRefusal;
+use crate::ordering::cancel::CancelRefusal;
+use crate::ordering::desk::PlaceRefusal;
+use crate::ordering::place::CartField;
+use crate::ordering::quote::QuoteRefusal;
+use crate::ordering::work::CancelError;
+use crate::payments::signature::SignatureRefusal;
 use crate::sites::enrolment::{CreateRefusal, EnrolRefusal};
 use crate::store::StoreError;
 use crate::store::operators::OperatorError;
@@ -91,5 +99,138 @@ impl From<OperatorError> for Problem {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "no_random", error.to_string())
             }
         }
+    }
+}
+
+impl From<AccountRefusal> for Problem {
+    fn from(refusal: AccountRefusal) -> Self {
+        use AccountRefusal as R;
+        let detail = refusal.to_string();
+        match refusal {
+            R::Field { field, what } => Self::bad_field(field, detail, format!("send {what}")),
+            R::Taken(what) => Self::new(StatusCode::CONFLICT, "taken", detail)
+                .at(if what == "phone" { "phone" } else { "email" })
+                .remedy("sign in instead"),
+            R::Wrong => Self::new(StatusCode::UNAUTHORIZED, "wrong_password", detail).at("password"),
+            R::Locked(locked) => locked.into(),
+            R::Hash(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "hash_failed", detail),
+            R::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<QuoteRefusal> for Problem {
+    fn from(refusal: QuoteRefusal) -> Self {
+        use QuoteRefusal as R;
+        let detail = refusal.to_string();
+        let bad = |code, field: &str, remedy: &str| {
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.clone()).at(field).remedy(remedy)
+        };
+        match refusal {
+            R::NotSetUp => Self::new(StatusCode::CONFLICT, "restaurant_closed", detail).remedy("try later"),
+            R::Price(refusal) => refusal.into(),
+            R::EightySixed { line, .. } => Self::new(StatusCode::CONFLICT, "eighty_six", detail)
+                .at(format!("lines[{line}].item"))
+                .remedy("take it out of the cart"),
+            R::SoldOut { line, left_portions, .. } => Self::new(StatusCode::CONFLICT, "sold_out", detail)
+                .at(format!("lines[{line}]"))
+                .remedy(match left_portions {
+                    0 => "take it out of the cart".to_owned(),
+                    left => format!("order {left} or fewer"),
+                }),
+            R::NoAddress => bad("no_address", "address", "say where to"),
+            R::Address(field) => bad("bad_address", &format!("address.{field}"), "say where to"),
+            R::TooFar { .. } => bad("too_far", "address", "choose a restaurant that is nearer, or fetch it yourself"),
+            R::TooLarge { .. } => bad("too_large", "lines", "place a second order"),
+            R::Tip => bad("bad_tip", "tip_minor", "send what the customer chose"),
+            R::TextTooLong { field, max, .. } => {
+                bad("text_too_long", field, &format!("shorten it to {max} characters"))
+            }
+        }
+    }
+}
+
+impl From<PlaceRefusal> for Problem {
+    fn from(refusal: PlaceRefusal) -> Self {
+        use PlaceRefusal as R;
+        let detail = refusal.to_string();
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, detail.clone());
+        let again = "ask for a new quote";
+        match refusal {
+            R::UnknownSite => Self::new(StatusCode::NOT_FOUND, "unknown_site", detail).at("site"),
+            R::Closed(_) => conflict("restaurant_closed").remedy("try later, or another restaurant"),
+            R::UnknownQuote => Self::new(StatusCode::NOT_FOUND, "unknown_quote", detail).at("quote").remedy(again),
+            R::QuoteExpired => conflict("quote_expired").at("quote").remedy(again),
+            R::Quote(refusal) => refusal.into(),
+            R::PriceChanged { .. } => conflict("price_changed").at("quote").remedy(again),
+            R::SameIdOtherCart(field) => conflict("same_id_other_cart")
+                .at(match field {
+                    CartField::Id => "id".to_owned(),
+                    CartField::Fulfilment => "fulfilment".to_owned(),
+                    CartField::Note => "note".to_owned(),
+                    CartField::LineCount => "lines".to_owned(),
+                    CartField::Line(line) => format!("lines[{line}]"),
+                    CartField::Tip => "tip_minor".to_owned(),
+                    CartField::Address => "address".to_owned(),
+                    CartField::Payment => "payment".to_owned(),
+                })
+                .remedy("mint a new id for another cart"),
+            R::SoldOutMeanwhile(_) => conflict("sold_out").at("lines").remedy(again),
+            R::Declined(_) => Self::new(StatusCode::PAYMENT_REQUIRED, "declined", detail)
+                .at("card")
+                .remedy("try another card, with a new payment id"),
+            R::TooLate => conflict("payment_too_late").remedy(again),
+            R::Card => Self::bad_field("card.token", detail, "send the gateway's token"),
+            R::NoRandom(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "no_random", detail),
+            R::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CancelRefusal> for Problem {
+    fn from(refusal: CancelRefusal) -> Self {
+        use CancelRefusal as R;
+        let detail = refusal.to_string();
+        match refusal {
+            R::Finished(_) => Self::new(StatusCode::CONFLICT, "finished", detail),
+            R::RefusedBefore => Self::new(StatusCode::CONFLICT, "cancel_refused", detail),
+            R::RefundChanged { .. } => Self::new(StatusCode::CONFLICT, "refund_changed", detail)
+                .at("expected_refund_minor")
+                .remedy("ask for the preview again"),
+            R::Why => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why"),
+        }
+    }
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::Unknown => Self::new(StatusCode::NOT_FOUND, "unknown_order", error.to_string()).at("id"),
+            CancelError::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<RiderRefusal> for Problem {
+    fn from(refusal: RiderRefusal) -> Self {
+        use RiderRefusal as R;
+        let detail = refusal.to_string();
+        match refusal {
+            R::NotYours => Self::new(StatusCode::NOT_FOUND, "not_yours", detail).at("order"),
+            R::Lapsed => Self::new(StatusCode::CONFLICT, "offer_lapsed", detail).remedy("wait for the next one"),
+            R::OutOfOrder(_) => Self::new(StatusCode::CONFLICT, "out_of_order", detail).remedy("read the task again"),
+            R::Why => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why"),
+        }
+    }
+}
+
+impl From<SignatureRefusal> for Problem {
+    fn from(refusal: SignatureRefusal) -> Self {
+        let code = match refusal {
+            SignatureRefusal::Missing => "no_signature",
+            SignatureRefusal::Wrong => "wrong_signature",
+            SignatureRefusal::Stale => "stale_signature",
+        };
+        Self::new(StatusCode::UNAUTHORIZED, code, refusal.to_string()).at("pilotlight-signature")
     }
 }

@@ -6,6 +6,7 @@ use crate::store::{Database, StoreError};
 const MIGRATIONS: &[(&str, &str)] = &[
     ("001_operator", include_str!("migrations/001_operator.sql")),
     ("002_site", include_str!("migrations/002_site.sql")),
+    ("010_commerce", include_str!("migrations/010_commerce.sql")),
 ];
 
 /// Runs those that have not run yet.

@@ -3,12 +3,20 @@
 //! Writes go one after the other over a connection of their own, each in a `BEGIN IMMEDIATE` transaction; reads go beside them.
 //! What COMMIT has answered survives a power cut.
 
+pub mod checkouts;
+pub mod cloud_orders;
+pub mod deliveries;
+pub mod effects;
 pub(crate) mod insert;
 pub mod migrations;
 pub mod operators;
+pub mod payments;
+pub mod people;
+mod rows;
 pub mod site_rows;
 pub mod site_store;
 pub mod site_tx;
+pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -24,6 +32,9 @@ const WAIT_MS_MAX: Duration = Duration::from_secs(10);
 
 /// One unit of work. Dropped without commit, it leaves nothing.
 pub type Tx = Transaction<'static, Sqlite>;
+
+/// A connection inside a unit of work.
+pub type Sql = sqlx::SqliteConnection;
 
 /// Why the database has no answer.
 #[derive(Debug, thiserror::Error)]

@@ -15,6 +15,11 @@ fn j1_the_relays_types_are_generated_from_these_shapes() {
     // The roots; what they are made of comes with them.
     generate!(&config;
         NewSiteJson, SiteCodeJson, SitesJson, SiteOrdersJson, EnrolJson, EnrolledJson, RelayHealthJson,
+        NewCustomerJson, NewGuestJson, SignInCustomerJson, SessionJson, NewRiderJson, RiderSignInJson, RiderSessionJson,
+        RestaurantsJson, RestaurantMenuJson, TermsJson,
+        QuoteRequestJson, QuoteJson, PlaceCustomerOrderJson, PayingJson,
+        CustomerOrdersJson, CancelPreviewJson, CancelJson,
+        ShiftJson, PositionOnEarthJson, WhyJson, RiderTaskJson, LiveHelloJson,
     );
     let generated = std::fs::read_to_string(dir.path().join("relay.ts")).unwrap();
     let shapes = include_str!("../json.rs");

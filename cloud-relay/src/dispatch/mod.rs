@@ -1,0 +1,4 @@
+//! Riders: who is offered which order, and how far a delivery is. Customers and dispatch have one writer, the relay.
+
+pub mod desk;
+pub mod nearest;

@@ -1,0 +1,48 @@
+//! What the relay does by the clock: sites that went away or came back, orders whose time is over, offers to riders, wishes for rights.
+
+use crate::app::App;
+use pilotlight_sync::domain::id::SiteId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Looks so often, in real time: business time may run faster.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Makes its rounds until the relay stops.
+pub async fn run(app: Arc<App>) {
+    let mut open = BTreeMap::new();
+    while tokio::time::timeout(LOOK_EVERY, app.stopping.cancelled()).await.is_err() {
+        follow_links(&app, &mut open).await;
+        if let Err(error) = app.desk.sweep().await {
+            tracing::error!(%error, "orders whose time has come could not be found");
+        }
+        if let Err(error) = app.riders.round().await {
+            tracing::error!(%error, "orders could not be offered to riders");
+        }
+    }
+}
+
+/// Holds and releases orders as sites close and open. A site that was not looked at before counts as closed: what an earlier run
+/// left unaccepted is held until its node is back.
+async fn follow_links(app: &Arc<App>, known: &mut BTreeMap<SiteId, bool>) {
+    for site in app.sites.all() {
+        let is_open = app.sites.is_open(&site);
+        let was_open = known.insert(site.facts.id, is_open);
+        let done = match (was_open, is_open) {
+            (Some(true), false) => app.desk.hold(&site).await,
+            (None, is_open) => match app.desk.hold(&site).await {
+                Ok(()) if is_open => app.desk.release(&site).await,
+                other => other,
+            },
+            (Some(false), true) => app.desk.release(&site).await,
+            (Some(true), true) => app.desk.wish(&site).await,
+            (Some(false), false) => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::error!(site = %site.facts.id, %error, "a site's orders could not be held, released or supplied");
+            // Looked at again as if for the first time: holding and releasing twice changes nothing.
+            known.remove(&site.facts.id);
+        }
+    }
+}

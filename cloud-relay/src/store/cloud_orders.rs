@@ -1,0 +1,217 @@
+//! What the relay keeps beside the facts of an order that it placed: whose it is, where it goes, until when it waits for what.
+
+use crate::store::people::Address;
+use crate::store::rows::Read;
+use crate::store::{Database, Sql, StoreError, to_sql};
+use pilotlight_sync::domain::id::{CustomerId, OrderId, PaymentId, SiteId};
+use pilotlight_sync::domain::timestamp::Timestamp;
+
+/// How far an order is for the relay; its facts say the same in more words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderPhase {
+    /// Waits for the restaurant.
+    Placed,
+    /// It is being made.
+    Confirmed,
+    /// The customer wants it cancelled.
+    Asked,
+    /// Resolved without a verdict; one may still come.
+    Resolved,
+    /// Nothing more will be done about it.
+    Ended,
+}
+
+impl OrderPhase {
+    const ALL: [Self; 5] = [Self::Placed, Self::Confirmed, Self::Asked, Self::Resolved, Self::Ended];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Placed => "placed",
+            Self::Confirmed => "confirmed",
+            Self::Asked => "asked",
+            Self::Resolved => "resolved",
+            Self::Ended => "ended",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| phase.word() == word)
+    }
+}
+
+/// A customer's request to cancel, as it was when it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// When.
+    pub at: Timestamp,
+    /// Why, in the customer's words.
+    pub why: String,
+    /// What the table gives back, in minor units.
+    pub table_minor: i64,
+    /// The restaurant could not be asked.
+    pub link_down: bool,
+    /// Without a verdict by then it is resolved.
+    pub verdict_due_at: Timestamp,
+}
+
+/// One order that the relay placed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CloudOrder {
+    /// Which.
+    pub order: OrderId,
+    /// Whose restaurant.
+    pub site: SiteId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// How it was paid.
+    pub payment: PaymentId,
+    /// Where to.
+    pub address: Option<Address>,
+    /// How far.
+    pub phase: OrderPhase,
+    /// Authorised, in minor units.
+    pub amount_minor: i64,
+    /// Placed then.
+    pub placed_at: Timestamp,
+    /// It takes so many minutes at least, and at most.
+    pub minutes: (u32, u32),
+    /// The restaurant is away: the order waits here.
+    pub held: bool,
+    /// It was held, and the restaurant came back then.
+    pub released_at: Option<Timestamp>,
+    /// When it is not confirmed by then it is cancelled.
+    pub expires_at: Timestamp,
+    /// The request to cancel.
+    pub asked: Option<Asked>,
+}
+
+impl CloudOrder {
+    /// When it must be looked at again.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        match self.phase {
+            OrderPhase::Placed => Some(self.expires_at),
+            OrderPhase::Asked => self.asked.as_ref().map(|asked| asked.verdict_due_at),
+            OrderPhase::Confirmed | OrderPhase::Resolved | OrderPhase::Ended => None,
+        }
+    }
+}
+
+/// Writes an order, whole.
+pub async fn put(sql: &mut Sql, order: &CloudOrder) -> Result<(), StoreError> {
+    let statement = "INSERT OR REPLACE INTO cloud_order (order_id, site, customer, payment, address, phase, amount_minor, placed_at,
+            minutes_min, minutes_max, held, released_at, expires_at, asked_at, asked_why, asked_table_minor, asked_link_down,
+            verdict_due_at, due_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+    let asked = order.asked.as_ref();
+    sqlx::query(statement)
+        .bind(&order.order.as_bytes()[..])
+        .bind(&order.site.as_bytes()[..])
+        .bind(&order.customer.as_bytes()[..])
+        .bind(&order.payment.as_bytes()[..])
+        .bind(order.address.as_ref().map(Address::to_bytes))
+        .bind(order.phase.word())
+        .bind(order.amount_minor)
+        .bind(to_sql(order.placed_at.0))
+        .bind(order.minutes.0)
+        .bind(order.minutes.1)
+        .bind(i64::from(order.held))
+        .bind(order.released_at.map(|at| to_sql(at.0)))
+        .bind(to_sql(order.expires_at.0))
+        .bind(asked.map(|asked| to_sql(asked.at.0)))
+        .bind(asked.map(|asked| asked.why.as_str()))
+        .bind(asked.map(|asked| asked.table_minor))
+        .bind(asked.map(|asked| i64::from(asked.link_down)))
+        .bind(asked.map(|asked| to_sql(asked.verdict_due_at.0)))
+        .bind(order.due_at().map(|at| to_sql(at.0)))
+        .execute(&mut *sql)
+        .await?;
+    Ok(())
+}
+
+/// An order, as it was last committed.
+pub async fn find(database: &Database, order: &OrderId) -> Result<Option<CloudOrder>, StoreError> {
+    let row = sqlx::query("SELECT * FROM cloud_order WHERE order_id = ?1").bind(&order.as_bytes()[..]);
+    let row = row.fetch_optional(database.pool()).await?;
+    row.map(|row| read(&Read::new("cloud_order", &row))).transpose()
+}
+
+/// The same inside a unit of work: what it says holds until that is committed.
+pub async fn find_in(sql: &mut Sql, order: &OrderId) -> Result<Option<CloudOrder>, StoreError> {
+    let row = sqlx::query("SELECT * FROM cloud_order WHERE order_id = ?1").bind(&order.as_bytes()[..]);
+    let row = row.fetch_optional(&mut *sql).await?;
+    row.map(|row| read(&Read::new("cloud_order", &row))).transpose()
+}
+
+/// A customer's orders, the newest first.
+pub async fn of_customer(
+    database: &Database,
+    customer: &CustomerId,
+    limit: u32,
+) -> Result<Vec<CloudOrder>, StoreError> {
+    let statement = "SELECT * FROM cloud_order WHERE customer = ?1 ORDER BY placed_at DESC, order_id DESC LIMIT ?2";
+    let rows = sqlx::query(statement).bind(&customer.as_bytes()[..]).bind(limit).fetch_all(database.pool()).await?;
+    rows.iter().map(|row| read(&Read::new("cloud_order", row))).collect()
+}
+
+/// Orders whose time has come, the most overdue first, with their sites.
+pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<(SiteId, OrderId)>, StoreError> {
+    let statement = "SELECT site, order_id FROM cloud_order WHERE due_at <= ?1 ORDER BY due_at, order_id LIMIT ?2";
+    let rows = sqlx::query(statement).bind(to_sql(now.0)).bind(limit).fetch_all(database.pool()).await?;
+    let read = |row| {
+        let read = Read::new("cloud_order", row);
+        Ok((read.id("site")?, read.id("order_id")?))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// The site went away: what it has not accepted is held, and waits for so long.
+pub async fn hold(sql: &mut Sql, site: &SiteId, now: Timestamp, hold_ms: u64) -> Result<Vec<OrderId>, StoreError> {
+    let until = to_sql(now.plus_ms(hold_ms).0);
+    let statement = "UPDATE cloud_order SET held = 1, released_at = NULL, expires_at = ?2, due_at = ?2
+        WHERE site = ?1 AND phase = 'placed' AND held = 0 RETURNING order_id";
+    let rows = sqlx::query(statement).bind(&site.as_bytes()[..]).bind(until).fetch_all(&mut *sql).await?;
+    rows.iter().map(|row| Read::new("cloud_order", row).id("order_id")).collect()
+}
+
+/// The site is back: what is held and has not run out goes to it, in the order in which it was placed.
+pub async fn release(sql: &mut Sql, site: &SiteId, now: Timestamp, accept_ms: u64) -> Result<Vec<OrderId>, StoreError> {
+    let statement = "UPDATE cloud_order SET held = 0, released_at = ?2, expires_at = ?3, due_at = ?3
+        WHERE site = ?1 AND phase = 'placed' AND held = 1 AND expires_at > ?2 RETURNING order_id, placed_at";
+    let until = to_sql(now.plus_ms(accept_ms).0);
+    let rows = sqlx::query(statement).bind(&site.as_bytes()[..]).bind(to_sql(now.0)).bind(until);
+    let mut released = Vec::new();
+    for row in rows.fetch_all(&mut *sql).await? {
+        let read = Read::new("cloud_order", &row);
+        released.push((read.time("placed_at")?, read.id("order_id")?));
+    }
+    released.sort();
+    Ok(released.into_iter().map(|(_, order)| order).collect())
+}
+
+fn read(read: &Read<'_>) -> Result<CloudOrder, StoreError> {
+    let asked = match read.time_or_none("asked_at")? {
+        None => None,
+        Some(at) => Some(Asked {
+            at,
+            why: read.text("asked_why")?,
+            table_minor: read.minor("asked_table_minor")?,
+            link_down: read.flag("asked_link_down")?,
+            verdict_due_at: read.time("verdict_due_at")?,
+        }),
+    };
+    Ok(CloudOrder {
+        order: read.id("order_id")?,
+        site: read.id("site")?,
+        customer: read.id("customer")?,
+        payment: read.id("payment")?,
+        address: read.cbor_or_none("address")?,
+        phase: read.word("phase", OrderPhase::parse)?,
+        amount_minor: read.minor("amount_minor")?,
+        placed_at: read.time("placed_at")?,
+        minutes: (read.small("minutes_min")?, read.small("minutes_max")?),
+        held: read.flag("held")?,
+        released_at: read.time_or_none("released_at")?,
+        expires_at: read.time("expires_at")?,
+        asked,
+    })
+}
