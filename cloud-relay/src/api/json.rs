@@ -68,10 +68,10 @@ shape! {
         #[ts(type = "number")]
         pub commits: u64,
     }
-    /// Orders of one restaurant, the one that was placed first before the others.
+    /// A page of a restaurant's orders.
     pub struct SiteOrdersJson {
         pub orders: Vec<SiteOrderJson>,
-        /// Asks for the next page with `after`; null at the end.
+        /// The next page: send it as `after`.
         pub next: Option<String>,
     }
     /// An order as the operator sees it: no names, no addresses.
@@ -83,7 +83,7 @@ shape! {
         pub placed_at: Millis,
         #[ts(type = "number")]
         pub total_minor: i64,
-        /// Captured less refunded.
+        /// Captured, what was given back taken off.
         #[ts(type = "number")]
         pub paid_minor: i64,
         pub currency: String,

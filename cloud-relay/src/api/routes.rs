@@ -109,12 +109,13 @@ fn site_routes(app: &Arc<App>) -> Route {
     let code = path!("api" / "v1" / "sites" / String / "code").and(warp::post()).and(call(app));
     let code = code.then(run_at(sites::renew_code));
     let digest = path!("api" / "v1" / "sites" / String / "digest").and(warp::get()).and(call(app));
+    let digest = digest.then(run_at(sites::digest));
     let orders = path!("api" / "v1" / "sites" / String / "orders").and(warp::get()).and(call(app));
-    let digest = digest.then(run_at(sites::digest)).boxed().or(orders.then(run_at(sites::orders))).unify();
+    let orders = orders.then(run_at(sites::orders));
     let enrol = path!("api" / "v1" / "enrol").and(warp::post()).and(call(app)).then(run(sites::enrol));
     let link = path!("sync").and(warp::ws()).and(call(app)).then(uplink::link);
     let operator = create.boxed().or(list).unify().boxed().or(code).unify().boxed();
-    operator.or(digest).unify().boxed().or(enrol).unify().boxed().or(link).unify().boxed()
+    operator.or(digest).unify().boxed().or(orders).unify().boxed().or(enrol).unify().boxed().or(link).unify().boxed()
 }
 
 fn operation_routes(app: &Arc<App>) -> Route {

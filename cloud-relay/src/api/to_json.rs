@@ -14,24 +14,10 @@ use crate::store::people::{Address, Rider};
 use pilotlight_edge::api::to_json::status;
 use pilotlight_sync::doc::order::Charges;
 use pilotlight_sync::doc::order_view::OrderView;
-use pilotlight_sync::domain::id::OrderId;
 use pilotlight_sync::domain::order::{Fulfilment, Status};
 use pilotlight_sync::domain::payment::DeliveryPhase;
 use pilotlight_sync::domain::pricing::{PricedChoice, PricedLine};
 use pilotlight_sync::domain::timestamp::Timestamp;
-
-/// An order as the operator sees it.
-pub(super) fn site_order(id: &OrderId, view: &OrderView) -> SiteOrderJson {
-    SiteOrderJson {
-        id: id.to_string(),
-        number: view.number.as_ref().map(|(_, number)| number.clone()),
-        status: status(view.status),
-        placed_at: view.header.placed_at.0,
-        total_minor: view.total_minor(),
-        paid_minor: view.captured_minor - view.refunded_minor,
-        currency: view.header.currency.to_string(),
-    }
-}
 
 fn charges(charges: &Charges) -> ChargesJson {
     ChargesJson {

@@ -9,3 +9,6 @@ pub mod react;
 pub mod stock;
 pub mod wishes;
 pub mod work;
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ pub mod enrolment;
 pub mod identity;
 pub mod link_hub;
 pub mod link_state;
+pub mod listing;
 pub mod node_registry;
-pub mod orders;
 mod site_actor;
 pub mod site_handle;
 

@@ -134,6 +134,18 @@ impl Node {
         self.flush();
     }
 
+    /// Writes at another time than that at which tests begin.
+    pub(crate) fn write_at(&mut self, now: Timestamp, changes: &[Change]) {
+        self.replica.commit(Actor::System, now, changes, &self.disk).unwrap();
+        self.flush();
+    }
+
+    /// Takes commits of the relay in, without a link.
+    pub(crate) fn apply_at(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal) {
+        self.replica.apply(now, entries, seal, &self.disk).unwrap();
+        self.flush();
+    }
+
     fn flush(&mut self) {
         let key = self.key.clone();
         let (writes, _) = self.replica.take_writes(|head| key.sign(&head.hash.0).to_bytes());
@@ -279,6 +291,16 @@ pub(crate) fn placed(id: &str, owner: Option<OriginId>) -> Change {
         charges: Charges::default(),
     };
     Change::Order(OrderId::derived(&[id]), OrderFact::Placed(Box::new(header)))
+}
+
+/// The site's link counts as up, in this session.
+pub(crate) fn link_up(site: &SiteHandle, session: u64, now: Timestamp) {
+    site.link.up(session, now);
+}
+
+/// The session's link is cut.
+pub(crate) fn link_down(site: &SiteHandle, session: u64, now: Timestamp) {
+    site.link.down(session, now);
 }
 
 /// One end of a pipe.

@@ -41,31 +41,28 @@ pub struct LedgerRow {
 /// Books what an effect has moved. The ledger's key is the effect: booking twice is refused by the database.
 pub async fn book(sql: &mut Sql, effect: &NewEffect, charge: &str, now: Timestamp) -> Result<(), StoreError> {
     let amount = effect.amount_minor;
-    let (authorised, captured, refunded, voided) = match effect.id.kind {
-        EffectKind::Authorise => (amount, 0, 0, 0),
-        EffectKind::Capture => (0, amount, 0, 0),
-        EffectKind::Refund => (0, 0, amount, 0),
-        EffectKind::Void => (0, 0, 0, 1),
+    // The table's own checks refuse more captured than authorised, and more refunded than captured.
+    let statement = match effect.id.kind {
+        EffectKind::Authorise => {
+            "INSERT INTO payment (id, order_id, site, charge, currency, authorised_minor, captured_minor, refunded_minor, voided)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0)"
+        }
+        EffectKind::Capture => "UPDATE payment SET captured_minor = captured_minor + ?2 WHERE id = ?1",
+        EffectKind::Refund => "UPDATE payment SET refunded_minor = refunded_minor + ?2 WHERE id = ?1",
+        EffectKind::Void => "UPDATE payment SET voided = 1 WHERE id = ?1",
     };
-    let statement = "INSERT INTO payment (id, order_id, site, charge, currency, authorised_minor, captured_minor, refunded_minor, voided)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-        ON CONFLICT (id) DO UPDATE SET charge = excluded.charge,
-            authorised_minor = authorised_minor + excluded.authorised_minor,
-            captured_minor = captured_minor + excluded.captured_minor,
-            refunded_minor = refunded_minor + excluded.refunded_minor,
-            voided = MAX(voided, excluded.voided)";
-    sqlx::query(statement)
-        .bind(&effect.payment.as_bytes()[..])
-        .bind(&effect.id.order.as_bytes()[..])
-        .bind(&effect.site.as_bytes()[..])
-        .bind(charge)
-        .bind(effect.currency.code())
-        .bind(authorised)
-        .bind(captured)
-        .bind(refunded)
-        .bind(voided)
-        .execute(&mut *sql)
-        .await?;
+    let movement = sqlx::query(statement).bind(&effect.payment.as_bytes()[..]);
+    let movement = match effect.id.kind {
+        EffectKind::Authorise => movement
+            .bind(&effect.id.order.as_bytes()[..])
+            .bind(&effect.site.as_bytes()[..])
+            .bind(charge)
+            .bind(effect.currency.code())
+            .bind(amount),
+        EffectKind::Capture | EffectKind::Refund => movement.bind(amount),
+        EffectKind::Void => movement,
+    };
+    movement.execute(&mut *sql).await?;
     let (debit, credit) = match effect.id.kind {
         EffectKind::Authorise => ("reserved", "customer"),
         EffectKind::Capture => ("gateway", "reserved"),
