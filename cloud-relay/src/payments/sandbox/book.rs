@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn g2_the_same_key_is_executed_once_and_another_body_under_it_is_refused() {
+    fn a1_the_same_key_is_executed_once_and_another_body_under_it_is_refused() {
         let mut book = Book::default();
         let first = run(&mut book, "k1", pay("tok_ok", 500));
         assert_eq!(run(&mut book, "k1", pay("tok_ok", 500)), first);
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn g2_each_operation_does_what_its_charge_allows_and_no_more() {
+    fn a1_each_operation_does_what_its_charge_allows_and_no_more() {
         let mut book = Book::default();
         let charge = charge_of(&run(&mut book, "a", pay("tok_ok", 1_000))).id;
         let refund = |amount_minor| Operation::Refund { charge: charge.clone(), amount_minor };
