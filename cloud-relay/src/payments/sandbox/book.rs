@@ -112,7 +112,7 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The key's one answer, executed now or before.
-    Executed(Entry),
+    Executed(Box<Entry>),
     /// The key was used for something else. Nothing was executed.
     KeyReused,
 }
@@ -130,11 +130,11 @@ impl Book {
     pub fn plan(&self, key: &str, operation: Operation, at_ms: u64, decline: bool) -> (Answer, Option<Entry>) {
         if let Some(known) = self.by_key.get(key) {
             let same = known.operation == operation;
-            return (if same { Answer::Executed(known.clone()) } else { Answer::KeyReused }, None);
+            return (if same { Answer::Executed(Box::new(known.clone())) } else { Answer::KeyReused }, None);
         }
         let (outcome, charge_after) = self.decide(key, &operation, decline);
         let entry = Entry { n: self.entries + 1, at_ms, key: key.to_owned(), operation, outcome, charge_after };
-        (Answer::Executed(entry.clone()), Some(entry))
+        (Answer::Executed(Box::new(entry.clone())), Some(entry))
     }
 
     /// Takes in an entry that is on disk.
