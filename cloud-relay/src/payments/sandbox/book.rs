@@ -260,11 +260,11 @@ mod tests {
         let charge = charge_of(&run(&mut book, "a", pay("tok_ok", 1_000))).id;
         let refund = |amount_minor| Operation::Refund { charge: charge.clone(), amount_minor };
         let word = |answer: Answer| match answer {
-            Answer::Executed(Entry { outcome: Outcome::Done, .. }) => "done".to_owned(),
-            Answer::Executed(Entry { outcome: Outcome::Declined { reason } | Outcome::Refused { reason }, .. }) => {
-                reason
-            }
             Answer::KeyReused => "key_reused".to_owned(),
+            Answer::Executed(entry) => match entry.outcome {
+                Outcome::Done => "done".to_owned(),
+                Outcome::Declined { reason } | Outcome::Refused { reason } => reason,
+            },
         };
         let nowhere = Operation::Void { charge: "ch_x".into() };
         let rows = [
