@@ -3,7 +3,8 @@
 use crate::api::json::ToScreenJson;
 use crate::api::menu::{MenuPage, availability_json};
 use crate::api::render::{RenderJson, frame};
-use crate::config::RunConfig;
+use crate::api::uplink::uplink_json;
+use crate::config::{LinkConfig, RunConfig};
 use crate::devices::doors::Doors;
 use crate::devices::pairing::PairingDesk;
 use crate::inventory::share;
@@ -13,6 +14,7 @@ use crate::orders::accept;
 use crate::store::StoreError;
 use crate::store::replica::{Flushed, Position, Replica};
 use crate::store::store_handle::{Plan, PlanError, StoreHandle};
+use crate::uplink::{self, Uplink};
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pilotlight_edge::availability::unavailable;
@@ -20,8 +22,9 @@ use pilotlight_edge::clock::{Clock, Stopwatch};
 use pilotlight_edge::throttle::Throttle;
 use pilotlight_edge::tokens;
 use pilotlight_sync::doc::site::Settings;
-use pilotlight_sync::domain::id::{OriginId, SiteId};
+use pilotlight_sync::domain::id::{IngredientId, OriginId, SiteId};
 use pilotlight_sync::domain::role::{Actor, Role};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +44,10 @@ const RELAY_LOOK: Duration = Duration::from_secs(30);
 const RELAY_AGAIN: Duration = Duration::from_millis(500);
 /// What can be ordered is told at most this often.
 const AVAILABILITY_EVERY: Duration = Duration::from_millis(200);
+/// The relay gets more of one ingredient at most this often.
+const WISH_EVERY: Duration = Duration::from_secs(5);
+/// The link to the relay is told at most this often.
+const LINK_EVERY: Duration = Duration::from_millis(250);
 
 /// Everything the node can do.
 #[derive(Debug)]
@@ -57,6 +64,8 @@ pub struct App {
     pub pins: Mutex<Throttle>,
     /// Where the own log ends: changes with every flushed group.
     pub head: watch::Receiver<Position>,
+    /// The link to the relay.
+    pub uplink: Arc<Uplink>,
     /// The menu as it is sent.
     pub menu: watch::Receiver<Arc<MenuPage>>,
     /// The time.
@@ -160,6 +169,7 @@ impl App {
             pairing: PairingDesk::default(),
             pins: Mutex::default(),
             head,
+            uplink: Arc::new(Uplink::open(paths)?),
             menu,
             clock,
             settings,
@@ -289,6 +299,68 @@ impl App {
                 () = self.stopping.cancelled() => return,
                 // What was missed, or waits for its time, is looked at after a while.
                 _looked = tokio::time::timeout(wait, self.relay_work.notified()) => {}
+            }
+        }
+    }
+
+    /// Keeps the link to the relay until the node stops.
+    pub async fn keep_uplink(self: Arc<Self>, config: LinkConfig) {
+        let parts = uplink::Parts {
+            store: self.store.clone(),
+            head: self.head.clone(),
+            site: self.settings.site,
+            clock: self.clock.clone(),
+            stopping: self.stopping.clone(),
+            config,
+        };
+        self.uplink.run(parts).await;
+    }
+
+    /// Gives the relay of what it asks for, each ingredient at most every five seconds, until the node stops.
+    pub async fn answer_wishes(self: Arc<Self>) {
+        let mut wants = self.uplink.wants();
+        let mut answered: BTreeMap<IngredientId, Stopwatch> = BTreeMap::new();
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                _asked = wants.changed() => {}
+            }
+            answered.retain(|_, since| since.elapsed() < WISH_EVERY);
+            let asked = wants.borrow_and_update().clone().into_iter();
+            let new = asked.filter(|want| !answered.contains_key(&want.ingredient));
+            let wishes: Vec<(IngredientId, u64)> = new.map(|want| (want.ingredient, want.amount)).collect();
+            answered.extend(wishes.iter().map(|(ingredient, _)| (*ingredient, Stopwatch::start())));
+            if let Err(error) = self.store.run(move |replica, _| share::plan(replica, &wishes)).await {
+                tracing::warn!(%error, "the relay's wishes for stock could not be answered; it asks again");
+            }
+        }
+    }
+
+    /// Tells screens how the link to the relay is, whenever that has changed, until the node stops.
+    pub async fn tell_link(self: Arc<Self>) {
+        let (mut link, mut head) = (self.uplink.board().watch(), self.head.clone());
+        let mut last = None;
+        loop {
+            let own = *head.borrow_and_update();
+            let now = uplink_json(&link.borrow_and_update(), &own);
+            metrics::gauge!("pilotlight_link_waiting_commits").set(now.waiting_commits as f64);
+            if last.as_ref() != Some(&now) {
+                self.feed.link(frame(&ToScreenJson::Link(now.clone())).into());
+                last = Some(now);
+            }
+            let changed = async {
+                // The senders live as long as the app: an error cannot come before the end.
+                tokio::select! {
+                    _told = link.changed() => {}
+                    _grown = head.changed() => {}
+                }
+            };
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = changed => {}
+            }
+            if tokio::time::timeout(LINK_EVERY, self.stopping.cancelled()).await.is_ok() {
+                return;
             }
         }
     }

@@ -61,9 +61,26 @@ pub struct RunConfig {
     /// the machine's clock.
     #[arg(long, env = "PILOTLIGHT_CLOCK_FILE", value_name = "FILE")]
     pub clock_file: Option<PathBuf>,
+    /// The link to the relay.
+    #[command(flatten)]
+    pub link: LinkConfig,
     /// Log as JSON lines rather than text. The level comes from RUST_LOG (default info).
     #[arg(long, env = "PILOTLIGHT_LOG_JSON")]
     pub log_json: bool,
+}
+
+/// The link's timers: real time, whatever the clock file says.
+#[derive(Debug, Clone, Args)]
+pub struct LinkConfig {
+    /// How often the relay is asked for a sign of life, in milliseconds.
+    #[arg(long, env = "PILOTLIGHT_PING_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(10..), value_name = "MS")]
+    pub ping_ms: u64,
+    /// After how many milliseconds without a word the relay is given up and dialled again.
+    #[arg(long, env = "PILOTLIGHT_DEAD_MS", default_value_t = 25_000, value_parser = clap::value_parser!(u64).range(20..), value_name = "MS")]
+    pub dead_ms: u64,
+    /// The longest wait between two attempts to reach the relay, in milliseconds.
+    #[arg(long, env = "PILOTLIGHT_BACKOFF_MAX_MS", default_value_t = 30_000, value_name = "MS")]
+    pub backoff_max_ms: u64,
 }
 
 /// What to check.

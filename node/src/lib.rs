@@ -18,6 +18,7 @@ pub mod recovery;
 pub mod server;
 pub mod store;
 pub mod till;
+pub mod uplink;
 
 #[cfg(test)]
 mod testing;

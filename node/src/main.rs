@@ -79,6 +79,9 @@ async fn run(config: RunConfig, boot: Stopwatch) -> anyhow::Result<ExitCode> {
         tokio::spawn(app.clone().tell_availability()),
         tokio::spawn(app.clone().watch_disk()),
         tokio::spawn(app.clone().tend_relay_orders()),
+        tokio::spawn(app.clone().tell_link()),
+        tokio::spawn(app.clone().answer_wishes()),
+        tokio::spawn(app.clone().keep_uplink(config.link.clone())),
         tokio::spawn(app.clock.clone().follow(app.stopping.clone())),
     ];
     let serving = tokio::spawn(server::serve(app.clone(), listener, ca.tls.clone()));

@@ -42,6 +42,10 @@ impl Paths {
     pub fn tls(&self) -> PathBuf {
         self.data.join("tls")
     }
+    /// The relay this node belongs to: address, token, key.
+    pub fn uplink(&self) -> PathBuf {
+        self.data.join("uplink")
+    }
     /// Says that the store was moved aside, and why; removed by a manager's decision only.
     pub fn recovery_note(&self) -> PathBuf {
         self.data.join("RECOVERY")
@@ -217,7 +221,7 @@ fn set_aside(paths: &Paths, clock: &Clock, error: StoreError) -> OpenError {
 
 /// A manager has decided: begin anew. The old files stay where they were moved to.
 pub fn begin_anew(paths: &Paths) -> Result<(), StoreError> {
-    for path in [paths.identity(), paths.witness(), paths.recovery_note()] {
+    for path in [paths.identity(), paths.witness(), paths.uplink(), paths.recovery_note()] {
         match std::fs::remove_file(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

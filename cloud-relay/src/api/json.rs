@@ -68,6 +68,26 @@ shape! {
         #[ts(type = "number")]
         pub commits: u64,
     }
+    /// A page of a restaurant's orders.
+    pub struct SiteOrdersJson {
+        pub orders: Vec<SiteOrderJson>,
+        /// The next page: send it as `after`.
+        pub next: Option<String>,
+    }
+    /// An order as the operator sees it: no names, no addresses.
+    pub struct SiteOrderJson {
+        pub id: String,
+        pub number: Option<String>,
+        pub status: StatusJson,
+        #[ts(type = "number")]
+        pub placed_at: Millis,
+        #[ts(type = "number")]
+        pub total_minor: i64,
+        /// Captured, what was given back taken off.
+        #[ts(type = "number")]
+        pub paid_minor: i64,
+        pub currency: String,
+    }
     /// An origin and its key.
     pub struct OriginCardJson {
         pub origin: String,

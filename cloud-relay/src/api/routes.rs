@@ -108,10 +108,14 @@ fn site_routes(app: &Arc<App>) -> Route {
     let list = path!("api" / "v1" / "sites").and(warp::get()).and(call(app)).then(run(sites::list));
     let code = path!("api" / "v1" / "sites" / String / "code").and(warp::post()).and(call(app));
     let code = code.then(run_at(sites::renew_code));
+    let digest = path!("api" / "v1" / "sites" / String / "digest").and(warp::get()).and(call(app));
+    let digest = digest.then(run_at(sites::digest));
+    let orders = path!("api" / "v1" / "sites" / String / "orders").and(warp::get()).and(call(app));
+    let orders = orders.then(run_at(sites::orders));
     let enrol = path!("api" / "v1" / "enrol").and(warp::post()).and(call(app)).then(run(sites::enrol));
     let link = path!("sync").and(warp::ws()).and(call(app)).then(uplink::link);
     let operator = create.boxed().or(list).unify().boxed().or(code).unify().boxed();
-    operator.or(enrol).unify().boxed().or(link).unify().boxed()
+    operator.or(digest).unify().boxed().or(orders).unify().boxed().or(enrol).unify().boxed().or(link).unify().boxed()
 }
 
 fn operation_routes(app: &Arc<App>) -> Route {

@@ -3,13 +3,20 @@
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::*;
 use crate::api::problem::Problem;
-use crate::sites::enrolment::{Enrol, EnrolRefusal, SiteCode};
+use crate::sites::enrolment::{CreateRefusal, Enrol, EnrolRefusal, SiteCode};
 use crate::sites::link_state::Link;
+use crate::sites::listing::After;
 use crate::sites::site_handle::SiteHandle;
 use crate::store::site_rows::NewSite;
 use http::StatusCode;
+use pilotlight_edge::api::to_json::status;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
+use pilotlight_sync::doc::replica::LiveOrder;
+use pilotlight_sync::domain::id::OrderId;
 use pilotlight_sync::domain::timestamp::Timestamp;
+
+/// Orders on one page.
+const PAGE_MAX: usize = 200;
 
 /// Creates a restaurant, and the code that its node enrols with. For the operator.
 #[utoipa::path(post, path = "/api/v1/sites", operation_id = "create_site", tag = "sites", request_body = NewSiteJson,
@@ -54,6 +61,47 @@ pub async fn enrol(call: Call) -> Answer {
     let enrolled = outcome?;
     call.mark_known();
     Ok(json(StatusCode::OK, &EnrolledJson { uplink_token: enrolled.uplink_token, relay: card_json(&enrolled.relay) }))
+}
+
+/// One hash over a restaurant's documents here, to be compared with its node's. For the operator.
+#[utoipa::path(get, path = "/api/v1/sites/{id}/digest", operation_id = "get_site_digest", tag = "sites", params(("id" = String, Path)),
+    responses((status = 200, body = DigestJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson)))]
+pub async fn digest(call: Call, site: String) -> Answer {
+    call.allow_operator().await?;
+    let site = call.app.sites.get(&id("id", &site)?).ok_or(CreateRefusal::UnknownSite)?;
+    let (digest, orders) = call.app.sites.digest(&site).await?;
+    Ok(json(StatusCode::OK, &DigestJson { digest: digest.to_string(), orders }))
+}
+
+/// All orders of a restaurant, those of its own guests too, in the order in which they were placed. For the operator.
+#[utoipa::path(get, path = "/api/v1/sites/{id}/orders", operation_id = "list_site_orders", tag = "sites",
+    params(("id" = String, Path), ("after" = Option<String>, Query), ("limit" = Option<u16>, Query)),
+    responses((status = 200, body = SiteOrdersJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson)))]
+pub async fn orders(call: Call, site: String) -> Answer {
+    call.allow_operator().await?;
+    let site = call.app.sites.get(&id("id", &site)?).ok_or(CreateRefusal::UnknownSite)?;
+    let after = After::parse(call.query("after").unwrap_or_default());
+    let after = after.ok_or_else(|| Problem::bad_field("after", "no such place", "send what was given as next"))?;
+    let limit = call.query("limit").map_or(Ok(PAGE_MAX), str::parse);
+    let limit = limit.ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
+    let limit =
+        limit.ok_or_else(|| Problem::bad_field("limit", "not a page's size", format!("ask for 1 to {PAGE_MAX}")))?;
+    let (orders, next) = call.app.sites.orders_after(&site, &after, limit).await?;
+    let orders = orders.iter().map(|(id, order)| order_json(id, order)).collect();
+    Ok(json(StatusCode::OK, &SiteOrdersJson { orders, next: next.map(|next| next.to_text()) }))
+}
+
+fn order_json(id: &OrderId, order: &LiveOrder) -> SiteOrderJson {
+    let view = &order.view;
+    SiteOrderJson {
+        id: id.to_string(),
+        number: view.number.as_ref().map(|(_, number)| number.clone()),
+        status: status(view.status),
+        placed_at: view.header.placed_at.0,
+        total_minor: view.total_minor(),
+        paid_minor: view.captured_minor - view.refunded_minor,
+        currency: view.header.currency.to_string(),
+    }
 }
 
 fn code_json(code: SiteCode) -> SiteCodeJson {

@@ -23,7 +23,7 @@ use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::{BATCH_COMMITS_MAX, WINDOW_BYTES_MAX};
 use pilotlight_sync::protocol::{BadLog, Config, Event, ForkKind, Session, Side, Violation};
 use pilotlight_sync::store::{LogEntry, Seal, SiteStore};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -152,6 +152,9 @@ struct Hub {
     number: u64,
     clock: LinkClock,
     work: Work,
+    /// Batches that wait: one after the other, because each continues the one before.
+    batches: VecDeque<(Vec<LogEntry>, Seal)>,
+    applying: bool,
     told: BTreeMap<OriginId, u64>,
 }
 
@@ -223,7 +226,18 @@ impl Sites {
         let session = Session::new(config, heads, clock.now())
             .map_err(|error| StoreError::Damaged { table: "site_head", why: error.to_string() })?;
         let work = Work::new();
-        Ok(Hub { sites: self.clone(), site, store, session, number, clock, work, told })
+        Ok(Hub {
+            sites: self.clone(),
+            site,
+            store,
+            session,
+            number,
+            clock,
+            work,
+            batches: VecDeque::new(),
+            applying: false,
+            told,
+        })
     }
 }
 
@@ -297,7 +311,8 @@ impl Hub {
             }
             Event::NeedHash { origin, seq } => self.work.push(hash(self.store.clone(), origin, seq)),
             Event::Apply { entries, seal } => {
-                self.work.push(apply(self.sites.clone(), self.site.clone(), self.number, entries, seal));
+                self.batches.push_back((entries, seal));
+                self.next_batch();
             }
             Event::Acked { origin, seq } => {
                 if origin == self.site.facts.identity.origin {
@@ -335,7 +350,20 @@ impl Hub {
         }
     }
 
+    /// Applies the next batch, unless one is being applied.
+    fn next_batch(&mut self) {
+        if !self.applying
+            && let Some((entries, seal)) = self.batches.pop_front()
+        {
+            self.applying = true;
+            self.work.push(apply(self.sites.clone(), self.site.clone(), self.number, entries, seal));
+        }
+    }
+
     fn take(&mut self, done: Done) -> Result<(), LinkEnd> {
+        if matches!(done, Done::Applied { .. } | Done::NotTaken { .. }) {
+            self.applying = false;
+        }
         match done {
             Done::Page { origin, from, entries, seals } => self.session.handle_log(origin, from, entries, &seals)?,
             Done::Hash { origin, hash } => self.session.handle_hash(origin, hash, self.clock.now()),
@@ -343,9 +371,14 @@ impl Hub {
                 // Also what was known already: its share of the window is free again.
                 self.session.handle_durable(origin, head);
             }
-            Done::NotTaken { origin, head } => self.session.handle_dropped(origin, head),
+            Done::NotTaken { origin, head } => {
+                // What continues it would not be taken either: all of it is asked for again.
+                self.batches.retain(|(_, seal)| seal.origin != origin);
+                self.session.handle_dropped(origin, head);
+            }
             Done::Failed(end) => return Err(end),
         }
+        self.next_batch();
         Ok(())
     }
 

@@ -1,9 +1,11 @@
 //! The relay's replicas: one site each, enrolled by its node, written by one queue, linked by one session at a time.
 
+pub mod digest;
 pub mod enrolment;
 pub mod identity;
 pub mod link_hub;
 pub mod link_state;
+pub mod listing;
 pub mod node_registry;
 mod site_actor;
 pub mod site_handle;

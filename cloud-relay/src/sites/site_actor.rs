@@ -101,7 +101,14 @@ pub(super) async fn start(
         known: None,
     };
     let (tx, _) = actor.begin().await?;
-    actor.end(tx).await?;
+    if tx.commits() > 0 {
+        actor.end(tx).await?;
+    } else {
+        // Nothing to write: a thousand sites are opened without a thousand syncs.
+        let (replica, turn) = tx.abandon();
+        actor.tell(&replica, None);
+        actor.known = Some((replica, turn));
+    }
     tokio::spawn(actor.run());
     Ok(())
 }

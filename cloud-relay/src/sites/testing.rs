@@ -13,6 +13,7 @@ use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::crdt::codec::Shared;
 use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::digest::{Digest, Digesting};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::{Charges, Header, OrderFact};
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
@@ -161,6 +162,16 @@ impl Node {
         let head = entries.last().unwrap().head;
         let signature = self.key.sign(&head.hash.0).to_bytes();
         (entries, Seal { origin: self.origin(), seq: head.seq, signature })
+    }
+
+    /// The hash that the relay must have too.
+    pub(crate) fn digest(&self) -> (Digest, u64) {
+        let mut digesting = Digesting::default();
+        self.replica.site().docs().for_each(|(key, bytes)| digesting.add(&key, &bytes));
+        // All were placed at the same time: their order is that of their ids.
+        let orders: Vec<_> = self.disk.docs.iter().filter(|(key, _)| key.is_order()).collect();
+        orders.iter().for_each(|(key, bytes)| digesting.add(key, bytes));
+        (digesting.finish(), orders.len() as u64)
     }
 
     pub(crate) fn session(&self) -> Session {

@@ -226,6 +226,11 @@ impl SiteTx {
         Ok((self.replica, self.turn.turn, flushed))
     }
 
+    /// Ends without having written anything: the replica is the state before this turn.
+    pub(crate) fn abandon(self) -> (Replica, u64) {
+        (self.replica, self.turn.turn.saturating_sub(1))
+    }
+
     /// Reads orders that are not in memory.
     async fn fetch(&mut self, ids: impl IntoIterator<Item = OrderId>) -> Result<(), StoreError> {
         for id in ids {

@@ -84,6 +84,23 @@ until: number | null, };
 export type EnforcedJson = { enforced: boolean, };
 
 /**
+ * Joins the site to a relay.
+ */
+export type EnrolJson = { 
+/**
+ * `https://name` or `https://name:port`.
+ */
+relay_url: string, 
+/**
+ * The one-time code that the relay's operator gave out.
+ */
+code: string, 
+/**
+ * The CA that vouches for the relay, when it is not one that this machine trusts already.
+ */
+ca_pem: string | null, };
+
+/**
  * Why this epoch of a ticket was opened.
  */
 export type EpochKindJson = "first" | "look_again" | "cook_again" | "more";
@@ -455,7 +472,7 @@ export type TicketPhaseJson = "queued" | "started" | "ready" | "handed_over";
 /**
  * What the node sends on the live socket.
  */
-export type ToScreenJson = { "type": "welcome", resumed: boolean, now: number, menu_version: string, position: PositionJson, } | { "type": "snapshot", position: PositionJson, orders: Array<BoardOrderJson>, first: boolean, last: boolean, } | { "type": "delta", position: PositionJson, orders: Array<BoardOrderJson>, gone: Array<string>, } | { "type": "availability", availability: AvailabilityJson, } | { "type": "menu", version: string, } | { "type": "pong", now: number, } | { "type": "bye", reason: string, };
+export type ToScreenJson = { "type": "welcome", resumed: boolean, now: number, menu_version: string, position: PositionJson, } | { "type": "snapshot", position: PositionJson, orders: Array<BoardOrderJson>, first: boolean, last: boolean, } | { "type": "delta", position: PositionJson, orders: Array<BoardOrderJson>, gone: Array<string>, } | { "type": "availability", availability: AvailabilityJson, } | { "type": "menu", version: string, } | { "type": "link" } & UplinkJson | { "type": "pong", now: number, } | { "type": "bye", reason: string, };
 
 /**
  * An item, one of its variants, or an option that cannot be ordered now.
@@ -470,6 +487,32 @@ until: number | null, };
  * Why an item cannot be ordered now.
  */
 export type UnavailableReasonJson = "eighty_six" | "sold_out";
+
+/**
+ * How the link to the relay is.
+ */
+export type UplinkJson = { state: UplinkStateJson, relay_url: string | null, 
+/**
+ * Since when it is in this state.
+ */
+since: number | null, 
+/**
+ * Own commits that the relay does not have on its disk yet.
+ */
+waiting_commits: number, 
+/**
+ * How many replicas have everything that this node wrote, this one included.
+ */
+safe_on: number, last_online: number | null, 
+/**
+ * What went wrong last, while it is offline.
+ */
+why: string | null, };
+
+/**
+ * Whether the relay is there; `none`: this restaurant works alone.
+ */
+export type UplinkStateJson = "none" | "connecting" | "online" | "offline";
 
 export type VariantJson = { id: string, name: string, price_minor: number, };
 

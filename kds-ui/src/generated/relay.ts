@@ -332,6 +332,24 @@ open: boolean,
  */
 commits: number, };
 
+/**
+ * An order as the operator sees it: no names, no addresses.
+ */
+export type SiteOrderJson = { id: string, number: string | null, status: StatusJson, placed_at: number, total_minor: number, 
+/**
+ * Captured, what was given back taken off.
+ */
+paid_minor: number, currency: string, };
+
+/**
+ * A page of a restaurant's orders.
+ */
+export type SiteOrdersJson = { orders: Array<SiteOrderJson>, 
+/**
+ * The next page: send it as `after`.
+ */
+next: string | null, };
+
 export type SitesJson = { sites: Array<SiteLinkJson>, };
 
 /**

@@ -38,6 +38,8 @@ words! {
     pub enum OutcomeJson { Done, Already, Refused }
     /// What a live connection shows.
     pub enum ScreenJson { Kitchen, Kiosk, Counter, Pickup }
+    /// Whether the relay is there; `none`: this restaurant works alone.
+    pub enum UplinkStateJson { None, Connecting, Online, Offline }
 }
 
 shape! {
@@ -426,6 +428,37 @@ shape! {
     }
 }
 
+shape! {
+    // ---- the link to the relay
+
+    /// How the link to the relay is.
+    pub struct UplinkJson {
+        pub state: UplinkStateJson,
+        pub relay_url: Option<String>,
+        /// Since when it is in this state.
+        #[ts(type = "number | null")]
+        pub since: Option<Millis>,
+        /// Own commits that the relay does not have on its disk yet.
+        #[ts(type = "number")]
+        pub waiting_commits: u64,
+        /// How many replicas have everything that this node wrote, this one included.
+        pub safe_on: u32,
+        #[ts(type = "number | null")]
+        pub last_online: Option<Millis>,
+        /// What went wrong last, while it is offline.
+        pub why: Option<String>,
+    }
+    /// Joins the site to a relay.
+    pub struct EnrolJson {
+        /// `https://name` or `https://name:port`.
+        pub relay_url: String,
+        /// The one-time code that the relay's operator gave out.
+        pub code: String,
+        /// The CA that vouches for the relay, when it is not one that this machine trusts already.
+        pub ca_pem: Option<String>,
+    }
+}
+
 /// What is done to a ticket or a line of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -494,6 +527,8 @@ pub enum ToScreenJson {
     Availability { availability: AvailabilityJson },
     /// There is a new menu.
     Menu { version: String },
+    /// The link to the relay changed. Not told to kiosks.
+    Link(UplinkJson),
     /// Answer to `ping`.
     Pong {
         #[ts(type = "number")]

@@ -17,3 +17,4 @@ pub mod routes;
 pub mod staff;
 pub mod stock;
 pub mod to_json;
+pub mod uplink;

@@ -2,7 +2,7 @@
 
 use crate::api::call::{Answer, Call, with_type};
 use crate::api::json::{FromScreenJson, ToScreenJson};
-use crate::api::{devices, digest, health, kitchen, menu, orders, staff, stock};
+use crate::api::{devices, digest, health, kitchen, menu, orders, staff, stock, uplink};
 use http::StatusCode;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -18,6 +18,7 @@ use utoipa::{Modify, OpenApi};
         stock::get_stock, stock::receive, stock::enforce,
         devices::get_site, devices::pair, devices::create_code, devices::who_am_i, devices::list, devices::revoke, devices::get_ca,
         staff::list, staff::add, staff::remove, staff::sign_in, staff::sign_out,
+        uplink::get_uplink, uplink::enrol,
         health::health, health::ready, health::metrics, digest::get_digest,
         get_openapi
     ),

@@ -1,7 +1,7 @@
 //! All paths of the node on one page. Every group ends in `.boxed()`, or the types take minutes to compile.
 
 use crate::api::call::{Call, Request};
-use crate::api::{devices, digest, health, kitchen, live, menu, openapi, orders, staff, stock};
+use crate::api::{devices, digest, health, kitchen, live, menu, openapi, orders, staff, stock, uplink};
 use crate::app::App;
 use crate::recovery::RecoveryDesk;
 use pilotlight_edge::api::routes::{self, Route, Service, run, run_at};
@@ -116,8 +116,10 @@ fn operation_routes(app: &Arc<App>) -> Route {
     let metrics = path!("metrics").and(warp::get()).and(call(app)).then(run(health::metrics));
     let openapi = path!("api" / "v1" / "openapi.json").and(warp::get()).and(call(app)).then(run(openapi::get_openapi));
     let digest = path!("api" / "v1" / "digest").and(warp::get()).and(call(app)).then(run(digest::get_digest));
-    let health = health.boxed().or(digest).unify();
-    health.boxed().or(ready).unify().boxed().or(metrics).unify().boxed().or(openapi).unify().boxed()
+    let link = path!("api" / "v1" / "uplink").and(warp::get()).and(call(app)).then(run(uplink::get_uplink));
+    let enrol = path!("api" / "v1" / "uplink").and(warp::post()).and(call(app)).then(run(uplink::enrol));
+    let links = link.boxed().or(enrol).unify().boxed().or(digest).unify().boxed();
+    links.or(health).unify().boxed().or(ready).unify().boxed().or(metrics).unify().boxed().or(openapi).unify().boxed()
 }
 
 /// Puts a call together.

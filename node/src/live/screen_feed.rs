@@ -31,7 +31,7 @@ pub trait Render: Send + Sync {
 /// What a screen hears.
 #[derive(Debug, Clone)]
 pub enum FeedFrame {
-    /// The board changed.
+    /// For screens that show the board: it changed, or the link to the relay did.
     Board(Arc<str>),
     /// What can be ordered changed, or the menu did: for every screen.
     Notice(Arc<str>),
@@ -52,6 +52,7 @@ struct Board {
     ring: VecDeque<Kept>,
     ring_bytes: usize,
     availability: Option<Arc<str>>,
+    link: Option<Arc<str>>,
 }
 
 /// The feed of one node.
@@ -78,6 +79,8 @@ pub struct Subscription {
     pub first: Vec<Arc<str>>,
     /// What cannot be ordered, as it was last told.
     pub availability: Option<Arc<str>>,
+    /// The link to the relay, as it was last told.
+    pub link: Option<Arc<str>>,
     /// What comes after.
     pub frames: broadcast::Receiver<FeedFrame>,
 }
@@ -97,6 +100,7 @@ impl ScreenFeed {
             ring: VecDeque::new(),
             ring_bytes: 0,
             availability: None,
+            link: None,
         };
         Self { board: Mutex::new(board), frames: broadcast::channel(BEHIND_MAX).0, render }
     }
@@ -155,6 +159,12 @@ impl ScreenFeed {
         self.notice(text);
     }
 
+    /// Tells the screens of the restaurant's people how the link to the relay is, and keeps it for those who come.
+    pub fn link(&self, text: Arc<str>) {
+        self.lock().link = Some(text.clone());
+        let _nobody = self.frames.send(FeedFrame::Board(text));
+    }
+
     /// A screen comes, or comes back with the position it last saw.
     pub fn subscribe(&self, last_seen: Option<&Position>) -> Subscription {
         let board = self.lock();
@@ -166,6 +176,7 @@ impl ScreenFeed {
             position: board.position,
             first,
             availability: board.availability.clone(),
+            link: board.link.clone(),
             frames: self.frames.subscribe(),
         }
     }

@@ -9,8 +9,15 @@ use crate::store::site_tx::{ApplyRefusal, WorkError};
 use crate::store::testing::go_back;
 use ed25519_dalek::SigningKey;
 use futures_util::FutureExt;
+use pilotlight_edge::clock::Stopwatch;
+use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::order::OrderFact;
+use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{IngredientId, OrderId, SiteId};
+use pilotlight_sync::domain::menu::StationId;
+use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use pilotlight_sync::protocol::{Event, Violation, Want};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -39,6 +46,7 @@ async fn e5_both_logs_arrive_and_both_sides_hold_the_same_documents() {
     let id = OrderId::derived(&["node 299"]);
     let there = shop.site.order(id).await.unwrap().unwrap();
     assert_eq!(there.view, shop.node.replica.live(&id).unwrap().view);
+    assert_eq!(shop.sites.digest(&shop.site).await.unwrap(), shop.node.digest());
     // What is written on either side while the link is up goes over it at once.
     place(&shop, "later").await;
     let end = shop.site.heads().borrow()[&relay];
@@ -187,4 +195,34 @@ async fn e5_a_wish_for_stock_goes_to_the_node() {
     let mut session = shop.node.session();
     let heard = shop.node.sync(&mut session, &mut pipe, |_, event| *event == Event::Wanted(vec![want]));
     heard.await.unwrap();
+}
+
+#[tokio::test]
+async fn e3_an_evening_that_was_offline_is_taken_in_within_seconds() {
+    const ORDERS: usize = 10_000;
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    for n in 0..ORDERS {
+        let id = OrderId::derived(&[&n.to_string()]);
+        let ticket = || TicketKey { station: StationId::parse("oven").unwrap(), course: 0 };
+        let phase = |phase| Change::Order(id, OrderFact::Phase { ticket: ticket(), epoch: 0, phase });
+        shop.node.write(&[placed(&n.to_string(), None), sent(n)]);
+        shop.node.write(&[phase(TicketPhase::Started)]);
+        shop.node.write(&[phase(TicketPhase::Ready)]);
+        shop.node.write(&[phase(TicketPhase::HandedOver)]);
+    }
+    let (mut pipe, _serving) = shop.dial().await;
+    let mut session = shop.node.session();
+    let watch = Stopwatch::start();
+    shop.node.sync_all(&mut session, &mut pipe, None).await.unwrap();
+    let took = watch.elapsed();
+    assert_eq!(shop.site.heads().borrow()[&shop.node.origin()].seq as usize, 1 + 4 * ORDERS);
+    let done = shop.site.order(OrderId::derived(&["4711"])).await.unwrap().unwrap();
+    assert_eq!(done.view.status, Status::Completed);
+    assert!(took.as_secs() < 60, "{took:?}");
+}
+
+fn sent(n: usize) -> Change {
+    let counter = u32::try_from(n).unwrap() + 1;
+    let fact = OrderFact::Sent { day: DayNumber(1), letter: "A".into(), counter };
+    Change::Order(OrderId::derived(&[&n.to_string()]), fact)
 }

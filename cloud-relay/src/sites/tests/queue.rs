@@ -1,5 +1,6 @@
 //! Units of work: in sequence, all or nothing, with what follows from them, in this process or another.
 
+use crate::sites::listing::After;
 use crate::sites::site_handle::{NoReactions, React, SiteHandle};
 use crate::sites::testing::{Shop, placed};
 use crate::store::site_tx::{SiteTx, WorkError};
@@ -176,6 +177,9 @@ async fn e8_a_relay_that_is_opened_again_has_the_same_logs_documents_and_state()
     let (before, after) = (view(shop.site.clone()).await, view(again.clone()).await);
     assert_eq!(before.1.len(), 60);
     assert_eq!(before, after);
+    let (first, next) = sites.orders_after(&again, &After::start(), 59).await.unwrap();
+    let (rest, end) = sites.orders_after(&again, &next.unwrap(), 59).await.unwrap();
+    assert_eq!((first.len(), rest.len(), end), (59, 1, None));
     let store = again.store(sites.database());
     assert_eq!(store.heads().await.unwrap(), *before.0);
     let (log, _) = shop.node.batch(1);

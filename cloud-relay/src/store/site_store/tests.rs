@@ -91,7 +91,6 @@ async fn e3_forty_thousand_commits_in_groups_are_durable_in_seconds() {
         store.commit(writes).await.unwrap();
     }
     let took = watch.elapsed();
-    println!("40,192 commits, 10,048 orders: {took:?}");
     assert_eq!(store.heads().await.unwrap()[&origin].seq, 40_192);
     assert!(took.as_secs() < 20, "{took:?}");
 }

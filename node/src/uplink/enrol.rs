@@ -1,0 +1,289 @@
+//! Makes the relay known to this node and this node to the relay: once, with a code that the relay's operator gave out.
+//!
+//! What comes of it (the relay's address, token, key, and the CA that vouches for it) is kept in one file beside the identity. A
+//! node that has worked alone loses nothing: its log is sent from its first commit on.
+
+use crate::store::StoreError;
+use crate::store::identity::Identity;
+use minicbor::{Decode, Encode};
+use pilotlight_edge::files;
+use pilotlight_sync::domain::id::{OriginId, SiteId};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The relay must answer within this time.
+const ANSWER_MS_MAX: Duration = Duration::from_secs(15);
+/// Bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// What the node must know to dial its relay.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Enrolment {
+    /// Where it is: `https://name` or `https://name:port`.
+    #[n(0)]
+    pub relay_url: String,
+    /// What this node shows there.
+    #[n(1)]
+    pub token: String,
+    /// The CA that vouches for the relay, beside those of the machine.
+    #[n(2)]
+    pub ca_pem: Option<String>,
+    /// Under which origin the relay writes for this site.
+    #[n(3)]
+    pub relay_origin: OriginId,
+    /// That origin's public key.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub relay_key: [u8; 32],
+}
+
+impl std::fmt::Debug for Enrolment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Enrolment").field("relay_url", &self.relay_url).finish_non_exhaustive()
+    }
+}
+
+impl Enrolment {
+    /// Reads it; `None` when this node works alone.
+    pub fn load(path: &Path) -> Result<Option<Self>, StoreError> {
+        let Some(bytes) = files::read_if_there(path)? else { return Ok(None) };
+        let damaged = |error: minicbor::decode::Error| StoreError::Damaged { tree: "uplink", why: error.to_string() };
+        minicbor::decode(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// Writes it durably, readable by the owner only.
+    pub fn save(&self, path: &Path) -> Result<(), StoreError> {
+        Ok(files::write_whole(path, &minicbor::to_vec(self).unwrap_or_default())?)
+    }
+}
+
+/// An origin as the enrolment call names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardJson {
+    /// Which.
+    pub origin: String,
+    /// Its public Ed25519 key, hexadecimal.
+    pub key: String,
+    /// `node` or `relay`.
+    pub role: String,
+    /// What its order numbers begin with.
+    pub letter: String,
+}
+
+/// What the node sends: `POST /api/v1/enrol`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolRequestJson {
+    /// The one-time code.
+    pub code: String,
+    /// The site, as the node knows it.
+    pub site: String,
+    /// What guests call the restaurant.
+    pub name: String,
+    /// The newest protocol that the node speaks.
+    pub protocol: u16,
+    /// Who writes here: the node's own origin first.
+    pub origins: Vec<CardJson>,
+}
+
+/// What the relay answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrolAnswerJson {
+    /// What the node shows when it dials.
+    pub uplink_token: String,
+    /// Under which origin the relay writes for this site.
+    pub relay: CardJson,
+}
+
+/// Why a node was not enrolled. Nothing was kept.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The address cannot be a relay's.
+    #[error("{0:?} is not a relay's address: write https://name or https://name:port")]
+    BadUrl(String),
+    /// The CA cannot be read.
+    #[error("the CA cannot be read: {0}")]
+    BadCa(String),
+    /// The relay cannot be reached.
+    #[error("the relay cannot be reached: {0}")]
+    Unreachable(String),
+    /// The relay said no: a code that is used up, another site's, a version that it does not speak.
+    #[error("the relay refused: {detail}")]
+    Refused {
+        /// Its code.
+        code: String,
+        /// Its words.
+        detail: String,
+    },
+    /// What answered is no relay.
+    #[error("what answered is no relay of this version: {0}")]
+    NoRelay(String),
+}
+
+/// The relay's problem document, as far as it is passed on.
+#[derive(Debug, Deserialize)]
+struct ProblemJson {
+    code: String,
+    detail: String,
+}
+
+/// The address without a slash at its end, when it can be a relay's.
+pub fn relay_url(said: &str) -> Result<String, EnrolError> {
+    let bad = || EnrolError::BadUrl(said.chars().take(200).collect());
+    let url = said.trim().trim_end_matches('/');
+    let uri: http::Uri = url.parse().map_err(|_| bad())?;
+    let plain = uri.scheme_str() == Some("https") && matches!(uri.path(), "" | "/") && uri.query().is_none();
+    let host =
+        uri.authority().is_some_and(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
+    if plain && host && url.len() <= 200 { Ok(url.to_owned()) } else { Err(bad()) }
+}
+
+/// Whom the relay is trusted by: the machine's CAs and the given one.
+pub fn trust(ca_pem: Option<&str>) -> Result<Arc<rustls::ClientConfig>, EnrolError> {
+    let bad = |error: &dyn std::fmt::Display| EnrolError::BadCa(error.to_string());
+    let mut extra = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(ca_pem.unwrap_or_default().as_bytes()) {
+        extra.push(certificate.map_err(|error| bad(&error))?);
+    }
+    if ca_pem.is_some() && extra.is_empty() {
+        return Err(bad(&"there is no certificate in it"));
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider.clone());
+    let verifier = verifier.map_err(|error| bad(&error))?;
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| bad(&error))?;
+    // "Dangerous" is rustls's word for any verifier but its own; this one is WebPKI over the machine's roots.
+    let config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Asks the relay to take this node in.
+pub async fn enrol(
+    url: &str,
+    code: &str,
+    ca_pem: Option<String>,
+    site: &SiteId,
+    name: &str,
+    identity: &Identity,
+) -> Result<Enrolment, EnrolError> {
+    let relay_url = relay_url(url)?;
+    let tls = trust(ca_pem.as_deref())?;
+    let unreachable = |error: reqwest::Error| EnrolError::Unreachable(whole(&error));
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.as_ref().clone())
+        .https_only(true)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(ANSWER_MS_MAX)
+        .build()
+        .map_err(unreachable)?;
+    let card = identity.card();
+    let request = EnrolRequestJson {
+        code: code.trim().to_owned(),
+        site: site.to_string(),
+        name: name.to_owned(),
+        protocol: pilotlight_sync::limits::PROTOCOL,
+        origins: vec![CardJson {
+            origin: card.origin.to_string(),
+            key: hex(&card.key),
+            role: "node".to_owned(),
+            letter: card.letter,
+        }],
+    };
+    let response = client.post(format!("{relay_url}/api/v1/enrol")).json(&request).send().await.map_err(unreachable)?;
+    let status = response.status();
+    let body = bounded(response).await?;
+    let no_relay = |why: &dyn std::fmt::Display| EnrolError::NoRelay(why.to_string());
+    if !status.is_success() {
+        let problem: ProblemJson = serde_json::from_slice(&body).map_err(|_| no_relay(&status))?;
+        return Err(EnrolError::Refused { code: problem.code, detail: problem.detail });
+    }
+    let answer: EnrolAnswerJson = serde_json::from_slice(&body).map_err(|error| no_relay(&error))?;
+    let relay_origin = answer.relay.origin.parse().map_err(|error| no_relay(&error))?;
+    let relay_key = unhex(&answer.relay.key).ok_or_else(|| no_relay(&"its key is not 64 hexadecimal digits"))?;
+    Ok(Enrolment { relay_url, token: answer.uplink_token, ca_pem, relay_origin, relay_key })
+}
+
+/// The body, as far as it may be long.
+async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>, EnrolError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| EnrolError::Unreachable(whole(&error)))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > ANSWER_BYTES_MAX {
+            return Err(EnrolError::NoRelay("its answer is too long".to_owned()));
+        }
+    }
+    Ok(body)
+}
+
+/// An error with its causes: reqwest's own words say only that sending failed.
+pub(super) fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn y11_a_relay_s_address_is_https_and_nothing_but_a_name_and_a_port() {
+        for good in ["https://relay.example", "https://relay.example:8443/", " https://127.0.0.1:1 "] {
+            assert_eq!(relay_url(good).ok().as_deref(), Some(good.trim().trim_end_matches('/')));
+        }
+        for bad in [
+            "",
+            "relay.example",
+            "http://relay.example",
+            "https://relay.example/path",
+            "https://a@b",
+            "https://r?x=1",
+            "https://",
+        ] {
+            assert!(matches!(relay_url(bad), Err(EnrolError::BadUrl(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn y11_the_enrolment_is_kept_and_a_damaged_one_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("uplink");
+        assert_eq!(Enrolment::load(&path).unwrap(), None);
+        let enrolment = Enrolment {
+            relay_url: "https://relay".to_owned(),
+            token: "secret".to_owned(),
+            ca_pem: None,
+            relay_origin: OriginId::derived(&["relay"]),
+            relay_key: [7; 32],
+        };
+        enrolment.save(&path).unwrap();
+        assert_eq!(Enrolment::load(&path).unwrap(), Some(enrolment.clone()));
+        assert!(!format!("{enrolment:?}").contains("secret"));
+        std::fs::write(&path, b"nonsense").unwrap();
+        assert!(matches!(Enrolment::load(&path), Err(StoreError::Damaged { tree: "uplink", .. })));
+    }
+
+    #[test]
+    fn y11_keys_read_back_from_their_text() {
+        assert_eq!(unhex(&hex(&[0xa5; 32])), Some([0xa5; 32]));
+        assert_eq!((unhex("a5"), unhex(&"x".repeat(64))), (None, None));
+    }
+}

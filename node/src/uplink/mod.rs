@@ -1,0 +1,245 @@
+//! The link to the relay: dials it, keeps the connection, says how it is. Without an enrolment nothing is dialled.
+
+pub mod backoff;
+pub mod enrol;
+mod link_loop;
+pub mod link_state;
+
+use crate::config::LinkConfig;
+use crate::opening::Paths;
+use crate::store::StoreError;
+use crate::store::store_handle::StoreHandle;
+use crate::uplink::backoff::Backoff;
+use crate::uplink::enrol::{EnrolError, Enrolment, trust, whole};
+use crate::uplink::link_loop::{Driver, LinkClock, LinkEnd, serve};
+use crate::uplink::link_state::LinkBoard;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use pilotlight_edge::clock::Clock;
+use pilotlight_edge::tokens;
+use pilotlight_sync::doc::origin::OriginRole;
+use pilotlight_sync::doc::replica::Position;
+use pilotlight_sync::domain::id::SiteId;
+use pilotlight_sync::limits::{FRAME_BYTES_MAX, WINDOW_BYTES_MAX};
+use pilotlight_sync::protocol::{Config, Session, Side, TooManyOrigins, Want};
+use rustls::pki_types::ServerName;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_util::sync::CancellationToken;
+
+/// Name, connection, TLS and WebSocket must be there within this time.
+const DIAL_MS_MAX: Duration = Duration::from_secs(10);
+/// A connection that lasted this long was a good one.
+const GOOD_MS_MIN: u64 = 10_000;
+/// The socket's own buffer, above which it is waited for.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// What the link is made of: told once, when the node starts.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The store.
+    pub store: StoreHandle,
+    /// Where the own log ends.
+    pub head: watch::Receiver<Position>,
+    /// Whose site it is.
+    pub site: SiteId,
+    /// The time.
+    pub clock: Clock,
+    /// Cancelled when the node stops.
+    pub stopping: CancellationToken,
+    /// Timers.
+    pub config: LinkConfig,
+}
+
+/// The link to the relay.
+#[derive(Debug)]
+pub struct Uplink {
+    board: LinkBoard,
+    enrolment: watch::Sender<Option<Enrolment>>,
+    wants: watch::Sender<Vec<Want>>,
+    path: PathBuf,
+}
+
+/// Why the relay could not be dialled, or the connection ended.
+#[derive(Debug, thiserror::Error)]
+enum DialEnd {
+    #[error(transparent)]
+    Trust(#[from] EnrolError),
+    #[error("the relay does not answer in time")]
+    TooSlow,
+    #[error("the relay cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("the relay does not take this node in: {0}")]
+    Unwelcome(String),
+    #[error(transparent)]
+    Origins(#[from] TooManyOrigins),
+    #[error(transparent)]
+    Link(#[from] LinkEnd),
+}
+
+impl Uplink {
+    /// The link as it was left: enrolled, or not.
+    pub fn open(paths: &Paths) -> Result<Self, StoreError> {
+        let path = paths.uplink();
+        let enrolment = Enrolment::load(&path)?;
+        Ok(Self {
+            board: LinkBoard::new(),
+            enrolment: watch::Sender::new(enrolment),
+            wants: watch::Sender::new(Vec::new()),
+            path,
+        })
+    }
+
+    /// How the link is.
+    pub fn board(&self) -> &LinkBoard {
+        &self.board
+    }
+
+    /// The relay this node belongs to, if any.
+    pub fn relay_url(&self) -> Option<String> {
+        self.enrolment.borrow().as_ref().map(|enrolment| enrolment.relay_url.clone())
+    }
+
+    /// Stock rights that the relay has asked for last.
+    pub fn wants(&self) -> watch::Receiver<Vec<Want>> {
+        self.wants.subscribe()
+    }
+
+    /// Keeps what the relay has answered, durably, and dials it.
+    pub fn enrolled(&self, enrolment: Enrolment) -> Result<(), StoreError> {
+        enrolment.save(&self.path)?;
+        self.enrolment.send_replace(Some(enrolment));
+        Ok(())
+    }
+
+    /// Dials and serves until the node stops.
+    pub async fn run(&self, parts: Parts) {
+        let mut enrolments = self.enrolment.subscribe();
+        let mut backoff = Backoff::new(parts.config.backoff_max_ms);
+        loop {
+            let Some(enrolment) = enrolments.borrow_and_update().clone() else {
+                tokio::select! {
+                    () = parts.stopping.cancelled() => return,
+                    _enrolled = enrolments.changed() => continue,
+                }
+            };
+            self.board.dialling(&enrolment.relay_url, parts.clock.now());
+            let clock = LinkClock::start(parts.clock.real());
+            let end = tokio::select! {
+                end = self.connect(&parts, &enrolment, clock) => end,
+                // Another enrolment: this connection's token is worth nothing any more.
+                _enrolled = enrolments.changed() => {
+                    backoff.reset();
+                    continue;
+                }
+            };
+            if parts.stopping.is_cancelled() {
+                return;
+            }
+            self.board.lost(parts.clock.now(), end.to_string());
+            metrics::counter!("pilotlight_link_ended_total").increment(1);
+            if clock.lasted_ms() >= GOOD_MS_MIN {
+                backoff.reset();
+            }
+            let wait = backoff.next_ms(tokens::random().map_or(u64::MAX, u64::from_le_bytes));
+            tracing::warn!(%end, wait_ms = wait, relay = enrolment.relay_url, "the link to the relay is down; it is dialled again");
+            tokio::select! {
+                () = parts.stopping.cancelled() => return,
+                _enrolled = enrolments.changed() => backoff.reset(),
+                () = async { let _over = timeout(Duration::from_millis(wait), std::future::pending::<()>()).await; } => {}
+            }
+        }
+    }
+
+    async fn connect(&self, parts: &Parts, enrolment: &Enrolment, clock: LinkClock) -> DialEnd {
+        let dialled = timeout(DIAL_MS_MAX, dial(enrolment)).await;
+        let socket = match dialled {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(end)) => return end,
+            Err(_) => return DialEnd::TooSlow,
+        };
+        let (session, own) = match session(parts, enrolment, clock).await {
+            Ok(session) => session,
+            Err(end) => return end,
+        };
+        let driver = Driver {
+            store: parts.store.clone(),
+            head: parts.head.clone(),
+            own,
+            clock,
+            shown: parts.clock.clone(),
+            stop: parts.stopping.clone(),
+        };
+        serve(socket, session, driver, &self.board, &self.wants).await.into()
+    }
+}
+
+async fn dial(enrolment: &Enrolment) -> Result<WebSocketStream<TlsStream<TcpStream>>, DialEnd> {
+    let unreachable = |error: &dyn std::error::Error| DialEnd::Unreachable(whole(error));
+    let tls = TlsConnector::from(trust(enrolment.ca_pem.as_deref())?);
+    let uri: http::Uri = enrolment.relay_url.parse().map_err(|_| EnrolError::BadUrl(enrolment.relay_url.clone()))?;
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let stream = TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443))).await;
+    let stream = stream.map_err(|error| unreachable(&error))?;
+    // An acknowledgement is small and wanted at once.
+    let _slower = stream.set_nodelay(true);
+    let name = ServerName::try_from(host).map_err(|error| unreachable(&error))?;
+    let stream = tls.connect(name, stream).await.map_err(|error| unreachable(&error))?;
+    let address = enrolment.relay_url.replacen("https://", "wss://", 1) + "/sync";
+    let mut request = address.into_client_request().map_err(|error| unreachable(&error))?;
+    let token = HeaderValue::try_from(format!("Bearer {}", enrolment.token));
+    request.headers_mut().insert(AUTHORIZATION, token.map_err(|error| unreachable(&error))?);
+    let limits = WebSocketConfig::default()
+        .max_message_size(Some(FRAME_BYTES_MAX))
+        .max_frame_size(Some(FRAME_BYTES_MAX))
+        .write_buffer_size(WRITE_BYTES)
+        .max_write_buffer_size(WRITE_BYTES + 2 * FRAME_BYTES_MAX);
+    let upgraded = tokio_tungstenite::client_async_with_config(request, stream, Some(limits)).await;
+    match upgraded {
+        Ok((socket, _)) => Ok(socket),
+        Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => {
+            Err(DialEnd::Unwelcome(answer.status().to_string()))
+        }
+        Err(error) => Err(unreachable(&error)),
+    }
+}
+
+/// A session that begins where the store's logs end now.
+async fn session(
+    parts: &Parts,
+    enrolment: &Enrolment,
+    clock: LinkClock,
+) -> Result<(Session, pilotlight_sync::domain::id::OriginId), DialEnd> {
+    let read = parts.store.read(|replica, _| {
+        let cards = replica.site().origins().map(|card| (card.origin, card.key)).collect();
+        Ok((replica.identity().clone(), replica.state().heads().clone(), cards))
+    });
+    let (identity, heads, mut keys): (_, _, std::collections::BTreeMap<_, _>) =
+        read.await.map_err(|_| LinkEnd::Store)?;
+    keys.insert(enrolment.relay_origin, enrolment.relay_key);
+    let own = identity.origin;
+    let config = Config {
+        side: Side::Dialer,
+        role: OriginRole::Node,
+        site: parts.site,
+        own,
+        sign: Box::new(move |hash| identity.sign(hash)),
+        keys,
+        capabilities: [].into(),
+        window_bytes: WINDOW_BYTES_MAX as u64,
+        ping_ms: parts.config.ping_ms,
+        dead_ms: parts.config.dead_ms,
+    };
+    Ok((Session::new(config, heads, clock.now())?, own))
+}
+
+#[cfg(test)]
+mod tests;
