@@ -121,6 +121,29 @@ export async function phoneChecks(browser, check, pictures) {
     equal(relay.placed, before + 1, 'orders at the relay')
   })
 
+  await check('customer: stopped, changed and paid again after all: the order that it was is shown, nothing is paid twice', async () => {
+    await ready()
+    const before = relay.placed
+    let sent = 0
+    await page.route(`**/${SITE}/orders`, async (route) => {
+      sent += 1
+      if (sent === 1) await route.fetch()
+      await route.abort()
+    })
+    await customer.payButton(page).click()
+    await page.getByRole('button', { name: 'Stop trying' }).click()
+    await page.getByRole('button', { name: 'Back' }).click()
+    await page.getByRole('button', { name: 'One more' }).click()
+    await page.unroute(`**/${SITE}/orders`)
+    await page.getByRole('button', { name: 'Go to checkout' }).click()
+    await customer.payButton(page).click()
+    await page.getByText('This basket was already ordered').waitFor()
+    await shot('customer-other-cart')
+    equal(relay.placed, before + 1, 'orders at the relay')
+    await page.getByRole('button', { name: 'See that order' }).click()
+    await customer.tracked(page)
+  })
+
   await check('customer: a quote that ran out: the new price is shown with what changed, and asked again', async () => {
     relay.quoteMs = 3_000
     await ready()
@@ -150,7 +173,7 @@ export async function phoneChecks(browser, check, pictures) {
     equal(relay.placed, before + 1, 'orders at the relay')
   })
 
-  await check('customer: a declined card: nothing ordered; another card pays the same order', async () => {
+  await check('customer: a declined card: nothing ordered; another card pays', async () => {
     await ready()
     const before = relay.placed
     await customer.card(page, 'Test card that is declined')
@@ -196,6 +219,32 @@ export async function phoneChecks(browser, check, pictures) {
     await page.getByText('$7.00 goes back to your card').waitFor()
     await shot('customer-cancelled')
     equal(order.status, 'CANCELLED', 'status at the relay')
+  })
+
+  await check('customer: by keyboard alone, from the restaurants to a tracked order', async () => {
+    const before = relay.placed
+    const press = async (name, role = 'button') => {
+      const target = page.getByRole(role, { name }).first()
+      await target.waitFor()
+      for (let tabs = 0; tabs < 60; tabs += 1) {
+        if (await target.evaluate((element) => element === document.activeElement)) return page.keyboard.press('Enter')
+        await page.keyboard.press('Tab')
+      }
+      throw new Error(`${name} was not reached by Tab`)
+    }
+    await customer.openShop(page, relay.url, relay.home)
+    await press('Pizzeria Pilota')
+    await press('Drinks')
+    await press('Lemonade')
+    await press('Add to order')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await press('View basket')
+    await press('Go to checkout')
+    await press('I pick it up', 'radio')
+    await customer.payButton(page).waitFor()
+    await press(/^Pay /)
+    await customer.tracked(page)
+    equal(relay.placed, before + 1, 'orders at the relay')
   })
 
   await check('customer: the list of orders, and another’s order is not there', async () => {
