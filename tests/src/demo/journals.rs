@@ -142,7 +142,11 @@ impl Journals {
 
     /// Notes that the kitchen's screen shows an order; answers whether it is the first time.
     pub fn shown(&self, order: &str, at_ms: u64) -> bool {
-        let first = self.lock().shown.insert(order.to_owned(), at_ms).is_none();
+        let mut first = false;
+        self.lock().shown.entry(order.to_owned()).or_insert_with(|| {
+            first = true;
+            at_ms
+        });
         if first {
             self.line("shown", &(order, at_ms));
         }

@@ -19,6 +19,7 @@ use crate::demo::here::{self, Devices};
 use crate::demo::home::{self, Customer, Mind, Town};
 use crate::demo::journals::Journals;
 use crate::demo::kitchen::Kitchen;
+use crate::demo::persistent::ask;
 use crate::demo::proxy::{Open, Proxy};
 use crate::demo::report::{Chances, Evidence, Kept};
 use crate::demo::riders::Rider;
@@ -201,11 +202,16 @@ fn two(device: Api) -> [Api; 2] {
     [device, other]
 }
 
+/// Reads something from a program that may be killed at any moment.
+async fn look(api: &Api, path: &str) -> anyhow::Result<Value> {
+    ask(api, "GET", path, None).await?.answer.expect(200)
+}
+
 /// Waits until both logs are equal.
 async fn in_step(standing: &Standing) -> anyhow::Result<()> {
     clock::within("end of catching up", SETTLE, async {
         loop {
-            let uplink = standing.admin.get("/api/v1/uplink").await?.expect(200)?;
+            let uplink = look(&standing.admin, "/api/v1/uplink").await?;
             if uplink["state"] == "online" && uplink["waiting_commits"] == 0 && uplink["safe_on"] == 2 {
                 return anyhow::Ok(());
             }
@@ -267,11 +273,11 @@ async fn timetable(
             Event::Guest(index) if impatient.contains(&index) => {}
             Event::Guest(index) => come(stage, visits, index, Mind::Open),
             Event::KillNode => {
-                killed_under += visits.len();
+                killed_under += under_way(visits)?;
                 kill_node(stage)?;
             }
             Event::KillRelay => {
-                killed_under += visits.len();
+                killed_under += under_way(visits)?;
                 kill_relay(stage)?;
             }
             Event::Cut => cut(stage, visits, &impatient).await?,
@@ -297,6 +303,14 @@ fn come(stage: &Stage, visits: &mut JoinSet<anyhow::Result<()>>, index: usize, m
             drop(visits.spawn(here::visit(devices, journals, index, guest, seed)));
         }
     }
+}
+
+/// Visits that have not come to their end.
+fn under_way(visits: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<usize> {
+    while let Some(visit) = visits.try_join_next() {
+        visit??;
+    }
+    Ok(visits.len())
 }
 
 fn kill_node(stage: &mut Stage) -> anyhow::Result<()> {
@@ -340,7 +354,7 @@ async fn settle(stage: &Stage, bar: &ProgressBar) -> anyhow::Result<()> {
         bar.set_message("the last orders");
         let open = |kept: &Kept| !matches!(kept.status.as_str(), "COMPLETED" | "CANCELLED" | "REFUNDED");
         let (relay, node) = (relay_orders(&stage.standing).await?, node_orders(&stage.standing).await?);
-        let health = stage.standing.relay.operator.get("/health").await?.json()?;
+        let health = look(&stage.standing.relay.operator, "/health").await?;
         if !relay.values().any(open) && relay == node && health["pending_effects"] == 0 {
             break;
         }
@@ -354,8 +368,7 @@ async fn node_orders(standing: &Standing) -> anyhow::Result<BTreeMap<String, Kep
     let mut all = BTreeMap::new();
     let mut before = u64::MAX;
     loop {
-        let page =
-            standing.admin.get(&format!("/api/v1/orders?state=all&limit=200&before={before}")).await?.expect(200)?;
+        let page = look(&standing.admin, &format!("/api/v1/orders?state=all&limit=200&before={before}")).await?;
         let orders = page["orders"].as_array().context("orders")?;
         let known = all.len();
         all.extend(orders.iter().map(|order| (text(&order["id"]).to_owned(), kept(order))));
@@ -374,7 +387,7 @@ async fn relay_orders(standing: &Standing) -> anyhow::Result<BTreeMap<String, Ke
     let mut after = String::new();
     loop {
         let path = format!("/api/v1/sites/{}/orders?after={after}", standing.site);
-        let page = standing.relay.operator.get(&path).await?.expect(200)?;
+        let page = look(&standing.relay.operator, &path).await?;
         for order in page["orders"].as_array().context("orders")? {
             all.insert(text(&order["id"]).to_owned(), kept(order));
         }
@@ -396,13 +409,13 @@ fn kept(order: &Value) -> Kept {
 
 async fn evidence(stage: &Stage) -> anyhow::Result<Evidence> {
     let standing = &stage.standing;
-    let stock = standing.admin.get("/api/v1/stock").await?.expect(200)?;
+    let stock = look(&standing.admin, "/api/v1/stock").await?;
     let of = |ingredient: &Value| Some((text(&ingredient["name"]).to_owned(), ingredient["used"].as_u64()?));
     let used = stock["ingredients"].as_array().context("ingredients")?.iter().filter_map(of).collect();
     let digest = |answer: Value| text(&answer["digest"]).to_owned();
-    let node = digest(standing.admin.get("/api/v1/digest").await?.expect(200)?);
+    let node = digest(look(&standing.admin, "/api/v1/digest").await?);
     let path = format!("/api/v1/sites/{}/digest", standing.site);
-    let relay = digest(standing.relay.operator.get(&path).await?.expect(200)?);
+    let relay = digest(look(&standing.relay.operator, &path).await?);
     Ok(Evidence {
         guests: stage.guests.clone(),
         journals: stage.journals.copy(),

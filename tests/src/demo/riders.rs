@@ -17,6 +17,8 @@ use crate::shop::text;
 
 /// Between two looks at the task.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// Between two reports of where the rider is, in business milliseconds.
+const POSITION_EVERY_MS: u64 = 3 * 60_000;
 /// To the store, and to the customer, in business milliseconds.
 const RIDE_MS: u64 = 4 * 60_000;
 
@@ -26,6 +28,8 @@ pub struct Rider {
     api: Api,
     clock: Arc<BusinessClock>,
     journals: Arc<Journals>,
+    place: (f64, f64),
+    seen_ms: u64,
 }
 
 impl Rider {
@@ -41,16 +45,18 @@ impl Rider {
         let api = Api::new(relay.target().clone(), Some(text(&session["token"]).to_owned()));
         #[expect(clippy::cast_precision_loss, reason = "a handful of riders")]
         let aside = number as f64 * 0.000_5;
-        let shift = json!({"on": true, "lat": SHOP.0 + aside, "lon": SHOP.1});
+        let place = (SHOP.0 + aside, SHOP.1);
+        let shift = json!({"on": true, "lat": place.0, "lon": place.1});
         let begun = api
             .call("PUT", "/api/v1/rider/shift", &[("content-type", "application/json")], shift.to_string().as_bytes())
             .await?;
         ensure!(begun.status / 100 == 2, "the shift was answered {}: {}", begun.status, begun.text());
-        Ok(Self { api, clock, journals })
+        let seen_ms = clock.now();
+        Ok(Self { api, clock, journals, place, seen_ms })
     }
 
     /// Rides until the evening is over.
-    pub async fn ride(self, over: CancellationToken) {
+    pub async fn ride(mut self, over: CancellationToken) {
         while !over.is_cancelled() {
             let step = tokio::select! {
                 () = over.cancelled() => return,
@@ -64,8 +70,8 @@ impl Rider {
         }
     }
 
-    async fn step(&self) -> anyhow::Result<()> {
-        let task = ask(&self.api, "GET", "/api/v1/rider/task", None).await?.answer.expect(200)?;
+    async fn step(&mut self) -> anyhow::Result<()> {
+        let task = self.task().await?;
         let order = text(&task["delivery"]["order"]);
         match text(&task["state"]) {
             "offer" => self.say(&format!("/api/v1/rider/offers/{order}/accept"), order, "accepted").await,
@@ -80,6 +86,17 @@ impl Rider {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What to do now. A rider's phone says where it is every few minutes, and is told the same.
+    async fn task(&mut self) -> anyhow::Result<Value> {
+        let now = self.clock.now();
+        if now.saturating_sub(self.seen_ms) < POSITION_EVERY_MS {
+            return ask(&self.api, "GET", "/api/v1/rider/task", None).await?.answer.expect(200);
+        }
+        self.seen_ms = now;
+        let place = json!({"lat": self.place.0, "lon": self.place.1});
+        ask(&self.api, "PUT", "/api/v1/rider/position", Some(&place)).await?.answer.expect(200)
     }
 
     async fn deed(&self, order: &str, what: &'static str) -> anyhow::Result<()> {
