@@ -58,7 +58,7 @@ pub async fn enrol(call: Call) -> Answer {
     let settings = &app.settings;
     let ca_pem = sent.ca_pem.filter(|pem| !pem.trim().is_empty());
     let enrolment = enrol::enrol(&url, &sent.code, ca_pem, &settings.site, &settings.name, &identity).await?;
-    app.uplink.enrolled(enrolment).map_err(|error| {
+    app.uplink.enrolled(enrolment, call.now()).map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not_kept", format!("the enrolment cannot be kept: {error}"))
     })?;
     tracing::info!(relay = url, "this site is enrolled");

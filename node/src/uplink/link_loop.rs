@@ -48,7 +48,7 @@ pub(super) enum LinkEnd {
     #[error("the relay closed the connection ({0})")]
     Gone(u16),
     /// The connection was lost.
-    #[error("the connection was lost: {0}")]
+    #[error("the connection was lost")]
     Lost(#[from] Box<SocketError>),
     /// The own log cannot be sent.
     #[error(transparent)]

@@ -20,6 +20,7 @@ use pilotlight_edge::tokens;
 use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::replica::Position;
 use pilotlight_sync::domain::id::SiteId;
+use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::{FRAME_BYTES_MAX, WINDOW_BYTES_MAX};
 use pilotlight_sync::protocol::{Config, Session, Side, TooManyOrigins, Want};
 use rustls::pki_types::ServerName;
@@ -115,8 +116,9 @@ impl Uplink {
     }
 
     /// Keeps what the relay has answered, durably, and dials it.
-    pub fn enrolled(&self, enrolment: Enrolment) -> Result<(), StoreError> {
+    pub fn enrolled(&self, enrolment: Enrolment, now: Timestamp) -> Result<(), StoreError> {
         enrolment.save(&self.path)?;
+        self.board.dialling(&enrolment.relay_url, now);
         self.enrolment.send_replace(Some(enrolment));
         Ok(())
     }
@@ -125,6 +127,7 @@ impl Uplink {
     pub async fn run(&self, parts: Parts) {
         let mut enrolments = self.enrolment.subscribe();
         let mut backoff = Backoff::new(parts.config.backoff_max_ms);
+        let mut last_why = None;
         loop {
             let Some(enrolment) = enrolments.borrow_and_update().clone() else {
                 tokio::select! {
@@ -149,9 +152,20 @@ impl Uplink {
             metrics::counter!("pilotlight_link_ended_total").increment(1);
             if clock.lasted_ms() >= GOOD_MS_MIN {
                 backoff.reset();
+                last_why = None;
             }
             let wait = backoff.next_ms(tokens::random().map_or(u64::MAX, u64::from_le_bytes));
-            tracing::warn!(%end, wait_ms = wait, relay = enrolment.relay_url, "the link to the relay is down; it is dialled again");
+            let (why, relay) = (whole(&end), &enrolment.relay_url);
+            if last_why.as_ref() == Some(&why) {
+                tracing::debug!(why, relay, wait_ms = wait, "the relay is dialled again");
+            } else {
+                tracing::warn!(
+                    why,
+                    relay,
+                    "the link to the relay is down; it is dialled again, and told when the reason changes"
+                );
+                last_why = Some(why);
+            }
             tokio::select! {
                 () = parts.stopping.cancelled() => return,
                 _enrolled = enrolments.changed() => backoff.reset(),
