@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn q9_distances_are_great_circle_distances() {
+    fn b8_distances_are_great_circle_distances() {
         // Checked against published ones: Berlin - Paris 878 km, Nashville - Los Angeles 2,886 km, pole to pole half the earth.
         for (from, to, expected_m) in [
             (place(52.52, 13.405), place(48.8566, 2.3522), 877_463),
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn q9_within_five_kilometres_the_nearest_first() {
+    fn b8_within_five_kilometres_the_nearest_first() {
         let here = place(52.5, 13.4);
         let places = [("far", place(52.55, 13.4)), ("mid", place(52.53, 13.4)), ("next", place(52.501, 13.4))];
         let near = nearest_first(&here, places);

@@ -15,3 +15,6 @@ pub mod routes;
 pub mod sites;
 mod to_json;
 pub mod uplink;
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ const PAGE_MAX: u32 = 100;
 /// Pays and places what was quoted. Sending it again is normal: 201 the first time, 200 after, 202 while the payment is under way.
 #[utoipa::path(post, path = "/api/v1/restaurants/{site}/orders", operation_id = "place_order", tag = "orders", params(("site" = String, Path)),
     request_body = PlaceCustomerOrderJson, responses((status = 201, body = CustomerOrderJson), (status = 200, body = CustomerOrderJson),
-        (status = 202, body = PayingJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 402, body = ProblemJson),
+        (status = 202, body = PayingJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson), (status = 402, body = ProblemJson),
         (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
 pub async fn place(call: Call, site: String) -> Answer {
     let customer = call.customer().await?;
@@ -57,7 +57,7 @@ pub async fn order_json(call: &Call, seen: &Seen) -> Result<CustomerOrderJson, S
 
 /// The caller's orders, the newest first.
 #[utoipa::path(get, path = "/api/v1/orders", operation_id = "list_orders", tag = "orders",
-    responses((status = 200, body = CustomerOrdersJson), (status = 401, body = ProblemJson)))]
+    responses((status = 200, body = CustomerOrdersJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson)))]
 pub async fn list(call: Call) -> Answer {
     let customer = call.customer().await?;
     let mut orders = Vec::new();
@@ -70,7 +70,7 @@ pub async fn list(call: Call) -> Answer {
 /// One of the caller's orders: 202 while its payment is under way, and the refusal when it became none.
 #[utoipa::path(get, path = "/api/v1/orders/{id}", operation_id = "get_order", tag = "orders", params(("id" = String, Path)),
     responses((status = 200, body = CustomerOrderJson), (status = 202, body = PayingJson), (status = 400, body = ProblemJson),
-        (status = 401, body = ProblemJson), (status = 402, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+        (status = 401, body = ProblemJson), (status = 403, body = ProblemJson), (status = 402, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn get(call: Call, order: String) -> Answer {
     let customer = call.customer().await?;
     let order: OrderId = id("id", &order)?;
@@ -95,7 +95,7 @@ async fn own(call: &Call, order: &str) -> Result<(CustomerId, Seen), Problem> {
 
 /// What a cancellation would give back now, and why.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/cancel-preview", operation_id = "preview_cancellation", tag = "orders", params(("id" = String, Path)),
-    responses((status = 200, body = CancelPreviewJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+    responses((status = 200, body = CancelPreviewJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn preview(call: Call, order: String) -> Answer {
     let (_, seen) = own(&call, &order).await?;
     let preview = call.app.desk.preview(&seen)?;
@@ -105,7 +105,7 @@ pub async fn preview(call: Call, order: String) -> Answer {
 
 /// Cancels, or asks the restaurant to, for the refund that was shown. Doing it again changes nothing.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/cancel", operation_id = "cancel_order", tag = "orders", params(("id" = String, Path)),
-    request_body = CancelJson, responses((status = 200, body = CustomerOrderJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson),
+    request_body = CancelJson, responses((status = 200, body = CustomerOrderJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson),
         (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
 pub async fn cancel(call: Call, order: String) -> Answer {
     let (customer, seen) = own(&call, &order).await?;

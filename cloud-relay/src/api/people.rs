@@ -100,7 +100,7 @@ pub async fn sign_out(call: Call) -> Answer {
 
 /// Whose token this is.
 #[utoipa::path(get, path = "/api/v1/me", operation_id = "get_me", tag = "customers",
-    responses((status = 200, body = CustomerJson), (status = 401, body = ProblemJson)))]
+    responses((status = 200, body = CustomerJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson)))]
 pub async fn me(call: Call) -> Answer {
     let id = call.customer().await?;
     let customer = people::customer(&call.app.database, &id).await?.ok_or_else(unauthorised)?;

@@ -27,7 +27,10 @@ const MAKING_MINUTES: u32 = 15;
 
 /// Menus as they are sent, rendered once for each version.
 #[derive(Debug, Default)]
-pub struct MenuPages(Mutex<BTreeMap<SiteId, (Arc<Shown>, Arc<MenuPage>)>>);
+pub struct MenuPages(Mutex<BTreeMap<SiteId, Rendered>>);
+
+/// A page, and what it shows.
+type Rendered = (Arc<Shown>, Arc<MenuPage>);
 
 impl MenuPages {
     fn of(&self, site: &SiteHandle) -> Arc<MenuPage> {
@@ -127,7 +130,7 @@ pub async fn menu(call: Call, site: String) -> Answer {
 
 /// Prices a cart; the price holds for ten minutes.
 #[utoipa::path(post, path = "/api/v1/restaurants/{site}/quotes", operation_id = "quote", tag = "restaurants", params(("site" = String, Path)),
-    request_body = QuoteRequestJson, responses((status = 201, body = QuoteJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson),
+    request_body = QuoteRequestJson, responses((status = 201, body = QuoteJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson),
         (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
 pub async fn quote(call: Call, site: String) -> Answer {
     let customer = call.customer().await?;
@@ -154,7 +157,7 @@ fn from_address(sent: AddressJson) -> Address {
 
 /// What a restaurant asks online. For the operator.
 #[utoipa::path(get, path = "/api/v1/sites/{site}/terms", operation_id = "get_terms", tag = "sites", params(("site" = String, Path)),
-    responses((status = 200, body = TermsJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson)))]
+    responses((status = 200, body = TermsJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson)))]
 pub async fn get_terms(call: Call, site: String) -> Answer {
     call.allow_operator().await?;
     let site = site_of(&call, &site)?;
@@ -163,7 +166,7 @@ pub async fn get_terms(call: Call, site: String) -> Answer {
 
 /// Sets what a restaurant asks online. For the operator.
 #[utoipa::path(put, path = "/api/v1/sites/{site}/terms", operation_id = "set_terms", tag = "sites", params(("site" = String, Path)),
-    request_body = TermsJson, responses((status = 200, body = TermsJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson)))]
+    request_body = TermsJson, responses((status = 200, body = TermsJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson)))]
 pub async fn set_terms(call: Call, site: String) -> Answer {
     call.allow_operator().await?;
     let site = site_of(&call, &site)?;

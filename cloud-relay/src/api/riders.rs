@@ -27,7 +27,7 @@ async fn answer(call: &Call, rider: &RiderId) -> Answer {
 
 /// Begins or ends a shift.
 #[utoipa::path(put, path = "/api/v1/rider/shift", operation_id = "set_shift", tag = "riders", request_body = ShiftJson,
-    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson)))]
+    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson)))]
 pub async fn shift(call: Call) -> Answer {
     let rider = call.rider().await?;
     let sent: ShiftJson = call.json()?;
@@ -37,7 +37,7 @@ pub async fn shift(call: Call) -> Answer {
 
 /// Says where the rider is.
 #[utoipa::path(put, path = "/api/v1/rider/position", operation_id = "set_position", tag = "riders", request_body = PositionOnEarthJson,
-    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson)))]
+    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson)))]
 pub async fn position(call: Call) -> Answer {
     let rider = call.rider().await?;
     let sent: PositionOnEarthJson = call.json()?;
@@ -47,7 +47,7 @@ pub async fn position(call: Call) -> Answer {
 
 /// What the rider does now.
 #[utoipa::path(get, path = "/api/v1/rider/task", operation_id = "get_task", tag = "riders",
-    responses((status = 200, body = RiderTaskJson), (status = 401, body = ProblemJson)))]
+    responses((status = 200, body = RiderTaskJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson)))]
 pub async fn task(call: Call) -> Answer {
     let rider = call.rider().await?;
     answer(&call, &rider).await
@@ -61,42 +61,42 @@ async fn step(call: &Call, order: &str, step: RiderStep) -> Answer {
 
 /// Takes an offer.
 #[utoipa::path(post, path = "/api/v1/rider/offers/{order}/accept", operation_id = "accept_offer", tag = "riders", params(("order" = String, Path)),
-    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn accept(call: Call, order: String) -> Answer {
     step(&call, &order, RiderStep::Accept).await
 }
 
 /// Does not take an offer: the next rider is asked.
 #[utoipa::path(post, path = "/api/v1/rider/offers/{order}/decline", operation_id = "decline_offer", tag = "riders", params(("order" = String, Path)),
-    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn decline(call: Call, order: String) -> Answer {
     step(&call, &order, RiderStep::Decline).await
 }
 
 /// The rider is at the restaurant.
 #[utoipa::path(post, path = "/api/v1/rider/deliveries/{order}/at-store", operation_id = "delivery_at_store", tag = "riders", params(("order" = String, Path)),
-    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn at_store(call: Call, order: String) -> Answer {
     step(&call, &order, RiderStep::AtStore).await
 }
 
 /// The rider has it, and is on the way.
 #[utoipa::path(post, path = "/api/v1/rider/deliveries/{order}/picked-up", operation_id = "delivery_picked_up", tag = "riders", params(("order" = String, Path)),
-    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn picked_up(call: Call, order: String) -> Answer {
     step(&call, &order, RiderStep::PickedUp).await
 }
 
 /// The customer has it.
 #[utoipa::path(post, path = "/api/v1/rider/deliveries/{order}/delivered", operation_id = "delivery_delivered", tag = "riders", params(("order" = String, Path)),
-    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+    responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn delivered(call: Call, order: String) -> Answer {
     step(&call, &order, RiderStep::Delivered).await
 }
 
 /// It did not reach the customer, who gets everything back.
 #[utoipa::path(post, path = "/api/v1/rider/deliveries/{order}/failed", operation_id = "delivery_failed", tag = "riders", params(("order" = String, Path)),
-    request_body = WhyJson, responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson),
+    request_body = WhyJson, responses((status = 200, body = RiderTaskJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson),
         (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
 pub async fn failed(call: Call, order: String) -> Answer {
     let sent: WhyJson = call.json()?;

@@ -258,7 +258,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_795_284_000_000);
 
     #[tokio::test]
-    async fn q7_people_sign_up_and_in_and_speak_by_tokens_that_run_out() {
+    async fn b6_people_sign_up_and_in_and_speak_by_tokens_that_run_out() {
         let file = TestDatabase::new();
         let accounts = Accounts::new(file.open().await).unwrap();
         let (ada, token) = accounts.register(" Ada ", "Ada@Example.org", "correct horse", NOW).await.unwrap();
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn q7_a_wrong_password_and_no_account_are_one_refusal_and_guessing_is_slowed_down() {
+    async fn b6_a_wrong_password_and_no_account_are_one_refusal_and_guessing_is_slowed_down() {
         let file = TestDatabase::new();
         let accounts = Accounts::new(file.open().await).unwrap();
         accounts.register("Ada", "ada@example.org", "correct horse", NOW).await.unwrap();
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn q7_fields_that_are_none_are_named() {
+    async fn b6_fields_that_are_none_are_named() {
         let file = TestDatabase::new();
         let accounts = Accounts::new(file.open().await).unwrap();
         for (name, email, password, expected) in [

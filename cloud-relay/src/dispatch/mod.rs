@@ -2,3 +2,6 @@
 
 pub mod desk;
 pub mod nearest;
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ const WAIT_MS_MIN: u64 = 50;
 /// Longest wait between two tries, in milliseconds.
 const WAIT_MS_MAX: u64 = 30_000;
 
-/// How long to wait after so many tries without an answer; `None` parks it (SPEC G3).
+/// How long to wait after so many tries without an answer; `None` parks it (SPEC A2).
 pub fn wait_ms(tries: u32) -> Option<u64> {
     (tries < TRIES_MAX).then(|| (WAIT_MS_MIN << tries.saturating_sub(1).min(16)).min(WAIT_MS_MAX))
 }
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn g3_waits_double_to_a_limit_and_end_with_a_person() {
+    fn a2_waits_double_to_a_limit_and_end_with_a_person() {
         let waits: Vec<u64> = (1..TRIES_MAX).filter_map(wait_ms).collect();
         assert_eq!(waits[..4], [50, 100, 200, 400]);
         assert_eq!(waits.last(), Some(&WAIT_MS_MAX));

@@ -6,6 +6,7 @@ use crate::ordering::place::{self, CartField};
 use crate::ordering::quote::{self, QUOTE_MS, QuoteRefusal, QuoteRequest, Quoted};
 use crate::ordering::wishes::Demand;
 use crate::ordering::work::{self, Around, CancelError};
+use crate::sites::link_state::Link;
 use crate::sites::node_registry::Sites;
 use crate::sites::site_handle::{React, SiteHandle};
 use crate::store::checkouts::{self, Checkout, CheckoutState, PricedCart, Quote};
@@ -375,7 +376,9 @@ impl Desk {
     ) -> Result<(), WorkError<CancelError>> {
         let around = self.around(&seen.site).await?;
         let verdict_ms = around.terms.verdict_ms;
-        let wanted = Cancel { why, expected_refund_minor, link_down: !around.open, verdict_ms };
+        // A link that has just come back can be asked, though the restaurant does not count as open yet.
+        let link_down = !matches!(seen.site.link.now(), Link::Up { .. });
+        let wanted = Cancel { why, expected_refund_minor, link_down, verdict_ms };
         let order = seen.kept.order;
         let done = seen
             .site

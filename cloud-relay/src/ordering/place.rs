@@ -36,7 +36,7 @@ pub enum CartField {
     Payment,
 }
 
-/// The first field in which two carts differ: prices are no part of the intent (SPEC Q3).
+/// The first field in which two carts differ: prices are no part of the intent (SPEC B2).
 pub fn difference(one: &PricedCart, other: &PricedCart) -> Option<CartField> {
     if one.fulfilment != other.fulfilment {
         return Some(CartField::Fulfilment);
@@ -89,7 +89,7 @@ pub fn header(site: &Site, owner: OriginId, cart: &PricedCart, charges: Charges,
     }
 }
 
-/// The commit that places a paid checkout: order, phase, payment and stock, or the line that was sold meanwhile (SPEC Q2).
+/// The commit that places a paid checkout: order, phase, payment and stock, or the line that was sold meanwhile (SPEC B1).
 pub fn changes(site: &Site, relay: OriginId, checkout: &Checkout, now: Timestamp) -> Result<Vec<Change>, Shortfall> {
     let mut stock = StockRows::of(site, relay);
     stock.spend(&checkout.cart.lines)?;

@@ -1,7 +1,7 @@
 //! What the relay does about a cloud order when facts come in, a customer asks, or time passes: one pure rule, asked again each time.
 //!
 //! It looks at how things stand, not at what just happened, so that asking twice does nothing twice. Its steps are carried out in the
-//! transaction that applied the facts: accept or cancel is decided in one row (SPEC Q2).
+//! transaction that applied the facts: accept or cancel is decided in one row (SPEC B1).
 
 use pilotlight_sync::domain::payment::{CommercialPhase, DeliveryPhase};
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -110,7 +110,7 @@ impl Why {
     }
 }
 
-/// The next step, if there is one. Nothing is ever done after `CancelledEarly`: never both (SPEC Q2).
+/// The next step, if there is one. Nothing is ever done after `CancelledEarly`: never both (SPEC B1).
 pub fn next(standing: &Standing, kept: &Kept, now: Timestamp) -> Option<Step> {
     match standing.commercial {
         CommercialPhase::Placed => match standing.said {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn q2_accept_or_cancel_is_decided_once() {
+    fn b1_accept_or_cancel_is_decided_once() {
         let placed = standing(C::Placed);
         check(placed, None, 0, None);
         check(Standing { said: Said::Accepted, ..placed }, None, 599_999, Some(Step::Confirm));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn q5_a_cancel_request_ends_in_one_verdict_or_resolution() {
+    fn b4_a_cancel_request_ends_in_one_verdict_or_resolution() {
         let requested = Standing { said: Said::Accepted, ..standing(C::CancelRequested) };
         check(requested, asked(false), 899_999, None);
         check(requested, asked(false), 900_000, Some(Step::Resolve { refund_minor: 828 }));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn q6_what_restaurant_or_platform_fail_to_do_is_given_back_in_full() {
+    fn b5_what_restaurant_or_platform_fail_to_do_is_given_back_in_full() {
         let confirmed = Standing { said: Said::Accepted, ..standing(C::Confirmed) };
         let full = |why| Some(Step::Refund { refund_minor: 1_470, why });
         check(Standing { said: Said::Cancelled, ..confirmed }, None, 0, full(Why::ByRestaurant));

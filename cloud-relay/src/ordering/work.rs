@@ -40,7 +40,7 @@ pub struct Around {
     pub real: Timestamp,
 }
 
-/// Takes every step that an order needs now (SPEC Q2). Returns whether any was taken.
+/// Takes every step that an order needs now (SPEC B1). Returns whether any was taken.
 pub async fn react<R>(tx: &mut SiteTx, order: &OrderId, real: Timestamp) -> Result<bool, WorkError<R>> {
     let Some(mut kept) = cloud_orders::find_in(tx.sql(), order).await? else { return Ok(false) };
     let mut taken = false;
@@ -122,7 +122,7 @@ pub fn ready_at(view: &OrderView, now: Timestamp) -> Timestamp {
     tickets.max().unwrap_or_else(not_sent)
 }
 
-/// Records what became of an effect: its row, the ledger, and what the site's log says of it, in one transaction (SPEC G1). `false`:
+/// Records what became of an effect: its row, the ledger, and what the site's log says of it, in one transaction (SPEC A6). `false`:
 /// somebody else holds the effect now, and nothing was written.
 pub async fn record<R>(
     tx: &mut SiteTx,
@@ -267,7 +267,7 @@ pub async fn cancel(
     Ok(())
 }
 
-/// The site went away: what it has not accepted is held (SPEC Q4).
+/// The site went away: what it has not accepted is held (SPEC B3).
 pub async fn hold<R>(tx: &mut SiteTx, site: &SiteId, terms: &Terms) -> Result<Vec<OrderId>, WorkError<R>> {
     let now = tx.now();
     let held = cloud_orders::hold(tx.sql(), site, now, terms.hold_ms).await?;
@@ -278,7 +278,7 @@ pub async fn hold<R>(tx: &mut SiteTx, site: &SiteId, terms: &Terms) -> Result<Ve
     Ok(held)
 }
 
-/// The site is back: what has run out is cancelled, the rest goes to it in the order in which it was placed (SPEC Q4).
+/// The site is back: what has run out is cancelled, the rest goes to it in the order in which it was placed (SPEC B3).
 pub async fn release<R>(tx: &mut SiteTx, site: &SiteId, around: &Around) -> Result<Vec<OrderId>, WorkError<R>> {
     let now = tx.now();
     let released = cloud_orders::release(tx.sql(), site, now, around.terms.accept_ms).await?;

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn g4_a_silent_gateway_is_left_alone_and_tried_with_one_request() {
+    fn a3_a_silent_gateway_is_left_alone_and_tried_with_one_request() {
         let mut breaker = Breaker::default();
         for _ in 1..FAILURES_MAX {
             assert_eq!(breaker.enter(0), Ok(()));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn g4_an_answer_between_two_silences_begins_the_count_anew_and_a_lost_trial_ends() {
+    fn a3_an_answer_between_two_silences_begins_the_count_anew_and_a_lost_trial_ends() {
         let mut breaker = Breaker::default();
         for _ in 0..3 * FAILURES_MAX {
             breaker.silent(0);

@@ -1,7 +1,7 @@
 //! The port to a card gateway: what is asked of it, and the few things it can answer.
 //!
 //! Every request carries the effect's own key. An answer that did not come is `Unknown`: the gateway is asked what it did under
-//! that key, and when it has never heard of it, called again under the same key. Never under a new one (SPEC G2).
+//! that key, and when it has never heard of it, called again under the same key. Never under a new one (SPEC A1).
 
 use futures_util::future::BoxFuture;
 use std::fmt::Debug;
@@ -87,7 +87,7 @@ pub trait Provider: Debug + Send + Sync {
     fn query<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Queried>;
 }
 
-/// Does it for the first time, or finds out what became of the time before (SPEC G2).
+/// Does it for the first time, or finds out what became of the time before (SPEC A1).
 pub async fn perform_once(provider: &dyn Provider, key: &str, operation: &Operation, tried_before: bool) -> Outcome {
     if tried_before {
         match provider.query(key).await {

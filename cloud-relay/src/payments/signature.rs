@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn g6_a_message_with_a_wrong_missing_or_old_signature_is_refused_by_name() {
+    fn a5_a_message_with_a_wrong_missing_or_old_signature_is_refused_by_name() {
         let signed = sign(b"secret", 1_000_000, b"{}");
         assert_eq!(verify(b"secret", Some(&signed), b"{}", 1_000_500), Ok(()));
         let wrong = Err(SignatureRefusal::Wrong);

@@ -1,5 +1,5 @@
 //! Effects: what is to be done outside, each once. A row is written in the transaction that applies its cause, under an id derived
-//! from the cause, unique for ever (SPEC G1).
+//! from the cause, unique for ever (SPEC A6).
 
 use crate::store::rows::Read;
 use crate::store::{Database, Sql, StoreError, to_sql};

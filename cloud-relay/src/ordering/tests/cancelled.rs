@@ -19,7 +19,7 @@ async fn cancel(market: &Market, order: &OrderId, expected_minor: i64) -> Result
 }
 
 #[tokio::test]
-async fn q5_before_the_confirmation_everything_goes_back_at_once() {
+async fn b4_before_the_confirmation_everything_goes_back_at_once() {
     let mut market = Market::open(Faults::default()).await;
     let order = market.order("one").await;
     let preview = market.app.desk.preview(&market.seen(&order).await).unwrap();
@@ -33,7 +33,7 @@ async fn q5_before_the_confirmation_everything_goes_back_at_once() {
     market.effects().await;
     assert_eq!(market.gateway.executed(&order).await, ["authorise 1470 done", "void done"]);
     assert_eq!((market.view(&order).await.status, market.rights().await), (Status::Cancelled, 600));
-    // An acceptance that was on the way changes nothing: never both (SPEC Q2).
+    // An acceptance that was on the way changes nothing: never both (SPEC B1).
     market.node_says(order, OrderFact::Accepted).await;
     market.effects().await;
     assert_eq!(market.view(&order).await.commercial, Some(CommercialPhase::CancelledEarly));
@@ -41,7 +41,7 @@ async fn q5_before_the_confirmation_everything_goes_back_at_once() {
 }
 
 #[tokio::test]
-async fn q5_a_granted_request_is_refunded_by_the_age_of_the_request() {
+async fn b4_a_granted_request_is_refunded_by_the_age_of_the_request() {
     // Cases 2 and 3 of the worked examples.
     for (age_ms, refund_minor) in [(599_000, 1_149), (600_000, 828)] {
         let mut market = Market::open(Faults::default()).await;
@@ -64,7 +64,7 @@ async fn q5_a_granted_request_is_refunded_by_the_age_of_the_request() {
 }
 
 #[tokio::test]
-async fn q5_a_refused_request_changes_nothing_and_is_asked_once() {
+async fn b4_a_refused_request_changes_nothing_and_is_asked_once() {
     let mut market = Market::open(Faults::default()).await;
     let order = market.order("one").await;
     market.cook(order).await;
@@ -80,7 +80,7 @@ async fn q5_a_refused_request_changes_nothing_and_is_asked_once() {
 }
 
 #[tokio::test]
-async fn q5_without_a_verdict_it_is_resolved_in_full_when_the_restaurant_could_not_be_asked() {
+async fn b4_without_a_verdict_it_is_resolved_in_full_when_the_restaurant_could_not_be_asked() {
     // Cases 11 and 12 of the worked examples.
     for (link_down, age_ms, by_table_minor, refund_minor) in
         [(true, MINUTE, 1_149, 1_470), (false, 20 * MINUTE, 828, 828)]
@@ -107,7 +107,7 @@ async fn q5_without_a_verdict_it_is_resolved_in_full_when_the_restaurant_could_n
 }
 
 #[tokio::test]
-async fn q6_what_the_restaurant_cancels_goes_back_in_full_and_what_was_begun_stays_used() {
+async fn b5_what_the_restaurant_cancels_goes_back_in_full_and_what_was_begun_stays_used() {
     let mut market = Market::open(Faults::default()).await;
     let order = market.order("one").await;
     market.cook(order).await;
@@ -126,7 +126,7 @@ async fn q6_what_the_restaurant_cancels_goes_back_in_full_and_what_was_begun_sta
 }
 
 #[tokio::test]
-async fn q8_of_another_customer_s_order_nobody_learns_anything() {
+async fn b7_of_another_customer_s_order_nobody_learns_anything() {
     let market = Market::open(Faults::default()).await;
     let order = market.order("one").await;
     let eve = CustomerId::derived(&["eve"]);

@@ -11,7 +11,7 @@ use pilotlight_sync::domain::payment::CommercialPhase;
 const MINUTE: u64 = 60_000;
 
 #[tokio::test]
-async fn q4_orders_of_a_restaurant_that_is_away_are_held_and_expire() {
+async fn b3_orders_of_a_restaurant_that_is_away_are_held_and_expire() {
     let mut market = Market::open(Faults::default()).await;
     let before = market.order("before").await;
     market.clock.advance(MINUTE);
@@ -42,7 +42,7 @@ async fn q4_orders_of_a_restaurant_that_is_away_are_held_and_expire() {
 }
 
 #[tokio::test]
-async fn q4_held_orders_are_released_when_the_restaurant_is_back_and_made() {
+async fn b3_held_orders_are_released_when_the_restaurant_is_back_and_made() {
     let mut market = Market::open(Faults::default()).await;
     market.cut().await;
     let order = market.order("held").await;
@@ -61,7 +61,7 @@ async fn q4_held_orders_are_released_when_the_restaurant_is_back_and_made() {
 }
 
 #[tokio::test]
-async fn q4_an_acceptance_that_comes_with_the_first_batch_releases_too() {
+async fn b3_an_acceptance_that_comes_with_the_first_batch_releases_too() {
     let mut market = Market::open(Faults::default()).await;
     market.cut().await;
     let order = market.order("held").await;
@@ -72,7 +72,7 @@ async fn q4_an_acceptance_that_comes_with_the_first_batch_releases_too() {
 }
 
 #[tokio::test]
-async fn q4_a_restaurant_that_takes_no_held_orders_is_closed_and_a_killed_relay_holds_what_it_left() {
+async fn b3_a_restaurant_that_takes_no_held_orders_is_closed_and_a_killed_relay_holds_what_it_left() {
     let mut market = Market::open(Faults::default()).await;
     let order = market.order("left").await;
     market.restart().await;

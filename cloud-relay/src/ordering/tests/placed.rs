@@ -13,7 +13,7 @@ use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::{CommercialPhase, PaymentPhase};
 
 #[tokio::test]
-async fn q2_an_accepted_order_is_confirmed_and_its_money_taken_in_the_same_step() {
+async fn b1_an_accepted_order_is_confirmed_and_its_money_taken_in_the_same_step() {
     let mut market = Market::open(Faults::default()).await;
     let order = market.order("one").await;
     let view = market.view(&order).await;
@@ -35,7 +35,7 @@ async fn q2_an_accepted_order_is_confirmed_and_its_money_taken_in_the_same_step(
 }
 
 #[tokio::test]
-async fn q3_a_double_tap_is_one_order_and_one_charge() {
+async fn b2_a_double_tap_is_one_order_and_one_charge() {
     let market = Market::open(Faults::default()).await;
     let quote = market.quote(cart(vec![line("l", "pizza", 1)])).await.unwrap();
     let tap = || market.place(request("twice", &quote, "tok_ok"));
@@ -50,7 +50,7 @@ async fn q3_a_double_tap_is_one_order_and_one_charge() {
 }
 
 #[tokio::test]
-async fn q3_the_same_id_with_another_cart_is_refused_and_names_the_field() {
+async fn b2_the_same_id_with_another_cart_is_refused_and_names_the_field() {
     let market = Market::open(Faults::default()).await;
     market.order("one").await;
     let other = |quantity, tip_minor| {
@@ -78,7 +78,7 @@ async fn q3_the_same_id_with_another_cart_is_refused_and_names_the_field() {
 }
 
 #[tokio::test]
-async fn q3_a_quote_runs_out_belongs_to_its_customer_and_names_the_price_that_is_charged() {
+async fn b2_a_quote_runs_out_belongs_to_its_customer_and_names_the_price_that_is_charged() {
     let mut market = Market::open(Faults::default()).await;
     let quote = market.quote(cart(vec![line("l", "pizza", 1)])).await.unwrap();
     let eve = CustomerId::derived(&["eve"]);
@@ -99,7 +99,7 @@ async fn q3_a_quote_runs_out_belongs_to_its_customer_and_names_the_price_that_is
 }
 
 #[tokio::test]
-async fn q3_a_declined_card_leaves_nothing_and_another_payment_may_be_tried() {
+async fn b2_a_declined_card_leaves_nothing_and_another_payment_may_be_tried() {
     let market = Market::open(Faults::default()).await;
     let quote = market.quote(cart(vec![line("l", "pizza", 1)])).await.unwrap();
     for _ in 0..2 {
@@ -118,7 +118,7 @@ async fn q3_a_declined_card_leaves_nothing_and_another_payment_may_be_tried() {
 }
 
 #[tokio::test]
-async fn q3_what_was_sold_while_the_customer_paid_is_refused_and_the_money_let_go() {
+async fn b2_what_was_sold_while_the_customer_paid_is_refused_and_the_money_let_go() {
     let market = Market::open(Faults::default()).await;
     let quotes = [
         market.quote(cart(vec![line("a", "pizza", 2)])).await.unwrap(),
@@ -149,7 +149,7 @@ async fn q3_what_was_sold_while_the_customer_paid_is_refused_and_the_money_let_g
 }
 
 #[tokio::test]
-async fn g2_orders_are_charged_once_whatever_the_gateway_loses() {
+async fn a1_orders_are_charged_once_whatever_the_gateway_loses() {
     let faults = Faults { lost_request_share: 0.25, lost_answer_share: 0.25, seed: 3, ..Faults::default() };
     let mut market = Market::open(faults).await;
     for name in ["a", "b", "c"] {
@@ -165,7 +165,7 @@ async fn g2_orders_are_charged_once_whatever_the_gateway_loses() {
 }
 
 #[tokio::test]
-async fn g1_a_relay_that_is_killed_between_doing_and_recording_asks_and_charges_once() {
+async fn a6_a_relay_that_is_killed_between_doing_and_recording_asks_and_charges_once() {
     let mut market = Market::open(Faults::default()).await;
     let quote = market.quote(cart(vec![line("l", "pizza", 1)])).await.unwrap();
     let placing = market.app.desk.place(&market.site, ada(), request("one", &quote, "tok_ok"));

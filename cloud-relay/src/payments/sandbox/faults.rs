@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn g5_faults_strike_as_often_as_dialled_and_the_same_for_the_same_seed() {
+    fn a4_faults_strike_as_often_as_dialled_and_the_same_for_the_same_seed() {
         let faults =
             Faults { lost_request_share: 0.1, lost_answer_share: 0.05, decline_share: 0.02, ..Faults::default() };
         let (mut one, mut two) = (Dice::new(faults), Dice::new(faults));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn g5_a_share_is_between_nothing_and_all() {
+    fn a4_a_share_is_between_nothing_and_all() {
         assert_eq!(Faults::default().wrong_share(), None);
         assert_eq!(Faults { decline_share: 1.1, ..Faults::default() }.wrong_share(), Some("decline_share"));
         assert_eq!(

@@ -51,7 +51,7 @@ mod tests {
     use crate::payments::sandbox::book::{Answer, Operation};
 
     #[test]
-    fn g2_a_restarted_gateway_remembers_what_it_executed_and_forgets_a_torn_line() {
+    fn a1_a_restarted_gateway_remembers_what_it_executed_and_forgets_a_torn_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.jsonl");
         let pay = Operation::Authorise { amount_minor: 7, currency: "USD".into(), card: "tok_ok".into() };

@@ -21,7 +21,7 @@ fn pay(amount_minor: i64) -> Operation {
 }
 
 #[tokio::test]
-async fn g2_lost_requests_and_answers_move_no_money_twice() {
+async fn a1_lost_requests_and_answers_move_no_money_twice() {
     let faults = Faults { lost_request_share: 0.3, lost_answer_share: 0.3, seed: 7, ..Faults::default() };
     let server = SandboxServer::start(faults).await;
     let provider = SandboxProvider::new(&server.url, None).unwrap();
@@ -55,7 +55,7 @@ async fn g2_lost_requests_and_answers_move_no_money_twice() {
 }
 
 #[tokio::test]
-async fn g2_a_gateway_tells_what_became_of_a_key_and_of_a_key_it_never_heard_of() {
+async fn a1_a_gateway_tells_what_became_of_a_key_and_of_a_key_it_never_heard_of() {
     let server = SandboxServer::start(Faults::default()).await;
     let provider = SandboxProvider::new(&server.url, None).unwrap();
     assert_eq!(provider.query("k").await, Queried::NeverHeard);
@@ -71,7 +71,7 @@ async fn g2_a_gateway_tells_what_became_of_a_key_and_of_a_key_it_never_heard_of(
 }
 
 #[tokio::test]
-async fn g5_faults_are_dialled_while_it_runs_and_nonsense_is_refused() {
+async fn a4_faults_are_dialled_while_it_runs_and_nonsense_is_refused() {
     let server = SandboxServer::start(Faults::default()).await;
     let client = reqwest::Client::new();
     let dial = async |body: &str| {
@@ -94,7 +94,7 @@ async fn g5_faults_are_dialled_while_it_runs_and_nonsense_is_refused() {
 }
 
 #[tokio::test]
-async fn g6_webhooks_are_signed_and_name_the_key() {
+async fn a5_webhooks_are_signed_and_name_the_key() {
     let server = SandboxServer::start(Faults::default()).await;
     let (heard, mut events) = mpsc::channel::<(Option<String>, Bytes)>(8);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
