@@ -3,7 +3,7 @@
 use crate::sites::link_hub::Message;
 use crate::sites::link_state::Link;
 use crate::sites::site_handle::NoReactions;
-use crate::sites::testing::{Node, Shop, placed};
+use crate::sites::testing::{Node, Shop, dial, enrol, placed};
 use crate::store::site_rows;
 use crate::store::site_tx::{ApplyRefusal, WorkError};
 use crate::store::testing::go_back;
@@ -19,6 +19,7 @@ use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use pilotlight_sync::protocol::{Event, Violation, Want};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -225,4 +226,69 @@ fn sent(n: usize) -> Change {
     let counter = u32::try_from(n).unwrap() + 1;
     let fact = OrderFact::Sent { day: DayNumber(1), letter: "A".into(), counter };
     Change::Order(OrderId::derived(&[&n.to_string()]), fact)
+}
+
+#[tokio::test]
+async fn e10_many_nodes_that_dial_at_once_are_all_taken_in_and_keep_to_their_own_sites() {
+    const SITES: usize = 100;
+    let shop = Shop::open(Arc::new(NoReactions)).await;
+    let mut nodes = Vec::with_capacity(SITES);
+    for n in 0..SITES {
+        let mut node = Node::new(&format!("node {n}"));
+        node.site = SiteId::derived(&[&n.to_string()]);
+        for order in 0..=n {
+            node.write(&[placed(&format!("{n} {order}"), None)]);
+        }
+        nodes.push((enrol(&shop.sites, &mut node).await, node));
+    }
+    let syncing = nodes.iter_mut().map(|(token, node)| {
+        let sites = shop.sites.clone();
+        async move {
+            let (mut pipe, _serving) = dial(&sites, token).await;
+            let mut session = node.session();
+            node.sync_all(&mut session, &mut pipe, None).await
+        }
+    });
+    let synced = futures_util::future::join_all(syncing).await;
+    assert!(synced.iter().all(Result::is_ok), "{synced:?}");
+    for (n, (_, node)) in nodes.iter().enumerate() {
+        let site = shop.sites.get(&node.site).unwrap();
+        let (_, orders) = shop.sites.digest(&site).await.unwrap();
+        assert_eq!(orders as usize, n + 1, "its own orders and no other's");
+    }
+}
+
+#[tokio::test]
+async fn e6_a_batch_with_any_byte_changed_is_refused_by_name_and_changes_nothing() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    shop.node.write(&[placed("one", None)]);
+    let before = shop.site.heads().borrow().clone();
+    let mut words = BTreeSet::new();
+    for part in 0..40 {
+        let (mut pipe, _serving) = shop.dial().await;
+        let mut session = shop.node.session();
+        let asked = shop.node.sync(&mut session, &mut pipe, |_, event| matches!(event, Event::NeedLog { .. }));
+        asked.await.unwrap();
+        // Acknowledgement and credit go first; the batch is by far the longest.
+        let mut frames = Vec::new();
+        while let Some(frame) = session.poll_frame().unwrap() {
+            frames.push(frame);
+        }
+        let mut batch = frames.into_iter().max_by_key(Vec::len).unwrap();
+        let at = part * (batch.len() - 1) / 39;
+        batch[at] ^= 0x55;
+        pipe.to.send(Message::Frame(batch)).await.unwrap();
+        let code = loop {
+            match pipe.from.recv().await {
+                Some(Message::Close(code, _)) => break code,
+                Some(Message::Frame(_) | Message::Other) => {}
+                None => panic!("closed without a word after byte {at}"),
+            }
+        };
+        let violation = Violation::from_code(code);
+        assert!(violation.is_some(), "byte {at}: {code}");
+        words.extend(violation.map(Violation::word));
+    }
+    assert!(words.len() >= 3, "several kinds of lies were told: {words:?}");
+    assert_eq!(*shop.site.heads().borrow(), before);
 }
