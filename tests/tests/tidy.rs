@@ -191,7 +191,8 @@ fn one_file_of_the_node_names_sled_and_only_its_api_names_warp() -> anyhow::Resu
 #[test]
 fn only_the_relay_s_store_names_a_database() -> anyhow::Result<()> {
     let sources = rust()?;
-    let names = |source: &&Source| source.naming("sqlx::").next().is_some();
+    // Written in two halves, so that this file does not find itself.
+    let names = |source: &&Source| source.naming(concat!("sq", "lx::")).next().is_some();
     let elsewhere = sources.iter().filter(|source| !source.is_in("cloud-relay/src/store/")).filter(names);
     none("sqlx outside the relay's store (layout 3)", elsewhere.map(|source| source.path.clone()).collect());
     let store = sources.iter().filter(|source| source.is_in("cloud-relay/src/store/"));

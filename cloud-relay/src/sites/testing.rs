@@ -58,12 +58,9 @@ impl Shop {
         let (database, clock) = (TestDatabase::new(), Clock::manual(NOW));
         let sites = Sites::start(database.open().await, clock.clone(), LINKS, react).await.unwrap();
         let mut node = Node::new("node");
-        let code = sites.create(NewSite { name: "Trattoria".into(), lat: 45.4, lon: 9.2 }).await.unwrap();
-        let enrol = Enrol { code: code.code, site: node.site, protocol: 1, cards: vec![node.card()] };
-        let enrolled = sites.enrol(enrol).await.unwrap();
+        let token = enrol(&sites, &mut node).await;
         let site = sites.get(&node.site).unwrap();
-        node.keys.insert(enrolled.relay.origin, enrolled.relay.key);
-        Self { database, clock, sites, site, node, token: enrolled.uplink_token }
+        Self { database, clock, sites, site, node, token }
     }
 
     /// Opens the same database again, as another process or after this one.
@@ -75,11 +72,25 @@ impl Shop {
 
     /// Opens a link for the node; the other end is served until it ends.
     pub(crate) async fn dial(&self) -> (Pipe, tokio::task::JoinHandle<()>) {
-        let row = self.sites.uplink(&self.token).await.unwrap().unwrap();
-        let (ours, theirs) = pipe();
-        let serving = tokio::spawn(self.sites.clone().serve_link(row, theirs, CancellationToken::new()));
-        (ours, serving)
+        dial(&self.sites, &self.token).await
     }
+}
+
+/// Creates a site for a node and enrols it; answers with its token.
+pub(crate) async fn enrol(sites: &Arc<Sites>, node: &mut Node) -> String {
+    let code = sites.create(NewSite { name: "Trattoria".into(), lat: 45.4, lon: 9.2 }).await.unwrap();
+    let enrol = Enrol { code: code.code, site: node.site, protocol: 1, cards: vec![node.card()] };
+    let enrolled = sites.enrol(enrol).await.unwrap();
+    node.keys.insert(enrolled.relay.origin, enrolled.relay.key);
+    enrolled.uplink_token
+}
+
+/// Opens a link with this token; the other end is served until it ends.
+pub(crate) async fn dial(sites: &Arc<Sites>, token: &str) -> (Pipe, tokio::task::JoinHandle<()>) {
+    let row = sites.uplink(token).await.unwrap().unwrap();
+    let (ours, theirs) = pipe();
+    let serving = tokio::spawn(sites.clone().serve_link(row, theirs, CancellationToken::new()));
+    (ours, serving)
 }
 
 /// A node in memory.

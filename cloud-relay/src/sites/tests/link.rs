@@ -3,7 +3,7 @@
 use crate::sites::link_hub::Message;
 use crate::sites::link_state::Link;
 use crate::sites::site_handle::NoReactions;
-use crate::sites::testing::{Node, Shop, placed};
+use crate::sites::testing::{Node, Shop, dial, enrol, placed};
 use crate::store::site_rows;
 use crate::store::site_tx::{ApplyRefusal, WorkError};
 use crate::store::testing::go_back;
@@ -225,4 +225,34 @@ fn sent(n: usize) -> Change {
     let counter = u32::try_from(n).unwrap() + 1;
     let fact = OrderFact::Sent { day: DayNumber(1), letter: "A".into(), counter };
     Change::Order(OrderId::derived(&[&n.to_string()]), fact)
+}
+
+#[tokio::test]
+async fn e10_many_nodes_that_dial_at_once_are_all_taken_in_and_keep_to_their_own_sites() {
+    const SITES: usize = 100;
+    let shop = Shop::open(Arc::new(NoReactions)).await;
+    let mut nodes = Vec::with_capacity(SITES);
+    for n in 0..SITES {
+        let mut node = Node::new(&format!("node {n}"));
+        node.site = SiteId::derived(&[&n.to_string()]);
+        for order in 0..=n {
+            node.write(&[placed(&format!("{n} {order}"), None)]);
+        }
+        nodes.push((enrol(&shop.sites, &mut node).await, node));
+    }
+    let syncing = nodes.iter_mut().map(|(token, node)| {
+        let sites = shop.sites.clone();
+        async move {
+            let (mut pipe, _serving) = dial(&sites, token).await;
+            let mut session = node.session();
+            node.sync_all(&mut session, &mut pipe, None).await
+        }
+    });
+    let synced = futures_util::future::join_all(syncing).await;
+    assert!(synced.iter().all(Result::is_ok), "{synced:?}");
+    for (n, (_, node)) in nodes.iter().enumerate() {
+        let site = shop.sites.get(&node.site).unwrap();
+        let (_, orders) = shop.sites.digest(&site).await.unwrap();
+        assert_eq!(orders as usize, n + 1, "its own orders and no other's");
+    }
 }
