@@ -10,6 +10,10 @@ use anyhow::{Context as _, ensure};
 
 /// Names the node program; set by `cargo xtest`.
 pub const NODE_BIN_VARIABLE: &str = "PILOTLIGHT_NODE_BIN";
+/// Names the relay program; set by `cargo xtest`.
+pub const RELAY_BIN_VARIABLE: &str = "PILOTLIGHT_RELAY_BIN";
+/// Names the sandbox gateway; set by `cargo xtest`.
+pub const GATEWAY_BIN_VARIABLE: &str = "PILOTLIGHT_GATEWAY_BIN";
 /// Names the fault shim; set by `cargo xtest`.
 pub const SHIM_VARIABLE: &str = "PILOTLIGHT_FAULT_SHIM";
 

@@ -357,19 +357,6 @@ impl Api {
     }
 }
 
-impl Api {
-    /// GET of JSON over plain HTTP: the sandbox gateway's own page.
-    pub async fn plain_get(url: &str, path: &str) -> anyhow::Result<Value> {
-        let address = url.strip_prefix("http://").context("an http URL")?.trim_end_matches('/');
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(&request("GET", address, path, &[("connection", "close")], &[])).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        let body = find(&answer, b"\r\n\r\n").context("a head")?;
-        Ok(serde_json::from_slice(&answer[body + 4..])?)
-    }
-}
-
 /// A screen's live connection.
 #[derive(Debug)]
 pub struct Screen {

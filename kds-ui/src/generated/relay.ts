@@ -250,7 +250,15 @@ export type RelayHealthJson = {
 /**
  * `ok` or `degraded`.
  */
-status: string, store: string, uptime_ms: number, };
+status: string, store: string, uptime_ms: number, 
+/**
+ * Charges, refunds and messages that are not done yet.
+ */
+pending_effects: number, 
+/**
+ * Of those, the ones that wait for a person.
+ */
+parked_effects: number, };
 
 /**
  * A restaurant within reach.
@@ -279,6 +287,10 @@ export type RiderDeliveryJson = { order: string, number: string | null, restaura
  * Known once the offer is accepted.
  */
 customer: RiderCustomerJson | null, items: number, 
+/**
+ * The kitchen is done: it can be taken along.
+ */
+ready: boolean, 
 /**
  * When the kitchen means to be done.
  */

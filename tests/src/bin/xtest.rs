@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use indicatif::ProgressBar;
-use pilotlight_tests::build::{self, NODE_BIN_VARIABLE, SHIM_VARIABLE};
+use pilotlight_tests::build::{self, GATEWAY_BIN_VARIABLE, NODE_BIN_VARIABLE, RELAY_BIN_VARIABLE, SHIM_VARIABLE};
 use pilotlight_tests::fixtures;
 use pilotlight_tests::scale::LONG_VARIABLE;
 use pilotlight_tests::{clock, counts};
@@ -37,7 +37,7 @@ struct Arguments {
 /// A step's name and what it does.
 type Step = (&'static str, fn(&mut Run) -> anyhow::Result<Counted>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("tools", tools),
     ("format", |run| run.check("cargo", &["fmt", "--all", "--check"])),
     ("clippy", |run| {
@@ -48,11 +48,12 @@ const STEPS: [Step; 9] = [
     ("types", |run| run.in_screens("npm", &["run", "check"]).map(|_| Counted::ONE)),
     ("vitest", |run| run.in_screens("npx", &["vitest", "run"]).and_then(|output| Counted::in_output(&output))),
     ("browser", |run| run.in_screens("npm", &["run", "e2e"]).and_then(|output| Counted::in_output(&output))),
+    ("evening", short_evening),
     ("figures", quick_figures),
 ];
 
 /// Steps that run what the step `build` builds.
-const NEED_PROGRAMS: [&str; 3] = ["rust", "browser", "figures"];
+const NEED_PROGRAMS: [&str; 4] = ["rust", "browser", "evening", "figures"];
 
 /// Tests or checks of one step.
 #[derive(Debug, Clone, Copy)]
@@ -265,6 +266,8 @@ fn build_all(run: &mut Run) -> anyhow::Result<Counted> {
     let directory = build::build_workspace(false)?;
     let text = |file: &str| directory.join(file).to_string_lossy().into_owned();
     run.environment.push((NODE_BIN_VARIABLE, text("pilotlight-node")));
+    run.environment.push((RELAY_BIN_VARIABLE, text("pilotlight-relay")));
+    run.environment.push((GATEWAY_BIN_VARIABLE, text("pilotlight-sandbox-gateway")));
     run.environment.push((SHIM_VARIABLE, text("libpilotlight_fault_shim.so")));
     Ok(counted)
 }
@@ -279,6 +282,14 @@ fn rust_tests(run: &mut Run) -> anyhow::Result<Counted> {
         run.output(&root, "cargo", &["test", "--workspace", "--no-fail-fast", "--", "--test-threads", "2"])?
     };
     Counted::in_output(&output)
+}
+
+/// A short evening through an outage: nothing may be lost, and the faults must have had their chances.
+fn short_evening(run: &mut Run) -> anyhow::Result<Counted> {
+    let directory = build::build_workspace(false)?;
+    let programs = directory.to_string_lossy().into_owned();
+    let arguments = ["--programs", &programs, "--once", "--speed", "300", "--outage", "12"];
+    run.check(&directory.join("demo").to_string_lossy(), &arguments)
 }
 
 /// Every benchmark once, short and with the unoptimised node: that they run, not what they measure.

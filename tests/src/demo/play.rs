@@ -441,12 +441,12 @@ async fn chances(evidence: &Evidence, stage: &Stage) -> anyhow::Result<Chances> 
         order.cancelled_ms.is_some()
             && history.is_some_and(|history| history.iter().all(|change| change["to"] != "ORDER_CONFIRMED"))
     };
-    let faults = Api::plain_get(&stage.standing.gateway.url, "/faults").await?;
+    let struck = stage.standing.gateway.struck().await?;
     Ok(Chances {
         repeated: journals.here.values().filter(|order| order.sends > 1).count()
             + home().filter(|order| order.sends > 1).count(),
         killed_under: 0,
-        lost_answers: faults["struck"]["lost_answers"].as_u64().unwrap_or(0),
+        lost_answers: struck["lost_answers"].as_u64().unwrap_or(0),
         held: home().filter(|order| order.held).count(),
         released: home().filter(|order| order.held).filter(ended).count(),
         cancelled_unconfirmed: home().filter(unconfirmed).count(),

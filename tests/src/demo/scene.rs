@@ -63,8 +63,10 @@ pub struct Relay {
 #[derive(Debug)]
 pub struct Gateway {
     process: Process,
-    /// `http://127.0.0.1:PORT`.
+    /// `https://127.0.0.1:PORT`.
     pub url: String,
+    /// Its certificate authority, as a file.
+    pub ca: PathBuf,
     /// What it executed, one JSON line each.
     pub journal: PathBuf,
 }
@@ -76,11 +78,19 @@ impl Gateway {
         let mut command = Command::new(program);
         command.args(["--listen", "127.0.0.1:0", "--webhook-secret", GATEWAY_SECRET]);
         command.args(["--lost-answer-share", &lost_answer_share.to_string(), "--seed", &seed.to_string()]);
+        command.arg("--tls-dir").arg(home.join("gateway-tls"));
         command.arg("--journal").arg(&journal).arg("--ready-file").arg(&ready);
         let mut process = Process::spawn("gateway", &mut command, &home.join("gateway.log"))?;
         process.until_ready()?;
         let said: Value = serde_json::from_slice(&std::fs::read(&ready)?)?;
-        Ok(Self { process, url: text(&said["url"]).to_owned(), journal })
+        let (url, ca) = (text(&said["url"]).to_owned(), PathBuf::from(text(&said["ca"])));
+        Ok(Self { process, url, ca, journal })
+    }
+
+    /// How often each of its faults struck.
+    pub async fn struck(&self) -> anyhow::Result<Value> {
+        let api = Api::new(Target::new(address(&self.url)?, &self.ca)?, None);
+        Ok(api.get("/faults").await?.expect(200)?["struck"].clone())
     }
 
     /// What it has executed, line by line.
@@ -108,6 +118,7 @@ impl Relay {
             ("--ready-file", path("relay.ready.json")),
             ("--clock-file", clock.file().display().to_string()),
             ("--gateway-url", gateway.url.clone()),
+            ("--gateway-ca", gateway.ca.display().to_string()),
             ("--gateway-secret", GATEWAY_SECRET.to_owned()),
         ] {
             arguments.extend([name.to_owned(), value]);
