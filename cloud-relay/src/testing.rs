@@ -62,7 +62,7 @@ impl SandboxServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stopping = CancellationToken::new();
-        tokio::spawn(Arc::clone(&sandbox).serve(listener, stopping.clone()));
+        tokio::spawn(Arc::clone(&sandbox).serve(listener, None, stopping.clone()));
         Self { url, sandbox, _dir: dir, _stop: stopping.drop_guard() }
     }
 

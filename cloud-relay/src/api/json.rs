@@ -360,6 +360,8 @@ shape! {
         /// Five, in their order.
         pub steps: Vec<StepJson>,
         pub can_cancel: bool,
+        /// The restaurant is asked whether it can still be cancelled.
+        pub cancelling: Option<CancellingJson>,
         /// The relay's clock when this was said.
         #[ts(type = "number")]
         pub now: Millis,
@@ -403,6 +405,16 @@ shape! {
         pub eta_min_at: Option<Millis>,
         #[ts(type = "number | null")]
         pub eta_max_at: Option<Millis>,
+    }
+    /// A request to cancel that waits for the restaurant.
+    pub struct CancellingJson {
+        #[ts(type = "number")]
+        pub asked_at: Millis,
+        /// Without an answer by then it is cancelled.
+        #[ts(type = "number")]
+        pub answer_by: Millis,
+        #[ts(type = "number")]
+        pub refund_minor: i64,
     }
     /// What a cancellation would give back now.
     pub struct CancelPreviewJson {

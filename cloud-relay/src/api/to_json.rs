@@ -7,7 +7,7 @@ use crate::ordering::desk::Seen;
 use crate::ordering::quote::Quoted;
 use crate::ordering::work::{is_over, ready_at};
 use crate::store::checkouts::Quote;
-use crate::store::cloud_orders::CloudOrder;
+use crate::store::cloud_orders::{Asked, CloudOrder, OrderPhase};
 use crate::store::deliveries::{Delivery, DeliveryState};
 use crate::store::effects::{EffectKind, EffectRow, EffectState};
 use crate::store::people::{Address, Rider};
@@ -101,8 +101,13 @@ pub(crate) fn order(
         delivery: view.to_be_brought().then(|| customer_delivery(view, kept, delivery, &place, now)),
         steps: steps(view, kept, &place, now),
         can_cancel,
+        cancelling: kept.asked.as_ref().filter(|_| kept.phase == OrderPhase::Asked).map(cancelling),
         now: now.0,
     }
+}
+
+fn cancelling(asked: &Asked) -> CancellingJson {
+    CancellingJson { asked_at: asked.at.0, answer_by: asked.verdict_due_at.0, refund_minor: asked.table_minor }
 }
 
 fn refund(row: &EffectRow) -> RefundJson {

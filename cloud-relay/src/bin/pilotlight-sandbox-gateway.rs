@@ -4,13 +4,15 @@
 use anyhow::Context;
 use clap::Parser;
 use pilotlight_edge::clock::Clock;
+use pilotlight_edge::files;
+use pilotlight_edge::private_ca::PrivateCa;
+use pilotlight_edge::program::{install_tls_provider, known_as, local_url, start_logging, stop_signal};
 use pilotlight_relay::payments::sandbox::callback::CallbackSettings;
 use pilotlight_relay::payments::sandbox::faults::Faults;
 use pilotlight_relay::payments::sandbox::server::Sandbox;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// A card gateway to try things on. Takes every card whose token begins with `tok_`, but `tok_declined`.
@@ -23,7 +25,10 @@ struct Cli {
     /// What was executed, one JSON line each; read back at the start.
     #[arg(long, env = "PILOTLIGHT_SANDBOX_JOURNAL")]
     journal: PathBuf,
-    /// JSON with url and pid once it serves.
+    /// Serves over TLS with a certificate of its own authority, kept here.
+    #[arg(long, env = "PILOTLIGHT_SANDBOX_TLS_DIR")]
+    tls_dir: Option<PathBuf>,
+    /// JSON with url, pid and ca once it serves.
     #[arg(long)]
     ready_file: Option<PathBuf>,
     /// Signs webhooks.
@@ -55,10 +60,8 @@ struct Cli {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .map_err(|_| anyhow::anyhow!("another TLS provider is installed"))?;
+    start_logging(false, "info");
+    install_tls_provider()?;
     let faults = Faults {
         latency_ms: cli.latency_ms,
         decline_share: cli.decline_share,
@@ -75,19 +78,21 @@ async fn main() -> anyhow::Result<()> {
         sandbox.call_back(&CallbackSettings { url, ca_pem })?;
     }
     let listener = TcpListener::bind(cli.listen).await.with_context(|| format!("listening on {}", cli.listen))?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    let clock = Clock::machine();
+    let (names, addresses) = known_as(&[], address);
+    let open_ca = |dir: &PathBuf| PrivateCa::open(dir, "sandbox-gateway", "sandbox", &names, &addresses, clock.now().0);
+    let ca = cli.tls_dir.as_ref().map(open_ca).transpose()?;
+    let url = if ca.is_some() { local_url(address) } else { format!("http://{address}") };
     if let Some(path) = &cli.ready_file {
-        let ready = serde_json::json!({"url": url, "pid": std::process::id()});
-        std::fs::write(path, ready.to_string()).with_context(|| path.display().to_string())?;
+        let ca_path = ca.as_ref().map(|ca| ca.ca_path.clone());
+        let ready = serde_json::json!({"url": url, "pid": std::process::id(), "ca": ca_path});
+        files::write_whole(path, ready.to_string().as_bytes())?;
     }
     println!("ready {url}");
     let stopping = CancellationToken::new();
-    let serving = tokio::spawn(sandbox.serve(listener, stopping.clone()));
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let serving = tokio::spawn(sandbox.serve(listener, ca.map(|ca| ca.tls), stopping.clone()));
+    stop_signal().await?;
     stopping.cancel();
     serving.await?;
     Ok(())

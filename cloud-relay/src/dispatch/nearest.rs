@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// A rider is called so long before they would have to leave, in milliseconds of business time.
 pub const CALL_MS_AHEAD: u64 = 4 * 60_000;
 /// A rider whose position is older than this is not asked, in milliseconds of business time.
-pub const POSITION_AGE_MS_MAX: u64 = 15 * 60_000;
+pub const POSITION_AGE_MS_MAX: u64 = 30 * 60_000;
 
 /// An order that needs a rider.
 #[derive(Debug, Clone, PartialEq)]

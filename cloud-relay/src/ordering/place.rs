@@ -65,7 +65,7 @@ pub fn wanted(line: &PricedLine) -> CartLine {
     }
 }
 
-/// The node that is to make it: the newest that lives. `None`: no node has introduced itself yet.
+/// The node that is to make it: one that no fence has ended. `None`: no node has introduced itself yet.
 pub fn owner(site: &Site) -> Option<OriginId> {
     let live = |origin: &OriginId| !site.is_fenced(origin);
     let nodes = site.origins().filter(|card| card.role == OriginRole::Node).map(|card| card.origin);

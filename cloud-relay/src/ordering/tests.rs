@@ -3,3 +3,4 @@
 mod cancelled;
 mod held;
 mod placed;
+mod wishes;

@@ -8,11 +8,11 @@ use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Demand older than this, in milliseconds of business time, is forgotten.
-const WINDOW_MS: u64 = 30 * 60_000;
+pub const WINDOW_MS: u64 = 30 * 60_000;
 /// Sales remembered of one site.
 const SALES_MAX: usize = 4_096;
 /// One request an ingredient in this time, in milliseconds of real time.
-const PAUSE_MS: u64 = 5_000;
+pub const PAUSE_MS: u64 = 5_000;
 
 /// What was lately wanted online of one site.
 #[derive(Debug, Default)]
@@ -65,37 +65,5 @@ impl Demand {
             }
         }
         wishes
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::payments::sandbox::faults::Faults;
-    use crate::testing::{Market, cart, dough, line};
-
-    #[tokio::test]
-    async fn b9_little_rights_and_much_demand_are_asked_for_with_a_pause() {
-        let market = Market::open(Faults::default()).await;
-        market.quote(cart(vec![line("a", "pizza", 2)])).await.unwrap();
-        market.app.desk.wish(&market.site).await.unwrap();
-        let wants = market.site.wants();
-        assert!(wants.borrow().is_empty(), "600 g are enough for 400 g");
-        // What cannot be sold is wanted all the same.
-        market.quote(cart(vec![line("b", "pizza", 4)])).await.unwrap_err();
-        market.app.desk.wish(&market.site).await.unwrap();
-        let asked: Vec<(IngredientId, u64)> =
-            wants.borrow().iter().map(|want| (want.ingredient, want.amount)).collect();
-        assert_eq!(asked, [(dough(), 2 * 1_200 - 600)]);
-        market.site.want(vec![]);
-        market.app.desk.wish(&market.site).await.unwrap();
-        assert!(wants.borrow().is_empty(), "not within five seconds");
-        market.clock.advance(PAUSE_MS);
-        market.app.desk.wish(&market.site).await.unwrap();
-        assert_eq!(wants.borrow().len(), 1);
-        market.clock.advance(WINDOW_MS + PAUSE_MS);
-        market.site.want(vec![]);
-        market.app.desk.wish(&market.site).await.unwrap();
-        assert!(wants.borrow().is_empty(), "what was wanted long ago is forgotten");
     }
 }

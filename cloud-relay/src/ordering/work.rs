@@ -48,6 +48,9 @@ pub async fn react<R>(tx: &mut SiteTx, order: &OrderId, real: Timestamp) -> Resu
         let Some(live) = tx.order(order).await? else { return Ok(taken) };
         let Some(act) = carry::next(&live.view, &kept, tx.site(), tx.origin(), tx.now()) else { break };
         carry_out(tx, Actor::System, &act, real).await?;
+        if kept.held && act.kept.released_at.is_some() {
+            metrics::counter!("pilotlight_orders_released_total").increment(1);
+        }
         kept = act.kept;
         taken = true;
     }
@@ -281,7 +284,7 @@ pub async fn hold<R>(tx: &mut SiteTx, site: &SiteId, terms: &Terms) -> Result<Ve
 /// The site is back: what has run out is cancelled, the rest goes to it in the order in which it was placed (SPEC B3).
 pub async fn release<R>(tx: &mut SiteTx, site: &SiteId, around: &Around) -> Result<Vec<OrderId>, WorkError<R>> {
     let now = tx.now();
-    let released = cloud_orders::release(tx.sql(), site, now, around.terms.accept_ms).await?;
+    let released = cloud_orders::release(tx.sql(), site, now, around.terms.accept_ms, around.terms.hold_ms).await?;
     for order in &released {
         react(tx, order, around.real).await?;
     }

@@ -164,21 +164,39 @@ pub async fn due(database: &Database, now: Timestamp, limit: u32) -> Result<Vec<
     rows.iter().map(read).collect()
 }
 
+/// However often a link comes and goes, an order waits no longer than so many times the site's hold, counted from placement.
+const HOLDS_MAX: u64 = 6;
+
 /// The site went away: what it has not accepted is held, and waits for so long.
 pub async fn hold(sql: &mut Sql, site: &SiteId, now: Timestamp, hold_ms: u64) -> Result<Vec<OrderId>, StoreError> {
-    let until = to_sql(now.plus_ms(hold_ms).0);
-    let statement = "UPDATE cloud_order SET held = 1, released_at = NULL, expires_at = ?2, due_at = ?2
+    let statement = "UPDATE cloud_order SET held = 1, released_at = NULL, expires_at = MIN(?2, placed_at + ?3),
+            due_at = MIN(?2, placed_at + ?3)
         WHERE site = ?1 AND phase = 'placed' AND held = 0 RETURNING order_id";
-    let rows = sqlx::query(statement).bind(&site.as_bytes()[..]).bind(until).fetch_all(&mut *sql).await?;
+    let rows = sqlx::query(statement)
+        .bind(&site.as_bytes()[..])
+        .bind(to_sql(now.plus_ms(hold_ms).0))
+        .bind(to_sql(hold_ms.saturating_mul(HOLDS_MAX)))
+        .fetch_all(&mut *sql)
+        .await?;
     rows.iter().map(|row| Read::new("cloud_order", row).id("order_id")).collect()
 }
 
 /// The site is back: what is held and has not run out goes to it, in the order in which it was placed.
-pub async fn release(sql: &mut Sql, site: &SiteId, now: Timestamp, accept_ms: u64) -> Result<Vec<OrderId>, StoreError> {
-    let statement = "UPDATE cloud_order SET held = 0, released_at = ?2, expires_at = ?3, due_at = ?3
+pub async fn release(
+    sql: &mut Sql,
+    site: &SiteId,
+    now: Timestamp,
+    accept_ms: u64,
+    hold_ms: u64,
+) -> Result<Vec<OrderId>, StoreError> {
+    let statement = "UPDATE cloud_order SET held = 0, released_at = ?2, expires_at = MIN(?3, placed_at + ?4),
+            due_at = MIN(?3, placed_at + ?4)
         WHERE site = ?1 AND phase = 'placed' AND held = 1 AND expires_at > ?2 RETURNING order_id, placed_at";
-    let until = to_sql(now.plus_ms(accept_ms).0);
-    let rows = sqlx::query(statement).bind(&site.as_bytes()[..]).bind(to_sql(now.0)).bind(until);
+    let rows = sqlx::query(statement)
+        .bind(&site.as_bytes()[..])
+        .bind(to_sql(now.0))
+        .bind(to_sql(now.plus_ms(accept_ms).0))
+        .bind(to_sql(accept_ms.saturating_add(hold_ms.saturating_mul(HOLDS_MAX))));
     let mut released = Vec::new();
     for row in rows.fetch_all(&mut *sql).await? {
         let read = Read::new("cloud_order", &row);

@@ -25,6 +25,15 @@ rule: string,
 expires_at: number, };
 
 /**
+ * A request to cancel that waits for the restaurant.
+ */
+export type CancellingJson = { asked_at: number, 
+/**
+ * Without an answer by then it is cancelled.
+ */
+answer_by: number, refund_minor: number, };
+
+/**
  * How it is paid: a token of the gateway, never a card.
  */
 export type CardJson = { token: string, };
@@ -65,6 +74,10 @@ held: HeldJson | null, refunds: Array<RefundJson>, refunded_minor: number, captu
  * Five, in their order.
  */
 steps: Array<StepJson>, can_cancel: boolean, 
+/**
+ * The restaurant is asked whether it can still be cancelled.
+ */
+cancelling: CancellingJson | null, 
 /**
  * The relay's clock when this was said.
  */

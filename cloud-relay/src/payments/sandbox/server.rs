@@ -17,7 +17,9 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// Bytes of one request's body.
@@ -64,8 +66,14 @@ impl Sandbox {
         self.callbacks.set(settings)
     }
 
-    /// Serves connections until it is told to stop.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, stopping: CancellationToken) {
+    /// Serves connections until it is told to stop; over TLS when it has a certificate.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        stopping: CancellationToken,
+    ) {
+        let tls = tls.map(TlsAcceptor::from);
         loop {
             let accepted = tokio::select! {
                 () = stopping.cancelled() => return,
@@ -78,18 +86,31 @@ impl Sandbox {
                     continue;
                 }
             };
-            let (sandbox, stopping) = (Arc::clone(&self), stopping.clone());
+            let (sandbox, tls, stopping) = (Arc::clone(&self), tls.clone(), stopping.clone());
             tokio::spawn(async move {
-                let service = service_fn(move |request| Arc::clone(&sandbox).answer(request));
-                let serving =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let serving = async {
+                    match tls {
+                        None => sandbox.serve_one(stream).await,
+                        // Whoever does not trust the certificate is gone; nobody is told.
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                sandbox.serve_one(stream).await;
+                            }
+                        }
+                    }
+                };
                 tokio::select! {
-                    // A connection that was cut on purpose ends here, and one that the other side dropped.
-                    _ended = serving => {}
+                    () = serving => {}
                     () = stopping.cancelled() => {}
                 }
             });
         }
+    }
+
+    async fn serve_one(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let service = service_fn(move |request| Arc::clone(&self).answer(request));
+        // A connection that was cut on purpose ends here, and one that the other side dropped.
+        let _ended = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     }
 
     fn desk(&self) -> std::sync::MutexGuard<'_, Desk> {

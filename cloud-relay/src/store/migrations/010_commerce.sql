@@ -150,6 +150,7 @@ CREATE TABLE effect (
     settled_at INTEGER
 ) STRICT;
 CREATE INDEX effect_open ON effect (due_at) WHERE state IN ('waiting', 'claimed', 'parked');
+CREATE INDEX effect_waiting ON effect (due_at) WHERE state = 'waiting';
 CREATE INDEX effect_order ON effect (order_id);
 CREATE INDEX effect_payment ON effect (payment, n) WHERE state IN ('waiting', 'claimed', 'parked');
 
@@ -164,7 +165,7 @@ CREATE TABLE delivery (
     ready_at INTEGER NOT NULL,
     earn_minor INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX delivery_open ON delivery (state) WHERE state NOT IN ('delivered', 'failed', 'ended');
+CREATE INDEX delivery_state ON delivery (state);
 CREATE INDEX delivery_rider ON delivery (rider) WHERE rider IS NOT NULL;
 
 CREATE TABLE delivery_passed (
