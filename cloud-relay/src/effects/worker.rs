@@ -6,12 +6,11 @@ use crate::effects::retry::wait_ms;
 use crate::effects::{Perform, Record};
 use crate::store::effects::{self, Claimed, EffectState, Performed};
 use crate::store::{Database, StoreError};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use pilotlight_edge::clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Effects under way at the same time.
@@ -48,17 +47,25 @@ impl Worker {
         if let Err(error) = self.take_over().await {
             tracing::error!(%error, "the effects of an earlier run could not be taken over");
         }
-        let mut running = FuturesUnordered::new();
+        // Each effect is a task of its own: one that holds the database's only writing connection must go on while the next are claimed.
+        let mut running = JoinSet::new();
         loop {
             match self.claim(RUNNING_MAX - running.len()).await {
-                Ok(claimed) => running.extend(claimed.into_iter().map(|claimed| self.one(claimed))),
+                Ok(claimed) => claimed.into_iter().for_each(|claimed| {
+                    let worker = self.clone();
+                    running.spawn(async move { worker.one(claimed).await });
+                }),
                 Err(error) => tracing::error!(%error, "effects could not be claimed"),
             }
             let look = self.until_next().await;
             tokio::select! {
                 () = stopping.cancelled() => return,
                 () = self.wake.notified() => {}
-                Some(()) = running.next(), if !running.is_empty() => {}
+                Some(ended) = running.join_next(), if !running.is_empty() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "an effect's task broke: it is claimed again when its time is over");
+                    }
+                }
                 () = async { let _over = tokio::time::timeout(look, std::future::pending::<()>()).await; } => {}
             }
         }
