@@ -197,6 +197,10 @@ pub async fn enrol(
     let status = response.status();
     let body = bounded(response).await?;
     let no_relay = |why: &dyn std::fmt::Display| EnrolError::NoRelay(why.to_string());
+    // A node, or any other server that speaks in problems, has no such path.
+    if matches!(status.as_u16(), 404 | 405) {
+        return Err(no_relay(&status));
+    }
     if !status.is_success() {
         let problem: ProblemJson = serde_json::from_slice(&body).map_err(|_| no_relay(&status))?;
         return Err(EnrolError::Refused { code: problem.code, detail: problem.detail });

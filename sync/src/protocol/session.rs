@@ -268,7 +268,8 @@ impl Session {
         let Some(theirs) = self.comparisons.remove(&origin) else { return };
         self.sending.release(origin);
         if hash == Some(theirs.hash) {
-            self.sending.peer_has(origin, theirs.seq);
+            // It ends before ours: this cannot be more than there is.
+            let _same = self.sending.acknowledge(&[Durable { origin, seq: theirs.seq }]);
         } else {
             self.fork(Fork { origin, kind: ForkKind::Diverged, seq: theirs.seq });
         }

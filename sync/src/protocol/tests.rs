@@ -191,6 +191,24 @@ fn y5_nothing_is_acknowledged_before_it_is_durable() {
 }
 
 #[test]
+fn y10_what_the_peer_had_before_counts_as_soon_as_it_is_compared() {
+    let (mut node, relay) = node_and_relay();
+    node.write(40, 100);
+    let (mut a, mut b) = connect(node, relay);
+    settle(&mut a, &mut b);
+    let (mut node, relay) = (a.replica, b.replica);
+    node.write(5, 100);
+    for node_dials in [true, false] {
+        let (mut a, mut b) =
+            if node_dials { connect(node.clone(), relay.clone()) } else { connect(relay.clone(), node.clone()) };
+        (a.slow_disk, b.slow_disk) = (true, true);
+        settle(&mut a, &mut b);
+        let node = if node_dials { &a } else { &b };
+        assert_eq!(node.acked.get(&node.replica.own), Some(&40), "and the five that are not on its disk do not");
+    }
+}
+
+#[test]
 fn y6_what_is_on_the_way_stays_within_the_window_and_a_cut_costs_no_more() {
     let (mut node, relay) = node_and_relay();
     node.write(4_000, 1_000);

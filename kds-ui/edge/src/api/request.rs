@@ -117,7 +117,10 @@ pub fn respond(answer: Answer) -> Response {
     match answer {
         Ok(response) => response,
         Err(problem) => {
-            if problem.status.is_server_error() {
+            if problem.status == StatusCode::BAD_GATEWAY {
+                // Somebody else does not answer: nothing is broken here.
+                tracing::warn!(code = problem.code, detail = problem.detail, "another server did not do its part");
+            } else if problem.status.is_server_error() {
                 tracing::error!(code = problem.code, detail = problem.detail, "a request failed");
             }
             let body = serde_json::to_vec(&problem.to_json()).unwrap_or_default();
