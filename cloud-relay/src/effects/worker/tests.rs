@@ -1,6 +1,7 @@
 //! The worker with a gateway that is out of order.
 
 use crate::effects::retry::TRIES_MAX;
+use crate::ordering::desk::Placed;
 use crate::payments::sandbox::faults::Faults;
 use crate::store::checkouts::CheckoutState;
 use crate::store::effects::{self, EffectState};
@@ -72,4 +73,18 @@ async fn a3_a_gateway_that_is_away_is_left_alone_and_the_customer_is_asked_to_wa
     assert!(market.place(request).await.is_ok());
     let order = OrderId::derived(&["one"]);
     assert_eq!(market.gateway.executed(&order).await, ["authorise 1470 done"]);
+}
+
+#[tokio::test]
+async fn a6_many_effects_at_once_do_not_wait_for_each_other() {
+    let market = Market::open(Faults { latency_ms: 20, ..Faults::default() }).await;
+    market.app.start_tasks();
+    let place = async |name: String| {
+        let quote = market.quote(cart(vec![line(&name, "cola", 1)])).await.unwrap();
+        market.app.desk.place(&market.site, ada(), request(&name, &quote, "tok_ok")).await
+    };
+    // More than are under way at once, over the one connection that writes.
+    let all = futures_util::future::join_all((0..60).map(|n| place(format!("cola {n}")))).await;
+    assert!(all.iter().all(|placed| matches!(placed, Ok(Placed::Now(_)))), "{all:?}");
+    assert_eq!(market.gateway.journal().await.len(), 60);
 }
