@@ -274,9 +274,15 @@ impl Market {
         let place = self.app.desk.place(&self.site, ada(), request);
         tokio::pin!(place);
         loop {
+            let effects = self.some_effects();
+            tokio::pin!(effects);
             tokio::select! {
-                placed = &mut place => return placed,
-                _any = self.some_effects() => {}
+                placed = &mut place => {
+                    // An effect that was claimed is done: nobody else would.
+                    effects.await;
+                    return placed;
+                }
+                _any = &mut effects => {}
             }
         }
     }

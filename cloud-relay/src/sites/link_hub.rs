@@ -10,9 +10,7 @@ use crate::store::StoreError;
 use crate::store::site_rows::{self, SiteRow};
 use crate::store::site_store::SqlSiteStore;
 use crate::store::site_tx::{ApplyRefusal, WorkError};
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use pilotlight_edge::clock::Stopwatch;
 use pilotlight_edge::tokens;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
@@ -26,6 +24,7 @@ use pilotlight_sync::store::{LogEntry, Seal, SiteStore};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// A frame must be taken within this time.
@@ -128,7 +127,8 @@ enum Done {
     Failed(LinkEnd),
 }
 
-type Work = FuturesUnordered<BoxFuture<'static, Done>>;
+/// Tasks of their own: a read that has a connection ends while this link waits for a slow socket.
+type Work = JoinSet<Done>;
 
 /// Time of one connection: real, and never going back.
 #[derive(Debug, Clone, Copy)]
@@ -259,7 +259,9 @@ impl Hub {
             let step = tokio::select! {
                 () = stopping.cancelled() => Err(LinkEnd::Stopping),
                 heard = socket.next() => self.hear(heard),
-                Some(done) = self.work.next(), if !self.work.is_empty() => self.take(done),
+                Some(done) = self.work.join_next(), if !self.work.is_empty() => {
+                    self.take(done.unwrap_or_else(|error| broken(&error)))
+                }
                 changed = heads.changed() => changed.map_err(|_| LinkEnd::Stopping).map(|()| {
                     let heads = heads.borrow_and_update().clone();
                     self.durable(&heads);
@@ -307,9 +309,11 @@ impl Hub {
                 self.site.link.up(self.number, self.sites.clock().now());
             }
             Event::NeedLog { origin, from, commits_max, bytes_max } => {
-                self.work.push(page(self.store.clone(), origin, from, commits_max, bytes_max));
+                self.work.spawn(page(self.store.clone(), origin, from, commits_max, bytes_max));
             }
-            Event::NeedHash { origin, seq } => self.work.push(hash(self.store.clone(), origin, seq)),
+            Event::NeedHash { origin, seq } => {
+                self.work.spawn(hash(self.store.clone(), origin, seq));
+            }
             Event::Apply { entries, seal } => {
                 self.batches.push_back((entries, seal));
                 self.next_batch();
@@ -356,7 +360,7 @@ impl Hub {
             && let Some((entries, seal)) = self.batches.pop_front()
         {
             self.applying = true;
-            self.work.push(apply(self.sites.clone(), self.site.clone(), self.number, entries, seal));
+            self.work.spawn(apply(self.sites.clone(), self.site.clone(), self.number, entries, seal));
         }
     }
 
@@ -417,24 +421,25 @@ impl Hub {
     }
 }
 
-fn page(
-    store: SqlSiteStore,
-    origin: OriginId,
-    from: u64,
-    commits_max: usize,
-    bytes_max: usize,
-) -> BoxFuture<'static, Done> {
-    let read = async move {
+fn broken(error: &tokio::task::JoinError) -> Done {
+    tracing::error!(%error, "a link's work broke off");
+    Done::Failed(LinkEnd::Store)
+}
+
+async fn page(store: SqlSiteStore, origin: OriginId, from: u64, commits_max: usize, bytes_max: usize) -> Done {
+    let read = async {
         let entries = store.log_page(&origin, from, commits_max, bytes_max).await?;
         let seals = store.seals(&origin, from, from + entries.len() as u64).await?;
         Ok::<_, StoreError>(Done::Page { origin, from, entries, seals })
     };
-    read.map(|done| done.unwrap_or_else(|error| failed(&error))).boxed()
+    read.await.unwrap_or_else(|error| failed(&error))
 }
 
-fn hash(store: SqlSiteStore, origin: OriginId, seq: u64) -> BoxFuture<'static, Done> {
-    let read = async move { Ok::<_, StoreError>(Done::Hash { origin, hash: store.hash_at(&origin, seq).await? }) };
-    read.map(|done| done.unwrap_or_else(|error| failed(&error))).boxed()
+async fn hash(store: SqlSiteStore, origin: OriginId, seq: u64) -> Done {
+    match store.hash_at(&origin, seq).await {
+        Ok(hash) => Done::Hash { origin, hash },
+        Err(error) => failed(&error),
+    }
 }
 
 fn failed(error: &StoreError) -> Done {
@@ -442,41 +447,30 @@ fn failed(error: &StoreError) -> Done {
     Done::Failed(LinkEnd::Store)
 }
 
-fn apply(
-    sites: Arc<Sites>,
-    site: SiteHandle,
-    session: u64,
-    entries: Vec<LogEntry>,
-    seal: Seal,
-) -> BoxFuture<'static, Done> {
+async fn apply(sites: Arc<Sites>, site: SiteHandle, session: u64, entries: Vec<LogEntry>, seal: Seal) -> Done {
     let origin = seal.origin;
-    let Some(head) = entries.last().map(|entry| entry.head) else {
-        return std::future::ready(Done::Failed(LinkEnd::Store)).boxed();
-    };
-    let applied = async move {
-        let long = entries.len() >= BULK_COMMITS;
-        // A semaphore that is never closed gives its permit in the end.
-        let _permit = if long { sites.bulk.acquire().await.ok() } else { None };
-        let watch = Stopwatch::start();
-        let outcome = site.apply(session, entries, seal).await;
-        metrics::histogram!("pilotlight_link_apply_seconds").record(watch.elapsed().as_secs_f64());
-        match outcome {
-            Ok(new) => {
-                metrics::counter!("pilotlight_link_commits_applied_total").increment(new as u64);
-                Done::Applied { origin, head }
-            }
-            Err(WorkError::Refused(ApplyRefusal::OldSession { .. })) => Done::Failed(LinkEnd::Superseded),
-            Err(WorkError::Refused(ApplyRefusal::Log(ApplyError::NotYet { .. } | ApplyError::Gap { .. }))) => {
-                let known = site.heads().borrow().get(&origin).copied();
-                Done::NotTaken { origin, head: known.unwrap_or_else(|| Head::start(&origin)) }
-            }
-            Err(WorkError::Refused(ApplyRefusal::Log(
-                refused @ (ApplyError::Fork { .. } | ApplyError::Unreadable { .. } | ApplyError::Ours { .. }),
-            ))) => Done::Failed(refused.into()),
-            Err(WorkError::TooLarge(_) | WorkError::Store(_) | WorkError::Unknown | WorkError::Closed) => {
-                Done::Failed(LinkEnd::Store)
-            }
+    let Some(head) = entries.last().map(|entry| entry.head) else { return Done::Failed(LinkEnd::Store) };
+    let long = entries.len() >= BULK_COMMITS;
+    // A semaphore that is never closed gives its permit in the end.
+    let _permit = if long { sites.bulk.acquire().await.ok() } else { None };
+    let watch = Stopwatch::start();
+    let outcome = site.apply(session, entries, seal).await;
+    metrics::histogram!("pilotlight_link_apply_seconds").record(watch.elapsed().as_secs_f64());
+    match outcome {
+        Ok(new) => {
+            metrics::counter!("pilotlight_link_commits_applied_total").increment(new as u64);
+            Done::Applied { origin, head }
         }
-    };
-    applied.boxed()
+        Err(WorkError::Refused(ApplyRefusal::OldSession { .. })) => Done::Failed(LinkEnd::Superseded),
+        Err(WorkError::Refused(ApplyRefusal::Log(ApplyError::NotYet { .. } | ApplyError::Gap { .. }))) => {
+            let known = site.heads().borrow().get(&origin).copied();
+            Done::NotTaken { origin, head: known.unwrap_or_else(|| Head::start(&origin)) }
+        }
+        Err(WorkError::Refused(ApplyRefusal::Log(
+            refused @ (ApplyError::Fork { .. } | ApplyError::Unreadable { .. } | ApplyError::Ours { .. }),
+        ))) => Done::Failed(refused.into()),
+        Err(WorkError::TooLarge(_) | WorkError::Store(_) | WorkError::Unknown | WorkError::Closed) => {
+            Done::Failed(LinkEnd::Store)
+        }
+    }
 }

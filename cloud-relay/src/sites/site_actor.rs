@@ -12,11 +12,11 @@ use pilotlight_edge::clock::{Clock, Stopwatch};
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::replica::{Flushed, Replica};
-use pilotlight_sync::domain::id::OriginId;
+use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::GROUP_COMMITS_MAX;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 /// How often what follows may change orders again, in one unit of work.
 const ROUNDS_MAX: usize = 8;
+/// Orders that may be left out.
+const LEFT_OUT_MAX: usize = 1_000;
 /// Work of one group.
 const GROUP_JOBS_MAX: usize = 256;
 
@@ -68,6 +70,39 @@ struct SiteActor {
     told: Told,
     /// The state after the last turn, and its number; none after a failure.
     known: Option<(Replica, u64)>,
+    follows: Follows,
+}
+
+/// How what follows is called. One broken order must not stop its site for ever: once something that is no fault of the database
+/// has failed, orders are looked at one by one, and the one that fails is left out until the relay is started again.
+#[derive(Debug, Default)]
+struct Follows {
+    one_by_one: bool,
+    left_out: BTreeSet<OrderId>,
+}
+
+impl Follows {
+    /// Which orders are looked at together.
+    fn sets(&self, changed: BTreeSet<OrderId>) -> Vec<BTreeSet<OrderId>> {
+        let fit: BTreeSet<OrderId> = changed.difference(&self.left_out).copied().collect();
+        match (self.one_by_one, fit.is_empty()) {
+            (_, true) => Vec::new(),
+            (false, false) => vec![fit],
+            (true, false) => fit.into_iter().map(|id| BTreeSet::from([id])).collect(),
+        }
+    }
+
+    /// Remembers a failure.
+    fn failed(&mut self, set: &BTreeSet<OrderId>) {
+        self.one_by_one = true;
+        if let (1, Some(order)) = (set.len(), set.first())
+            && self.left_out.len() < LEFT_OUT_MAX
+        {
+            tracing::error!(%order, "nothing follows from this order's facts any more: look at its rows, then start the relay again");
+            metrics::counter!("pilotlight_orders_left_out_total").increment(1);
+            self.left_out.insert(*order);
+        }
+    }
 }
 
 /// Why a group leaves nothing.
@@ -99,6 +134,7 @@ pub(super) async fn start(
         react: shared.react.clone(),
         told,
         known: None,
+        follows: Follows::default(),
     };
     let (tx, _) = actor.begin().await?;
     if tx.commits() > 0 {
@@ -111,6 +147,12 @@ pub(super) async fn start(
     }
     tokio::spawn(actor.run());
     Ok(())
+}
+
+/// Looks at the state. Who panics over it hears *unknown*; the others go on.
+fn look(read: Read, replica: &Replica, now: Timestamp) -> Option<Answer> {
+    let looked = std::panic::catch_unwind(AssertUnwindSafe(|| read(replica, now)));
+    looked.inspect_err(|_| tracing::error!("a look at a site panicked")).ok()
 }
 
 impl SiteActor {
@@ -151,7 +193,7 @@ impl SiteActor {
             let now = self.clock.now();
             for job in group {
                 if let Job::Read(read) = job {
-                    answers.push(read(replica, now));
+                    answers.extend(look(read, replica, now));
                 }
             }
             return Ok(());
@@ -160,7 +202,7 @@ impl SiteActor {
         let mut waiting = group.into_iter();
         while let Some(job) = waiting.next() {
             match job {
-                Job::Read(read) => answers.push(read(tx.replica(), tx.now())),
+                Job::Read(read) => answers.extend(look(read, tx.replica(), tx.now())),
                 Job::Work(work) => answers.push(self.work(&mut tx, site.as_ref(), work).await?),
             }
             if tx.commits() >= GROUP_COMMITS_MAX && waiting.len() > 0 {
@@ -223,10 +265,10 @@ impl SiteActor {
     }
 
     /// Does one unit of work and what follows from it.
-    async fn work(&self, tx: &mut SiteTx, site: Option<&SiteHandle>, work: Work) -> Result<Answer, GroupError> {
+    async fn work(&mut self, tx: &mut SiteTx, site: Option<&SiteHandle>, work: Work) -> Result<Answer, GroupError> {
         let before = tx.commits();
         tx.mark().await?;
-        let done = AssertUnwindSafe(work(tx)).catch_unwind().await.map_err(|_| GroupError::Panicked)?;
+        let done = AssertUnwindSafe(async { work(tx).await }).catch_unwind().await.map_err(|_| GroupError::Panicked)?;
         if !done.keep && tx.commits() > before {
             return Err(GroupError::RefusedLate);
         }
@@ -234,8 +276,17 @@ impl SiteActor {
         for _ in 0..ROUNDS_MAX {
             let changed = tx.take_touched();
             let Some(site) = site.filter(|_| !changed.is_empty()) else { break };
-            let follows = AssertUnwindSafe(self.react.react(site, tx, &changed)).catch_unwind().await;
-            follows.map_err(|_| GroupError::Panicked)?.map_err(GroupError::Follows)?;
+            for set in self.follows.sets(changed) {
+                let follows = AssertUnwindSafe(async { self.react.react(site, tx, &set).await }).catch_unwind().await;
+                match follows.map_err(|_| GroupError::Panicked).and_then(|done| done.map_err(GroupError::Follows)) {
+                    Ok(()) => {}
+                    Err(error @ GroupError::Follows(WorkError::Store(StoreError::Database(_)))) => return Err(error),
+                    Err(error) => {
+                        self.follows.failed(&set);
+                        return Err(error);
+                    }
+                }
+            }
         }
         Ok(done.answer)
     }

@@ -28,7 +28,8 @@ const JOBS_MAX: usize = 1_024;
 
 /// What the relay does of itself when orders have changed, in the transaction that changed them.
 pub trait React: Send + Sync + Debug + 'static {
-    /// Looks at these orders and writes what follows; called again for what it changed. Asking twice must do nothing twice.
+    /// Looks at these orders and writes what follows; called again for what it changed. Asking twice must do nothing twice. It runs
+    /// in the site's queue: whoever asks the queue from in here waits for itself.
     fn react<'t>(
         &'t self,
         site: &'t SiteHandle,

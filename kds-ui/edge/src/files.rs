@@ -39,7 +39,8 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), FileError> {
     file.write_all(content).map_err(FileError::at(what()))?;
     file.sync_all().map_err(FileError::at(what()))?;
     fs::rename(&beside, path).map_err(FileError::at(what()))?;
-    sync_dir(path.parent().unwrap_or(Path::new(".")))
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    sync_dir(dir.unwrap_or(Path::new(".")))
 }
 
 /// Makes what was created, renamed or removed in a directory durable.

@@ -505,7 +505,7 @@ waiting_commits: number,
  */
 safe_on: number, last_online: number | null, 
 /**
- * What went wrong last, while it is offline.
+ * What is wrong: why it is offline, or that the relay has another log of this node's.
  */
 why: string | null, };
 

@@ -445,7 +445,7 @@ shape! {
         pub safe_on: u32,
         #[ts(type = "number | null")]
         pub last_online: Option<Millis>,
-        /// What went wrong last, while it is offline.
+        /// What is wrong: why it is offline, or that the relay has another log of this node's.
         pub why: Option<String>,
     }
     /// Joins the site to a relay.

@@ -10,6 +10,9 @@ use http::StatusCode;
 use pilotlight_sync::doc::replica::Position;
 use pilotlight_sync::domain::role::Action;
 
+/// What an owner reads when the relay has another log of this node's.
+const FORKED: &str = "the relay has more of this node's orders than the node itself, or other ones: its disk went back, or a copy of it runs";
+
 /// The link as screens read it.
 pub fn uplink_json(link: &LinkState, own: &Position) -> UplinkJson {
     let (state, since, why) = match &link.phase {
@@ -18,6 +21,7 @@ pub fn uplink_json(link: &LinkState, own: &Position) -> UplinkJson {
         LinkPhase::Online { since } => (UplinkStateJson::Online, Some(*since), None),
         LinkPhase::Offline { since, why } => (UplinkStateJson::Offline, Some(*since), Some(why.clone())),
     };
+    let why = if link.forked { Some(FORKED.to_owned()) } else { why };
     UplinkJson {
         state,
         relay_url: link.relay_url.clone(),
@@ -54,7 +58,7 @@ pub async fn enrol(call: Call) -> Answer {
     let settings = &app.settings;
     let ca_pem = sent.ca_pem.filter(|pem| !pem.trim().is_empty());
     let enrolment = enrol::enrol(&url, &sent.code, ca_pem, &settings.site, &settings.name, &identity).await?;
-    app.uplink.enrolled(enrolment).map_err(|error| {
+    app.uplink.enrolled(enrolment, call.now()).map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not_kept", format!("the enrolment cannot be kept: {error}"))
     })?;
     tracing::info!(relay = url, "this site is enrolled");

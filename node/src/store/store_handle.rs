@@ -4,12 +4,16 @@ use crate::store::StoreError;
 use crate::store::replica::{Flushed, Replica};
 use crate::store::store_thread::{self, Job, StoreHealth};
 use pilotlight_edge::clock::Clock;
+use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::replica::ApplyError;
+use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX};
 use pilotlight_sync::store::{LogEntry, Seal};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -81,6 +85,33 @@ impl<R> From<StoreError> for PlanError<R> {
     }
 }
 
+/// What became of batches of other origins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Where the logs of their origins end now.
+    pub heads: BTreeMap<OriginId, Head>,
+    /// Origins of which something was not taken, and why.
+    pub refused: BTreeMap<OriginId, ApplyError>,
+}
+
+impl Applied {
+    fn of(replica: &mut Replica, now: Timestamp, batches: &[(Vec<LogEntry>, Seal)]) -> Self {
+        let mut applied = Self { heads: BTreeMap::new(), refused: BTreeMap::new() };
+        for (entries, seal) in batches {
+            if !applied.refused.contains_key(&seal.origin)
+                && let Err(refused) = replica.apply(now, entries, seal)
+            {
+                applied.refused.insert(seal.origin, refused);
+            }
+        }
+        for (_, seal) in batches {
+            let head = replica.state().heads().get(&seal.origin).copied();
+            applied.heads.insert(seal.origin, head.unwrap_or_else(|| Head::start(&seal.origin)));
+        }
+        applied
+    }
+}
+
 /// Sends work to the store thread.
 #[derive(Debug, Clone)]
 pub struct StoreHandle {
@@ -122,15 +153,15 @@ impl StoreHandle {
         answer.await.map_err(|_| RunError::Unknown)?
     }
 
-    /// Applies verified commits of another origin and resolves once they would survive a power cut; answers how many were new.
-    pub async fn apply(&self, entries: Vec<LogEntry>, seal: Seal) -> Result<usize, RunError<ApplyError>> {
+    /// Applies verified batches of other origins, in this order, in one group, and resolves once that would survive a power cut. After a
+    /// batch that is refused no later one of its origin is tried.
+    pub async fn apply(&self, batches: Vec<(Vec<LogEntry>, Seal)>) -> Result<Applied, RunError<Infallible>> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |replica, now| {
-            let outcome = replica.apply(now, &entries, &seal).map_err(RunError::Refused);
+            let applied = Applied::of(replica, now, &batches);
             Box::new(move |flushed| {
-                let answered = if flushed { outcome } else { Err(RunError::Unknown) };
                 // An uplink that has gone away asks what is here when it comes back.
-                let _gone = reply.send(answered);
+                let _gone = reply.send(if flushed { Ok(applied) } else { Err(RunError::Unknown) });
             })
         });
         self.jobs.send(job).await.map_err(|_| RunError::Closed)?;
@@ -141,7 +172,7 @@ impl StoreHandle {
     pub async fn read<A: Send + 'static>(
         &self,
         read: impl FnOnce(&Replica, Timestamp) -> Result<A, StoreError> + Send + 'static,
-    ) -> Result<A, RunError<std::convert::Infallible>> {
+    ) -> Result<A, RunError<Infallible>> {
         self.run(move |replica, now| Ok(Plan::answer_only(Actor::System, read(replica, now)?))).await
     }
 

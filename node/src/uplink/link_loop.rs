@@ -2,7 +2,7 @@
 //!
 //! Reading, writing, applying and reading the log go on beside one another; the session's window bounds what is under way.
 
-use crate::store::store_handle::{RunError, StoreHandle};
+use crate::store::store_handle::{Applied, StoreHandle};
 use crate::uplink::link_state::LinkBoard;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitSink};
@@ -13,8 +13,10 @@ use pilotlight_sync::doc::replica::ApplyError;
 use pilotlight_sync::doc::replica::Position;
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::limits::GROUP_COMMITS_MAX;
 use pilotlight_sync::protocol::{BadLog, Event, ForkKind, Session, Violation, Want};
 use pilotlight_sync::store::{LogEntry, Seal};
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -46,7 +48,7 @@ pub(super) enum LinkEnd {
     #[error("the relay closed the connection ({0})")]
     Gone(u16),
     /// The connection was lost.
-    #[error("the connection was lost: {0}")]
+    #[error("the connection was lost")]
     Lost(#[from] Box<SocketError>),
     /// The own log cannot be sent.
     #[error(transparent)]
@@ -88,26 +90,9 @@ impl LinkClock {
 
 /// What the store thread has done.
 enum Done {
-    Page {
-        origin: OriginId,
-        from: u64,
-        entries: Vec<LogEntry>,
-        seals: Vec<Seal>,
-    },
-    Hash {
-        origin: OriginId,
-        seq: u64,
-        hash: Option<ChainHash>,
-    },
-    Applied {
-        origin: OriginId,
-        head: Head,
-    },
-    /// It builds on what has not come; the log still ends here.
-    NotTaken {
-        origin: OriginId,
-        head: Head,
-    },
+    Page { origin: OriginId, from: u64, entries: Vec<LogEntry>, seals: Vec<Seal> },
+    Hash { origin: OriginId, seq: u64, hash: Option<ChainHash> },
+    Applied(Applied),
     Failed(LinkEnd),
 }
 
@@ -177,11 +162,11 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
 ) -> LinkEnd {
     let (sink, mut stream) = socket.split();
     let mut outbox = Outbox { sink, next: None, unflushed: false };
-    let mut work = Work::new();
+    let (mut work, mut batches) = (Work::new(), Batches::default());
     // A commit between reading the heads and here is told at once.
     driver.head.mark_changed();
     let end = loop {
-        if let Err(end) = advance(&mut session, &driver, &mut work, &mut outbox.next, board, wants) {
+        if let Err(end) = advance(&mut session, &driver, &mut work, &mut batches, &mut outbox.next, board, wants) {
             break end;
         }
         let wait = session
@@ -190,7 +175,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
         let step = tokio::select! {
             () = driver.stop.cancelled() => Err(LinkEnd::Closed),
             heard = stream.next() => hear(&mut session, heard, driver.clock.now()),
-            Some(done) = work.next(), if !work.is_empty() => take(&mut session, done, driver.clock.now()),
+            Some(done) = work.next(), if !work.is_empty() => take(&mut session, &mut batches, done, driver.clock.now()),
             changed = driver.head.changed() => match changed {
                 Ok(()) => own_head(&mut session, &driver.head.borrow_and_update(), &driver.own),
                 Err(_) => Err(LinkEnd::Closed),
@@ -213,6 +198,7 @@ fn advance(
     session: &mut Session,
     driver: &Driver,
     work: &mut Work,
+    batches: &mut Batches,
     next: &mut Option<Message>,
     board: &LinkBoard,
     wants: &watch::Sender<Vec<Want>>,
@@ -229,7 +215,7 @@ fn advance(
             Event::NeedHash { origin, seq } => work.push(hash(driver.store.clone(), origin, seq)),
             Event::Apply { entries, seal } => {
                 metrics::counter!("pilotlight_link_commits_applied_total").increment(entries.len() as u64);
-                work.push(apply(driver.store.clone(), entries, seal));
+                batches.waiting.push_back((entries, seal));
             }
             Event::Acked { origin, seq } if origin == driver.own => board.acked(origin, seq),
             Event::Acked { .. } => {}
@@ -237,12 +223,16 @@ fn advance(
                 let rolled_back = fork.kind == ForkKind::RolledBack;
                 tracing::error!(origin = %fork.origin, seq = fork.seq, rolled_back, "the relay has another log of this origin");
                 metrics::counter!("pilotlight_link_forks_total").increment(1);
+                if fork.origin == driver.own {
+                    board.forked();
+                }
             }
             Event::Wanted(wanted) => drop(wants.send_replace(wanted)),
             // The relay's open orders come as commits too; until then nothing here needs them sooner.
             Event::OpenSet(_) => {}
         }
     }
+    work.extend(batches.next(&driver.store));
     if next.is_none() {
         *next = session.poll_frame()?.map(|frame| Message::Binary(frame.into()));
     }
@@ -270,15 +260,14 @@ fn hear(session: &mut Session, heard: Option<Result<Message, SocketError>>, now:
     }
 }
 
-fn take(session: &mut Session, done: Done, now: Timestamp) -> Result<(), LinkEnd> {
+fn take(session: &mut Session, batches: &mut Batches, done: Done, now: Timestamp) -> Result<(), LinkEnd> {
     match done {
         Done::Page { origin, from, entries, seals } => session.handle_log(origin, from, entries, &seals)?,
         Done::Hash { origin, seq, hash } => {
             tracing::debug!(%origin, seq, "looked up where the relay's log ends");
             session.handle_hash(origin, hash, now);
         }
-        Done::Applied { origin, head } => session.handle_durable(origin, head),
-        Done::NotTaken { origin, head } => session.handle_dropped(origin, head),
+        Done::Applied(applied) => batches.done(session, applied)?,
         Done::Failed(end) => return Err(end),
     }
     Ok(())
@@ -343,28 +332,52 @@ fn hash(store: StoreHandle, origin: OriginId, seq: u64) -> BoxFuture<'static, Do
     read.boxed()
 }
 
-fn apply(store: StoreHandle, entries: Vec<LogEntry>, seal: Seal) -> BoxFuture<'static, Done> {
-    let origin = seal.origin;
-    let Some(head) = entries.last().map(|entry| entry.head) else {
-        return std::future::ready(Done::Failed(LinkEnd::Store)).boxed();
-    };
-    let applied = async move {
-        match store.apply(entries, seal).await {
-            Ok(_new) => Done::Applied { origin, head },
-            Err(RunError::Refused(ApplyError::NotYet { .. } | ApplyError::Gap { .. })) => {
-                let ends = store.read(move |replica, _| Ok(replica.state().heads().get(&origin).copied()));
-                match ends.await {
-                    Ok(head) => Done::NotTaken { origin, head: head.unwrap_or_else(|| Head::start(&origin)) },
-                    Err(_) => Done::Failed(LinkEnd::Store),
+/// Batches that wait to be applied: in the order they came, one group at a time, so that none overtakes.
+#[derive(Debug, Default)]
+struct Batches {
+    waiting: VecDeque<(Vec<LogEntry>, Seal)>,
+    busy: bool,
+}
+
+impl Batches {
+    /// The next group, when none is under way: as many as one store transaction takes.
+    fn next(&mut self, store: &StoreHandle) -> Option<BoxFuture<'static, Done>> {
+        if self.busy {
+            return None;
+        }
+        let (mut group, mut commits) = (Vec::new(), 0);
+        while let Some((entries, _)) = self.waiting.front() {
+            commits += entries.len();
+            if commits > GROUP_COMMITS_MAX && !group.is_empty() {
+                break;
+            }
+            group.extend(self.waiting.pop_front());
+        }
+        if group.is_empty() {
+            return None;
+        }
+        self.busy = true;
+        let store = store.clone();
+        let apply = async move { store.apply(group).await.map_or(Done::Failed(LinkEnd::Store), Done::Applied) };
+        Some(apply.boxed())
+    }
+
+    /// A group is done: what is durable is told to the session, what was not taken is asked for again.
+    fn done(&mut self, session: &mut Session, applied: Applied) -> Result<(), LinkEnd> {
+        self.busy = false;
+        for (origin, refused) in applied.refused {
+            match refused {
+                ApplyError::NotYet { .. } | ApplyError::Gap { .. } => {}
+                ApplyError::Fork { .. } | ApplyError::Unreadable { .. } | ApplyError::Ours { .. } => {
+                    return Err(refused.into());
                 }
             }
-            Err(RunError::Refused(
-                refused @ (ApplyError::Fork { .. } | ApplyError::Unreadable { .. } | ApplyError::Ours { .. }),
-            )) => Done::Failed(refused.into()),
-            Err(RunError::TooLarge(_) | RunError::Unknown | RunError::Closed | RunError::Damaged(_)) => {
-                Done::Failed(LinkEnd::Store)
-            }
+            self.waiting.retain(|(_, seal)| seal.origin != origin);
+            session.handle_dropped(origin, applied.heads.get(&origin).copied().unwrap_or_else(|| Head::start(&origin)));
         }
-    };
-    applied.boxed()
+        for (origin, head) in applied.heads {
+            session.handle_durable(origin, head);
+        }
+        Ok(())
+    }
 }

@@ -38,6 +38,8 @@ pub struct LinkState {
     pub relay_url: Option<String>,
     /// When it was last there.
     pub last_online: Option<Timestamp>,
+    /// The relay has another log of this node's: nothing that it writes reaches the relay.
+    pub forked: bool,
     /// Up to which number of which origin the relay has the own log on its disk.
     acked: Option<(OriginId, u64)>,
 }
@@ -70,7 +72,13 @@ pub struct LinkBoard(watch::Sender<LinkState>);
 impl LinkBoard {
     /// Nobody has dialled yet.
     pub fn new() -> Self {
-        Self(watch::Sender::new(LinkState { phase: LinkPhase::None, relay_url: None, last_online: None, acked: None }))
+        Self(watch::Sender::new(LinkState {
+            phase: LinkPhase::None,
+            relay_url: None,
+            last_online: None,
+            forked: false,
+            acked: None,
+        }))
     }
 
     /// The state now.
@@ -106,7 +114,13 @@ impl LinkBoard {
         self.0.send_modify(|state| {
             state.phase = LinkPhase::Online { since: now };
             state.last_online = Some(now);
+            state.forked = false;
         });
+    }
+
+    /// The relay and this node disagree about what this node wrote.
+    pub(super) fn forked(&self) {
+        self.0.send_modify(|state| state.forked = true);
     }
 
     /// The connection was lost, or could not be made.

@@ -20,10 +20,12 @@ use pilotlight_edge::tokens;
 use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::replica::Position;
 use pilotlight_sync::domain::id::SiteId;
+use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::{FRAME_BYTES_MAX, WINDOW_BYTES_MAX};
 use pilotlight_sync::protocol::{Config, Session, Side, TooManyOrigins, Want};
 use rustls::pki_types::ServerName;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -114,8 +116,9 @@ impl Uplink {
     }
 
     /// Keeps what the relay has answered, durably, and dials it.
-    pub fn enrolled(&self, enrolment: Enrolment) -> Result<(), StoreError> {
+    pub fn enrolled(&self, enrolment: Enrolment, now: Timestamp) -> Result<(), StoreError> {
         enrolment.save(&self.path)?;
+        self.board.dialling(&enrolment.relay_url, now);
         self.enrolment.send_replace(Some(enrolment));
         Ok(())
     }
@@ -124,6 +127,7 @@ impl Uplink {
     pub async fn run(&self, parts: Parts) {
         let mut enrolments = self.enrolment.subscribe();
         let mut backoff = Backoff::new(parts.config.backoff_max_ms);
+        let mut last_why = None;
         loop {
             let Some(enrolment) = enrolments.borrow_and_update().clone() else {
                 tokio::select! {
@@ -148,9 +152,20 @@ impl Uplink {
             metrics::counter!("pilotlight_link_ended_total").increment(1);
             if clock.lasted_ms() >= GOOD_MS_MIN {
                 backoff.reset();
+                last_why = None;
             }
             let wait = backoff.next_ms(tokens::random().map_or(u64::MAX, u64::from_le_bytes));
-            tracing::warn!(%end, wait_ms = wait, relay = enrolment.relay_url, "the link to the relay is down; it is dialled again");
+            let (why, relay) = (whole(&end), &enrolment.relay_url);
+            if last_why.as_ref() == Some(&why) {
+                tracing::debug!(why, relay, wait_ms = wait, "the relay is dialled again");
+            } else {
+                tracing::warn!(
+                    why,
+                    relay,
+                    "the link to the relay is down; it is dialled again, and told when the reason changes"
+                );
+                last_why = Some(why);
+            }
             tokio::select! {
                 () = parts.stopping.cancelled() => return,
                 _enrolled = enrolments.changed() => backoff.reset(),
@@ -160,7 +175,14 @@ impl Uplink {
     }
 
     async fn connect(&self, parts: &Parts, enrolment: &Enrolment, clock: LinkClock) -> DialEnd {
-        let dialled = timeout(DIAL_MS_MAX, dial(enrolment)).await;
+        // The machine's CAs are files: they are read beside the others' work, and again each time, because they change.
+        let ca_pem = enrolment.ca_pem.clone();
+        let tls = match tokio::task::spawn_blocking(move || trust(ca_pem.as_deref())).await {
+            Ok(Ok(tls)) => tls,
+            Ok(Err(error)) => return error.into(),
+            Err(_) => return LinkEnd::Closed.into(),
+        };
+        let dialled = timeout(DIAL_MS_MAX, dial(enrolment, tls)).await;
         let socket = match dialled {
             Ok(Ok(socket)) => socket,
             Ok(Err(end)) => return end,
@@ -182,9 +204,11 @@ impl Uplink {
     }
 }
 
-async fn dial(enrolment: &Enrolment) -> Result<WebSocketStream<TlsStream<TcpStream>>, DialEnd> {
+async fn dial(
+    enrolment: &Enrolment,
+    tls: Arc<rustls::ClientConfig>,
+) -> Result<WebSocketStream<TlsStream<TcpStream>>, DialEnd> {
     let unreachable = |error: &dyn std::error::Error| DialEnd::Unreachable(whole(error));
-    let tls = TlsConnector::from(trust(enrolment.ca_pem.as_deref())?);
     let uri: http::Uri = enrolment.relay_url.parse().map_err(|_| EnrolError::BadUrl(enrolment.relay_url.clone()))?;
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let stream = TcpStream::connect((host.as_str(), uri.port_u16().unwrap_or(443))).await;
@@ -192,7 +216,7 @@ async fn dial(enrolment: &Enrolment) -> Result<WebSocketStream<TlsStream<TcpStre
     // An acknowledgement is small and wanted at once.
     let _slower = stream.set_nodelay(true);
     let name = ServerName::try_from(host).map_err(|error| unreachable(&error))?;
-    let stream = tls.connect(name, stream).await.map_err(|error| unreachable(&error))?;
+    let stream = TlsConnector::from(tls).connect(name, stream).await.map_err(|error| unreachable(&error))?;
     let address = enrolment.relay_url.replacen("https://", "wss://", 1) + "/sync";
     let mut request = address.into_client_request().map_err(|error| unreachable(&error))?;
     let token = HeaderValue::try_from(format!("Bearer {}", enrolment.token));

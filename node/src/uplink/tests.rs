@@ -70,7 +70,7 @@ impl Node {
             relay_origin: relay.own,
             relay_key: relay.key.verifying_key().to_bytes(),
         };
-        self.uplink.enrolled(enrolment).unwrap();
+        self.uplink.enrolled(enrolment, EVENING).unwrap();
     }
 
     fn dial(&self) -> tokio::task::JoinHandle<()> {
@@ -181,7 +181,7 @@ async fn y11_a_node_that_worked_alone_is_enrolled_and_sends_all_that_it_wrote() 
     let request: enrol::EnrolRequestJson = serde_json::from_str(&relay.book.borrow().requests[0]).unwrap();
     assert_eq!((request.code.as_str(), request.site), ("ABCD", node.parts.site.to_string()));
     assert_eq!(request.origins[0].origin, identity.origin.to_string());
-    node.uplink.enrolled(enrolment).unwrap();
+    node.uplink.enrolled(enrolment, EVENING).unwrap();
     node.wait_for_agreement(&relay).await;
     assert_eq!(relay.book.borrow().tokens[0], "Bearer plt_given");
     assert_eq!(node.uplink.relay_url(), Some(relay.url.clone()));

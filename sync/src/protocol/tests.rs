@@ -2,6 +2,7 @@
 
 mod hostile;
 mod pipe;
+mod schedule;
 mod traffic;
 
 use super::*;

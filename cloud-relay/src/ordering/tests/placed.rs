@@ -129,9 +129,15 @@ async fn b2_what_was_sold_while_the_customer_paid_is_refused_and_the_money_let_g
     let both = join(place("a", &quotes[0]), place("b", &quotes[1]));
     tokio::pin!(both);
     let (first, second) = loop {
+        let effects = market.some_effects();
+        tokio::pin!(effects);
         tokio::select! {
-            done = &mut both => break done,
-            _any = market.some_effects() => {}
+            done = &mut both => {
+                // An effect that was claimed is done: nobody else would.
+                effects.await;
+                break done;
+            }
+            _any = &mut effects => {}
         }
     };
     let refusals = [&first, &second]

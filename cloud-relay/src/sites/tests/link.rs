@@ -19,6 +19,7 @@ use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use pilotlight_sync::protocol::{Event, Violation, Want};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -255,4 +256,39 @@ async fn e10_many_nodes_that_dial_at_once_are_all_taken_in_and_keep_to_their_own
         let (_, orders) = shop.sites.digest(&site).await.unwrap();
         assert_eq!(orders as usize, n + 1, "its own orders and no other's");
     }
+}
+
+#[tokio::test]
+async fn e6_a_batch_with_any_byte_changed_is_refused_by_name_and_changes_nothing() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    shop.node.write(&[placed("one", None)]);
+    let before = shop.site.heads().borrow().clone();
+    let mut words = BTreeSet::new();
+    for part in 0..40 {
+        let (mut pipe, _serving) = shop.dial().await;
+        let mut session = shop.node.session();
+        let asked = shop.node.sync(&mut session, &mut pipe, |_, event| matches!(event, Event::NeedLog { .. }));
+        asked.await.unwrap();
+        // Acknowledgement and credit go first; the batch is by far the longest.
+        let mut frames = Vec::new();
+        while let Some(frame) = session.poll_frame().unwrap() {
+            frames.push(frame);
+        }
+        let mut batch = frames.into_iter().max_by_key(Vec::len).unwrap();
+        let at = part * (batch.len() - 1) / 39;
+        batch[at] ^= 0x55;
+        pipe.to.send(Message::Frame(batch)).await.unwrap();
+        let code = loop {
+            match pipe.from.recv().await {
+                Some(Message::Close(code, _)) => break code,
+                Some(Message::Frame(_) | Message::Other) => {}
+                None => panic!("closed without a word after byte {at}"),
+            }
+        };
+        let violation = Violation::from_code(code);
+        assert!(violation.is_some(), "byte {at}: {code}");
+        words.extend(violation.map(Violation::word));
+    }
+    assert!(words.len() >= 3, "several kinds of lies were told: {words:?}");
+    assert_eq!(*shop.site.heads().borrow(), before);
 }

@@ -120,6 +120,8 @@ async fn e3_what_panics_or_refuses_too_late_is_unknown_and_the_site_goes_on() {
     assert!(matches!(late.await, Err(WorkError::Unknown)));
     let broken = shop.site.run(|_| async move { panic!("a bug in a plan") }.boxed());
     assert!(matches!(broken.await as Result<(), WorkError<Infallible>>, Err(WorkError::Unknown)));
+    let broken = shop.site.read(|_, _| -> usize { panic!("a bug in a look") });
+    assert!(matches!(broken.await, Err(WorkError::Unknown)));
     assert_eq!(place(&shop.site, &shop, "b").await.unwrap(), 1, "one order before it");
     let known = shop.site.read(|replica, _| replica.live_count()).await.unwrap();
     assert_eq!(known, 2);
@@ -143,6 +145,43 @@ async fn e4_what_follows_from_a_commit_is_written_in_the_transaction_that_applie
     assert_eq!(effects(&shop).await, 2, "of placing and of confirming");
     assert_eq!(shop.site.apply(0, entries, seal).await.unwrap(), 0, "again");
     assert_eq!((shop.site.heads().borrow()[&relay].seq, effects(&shop).await), (before + 1, 2));
+}
+
+/// Panics over one order, and confirms the others.
+#[derive(Debug)]
+struct Stumble;
+
+impl React for Stumble {
+    fn react<'t>(
+        &'t self,
+        site: &'t SiteHandle,
+        tx: &'t mut SiteTx,
+        changed: &'t BTreeSet<OrderId>,
+    ) -> BoxFuture<'t, Result<(), WorkError<Infallible>>> {
+        assert!(!changed.contains(&OrderId::derived(&["13"])), "a bug");
+        Confirm.react(site, tx, changed)
+    }
+}
+
+#[tokio::test]
+async fn e4_one_order_that_cannot_be_followed_does_not_stop_its_site() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    for id in ["12", "13", "14"] {
+        place(&shop.site, &shop, id).await.unwrap();
+        shop.node.write(&[Change::Order(OrderId::derived(&[id]), OrderFact::Accepted)]);
+    }
+    let (_sites, site) = shop.again(Arc::new(Stumble)).await;
+    let (entries, seal) = shop.node.batch(1);
+    // The node comes again each time: all three together, the broken one alone, then without it.
+    for _ in 0..2 {
+        assert!(matches!(site.apply(0, entries.clone(), seal.clone()).await, Err(WorkError::Unknown)));
+    }
+    assert_eq!(site.apply(0, entries, seal).await.unwrap(), 4);
+    let status = |id| site.order(OrderId::derived(&[id]));
+    for (id, expected) in [("12", Status::OrderConfirmed), ("13", Status::OrderPlaced), ("14", Status::OrderConfirmed)]
+    {
+        assert_eq!(status(id).await.unwrap().unwrap().view.status, expected, "{id}");
+    }
 }
 
 #[tokio::test]
