@@ -47,23 +47,25 @@ impl Worker {
         if let Err(error) = self.take_over().await {
             tracing::error!(%error, "the effects of an earlier run could not be taken over");
         }
-        // Each effect is a task of its own: one that holds the database's only writing connection must go on while the next are claimed.
+        // Tasks of their own: one that holds the writing connection goes on while this loop waits for it.
         let mut running = JoinSet::new();
         loop {
             match self.claim(RUNNING_MAX - running.len()).await {
-                Ok(claimed) => claimed.into_iter().for_each(|claimed| {
-                    let worker = self.clone();
-                    running.spawn(async move { worker.one(claimed).await });
-                }),
+                Ok(claimed) => {
+                    for claimed in claimed {
+                        let worker = self.clone();
+                        running.spawn(async move { worker.one(claimed).await });
+                    }
+                }
                 Err(error) => tracing::error!(%error, "effects could not be claimed"),
             }
             let look = self.until_next().await;
             tokio::select! {
                 () = stopping.cancelled() => return,
                 () = self.wake.notified() => {}
-                Some(ended) = running.join_next(), if !running.is_empty() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "an effect's task broke: it is claimed again when its time is over");
+                Some(done) = running.join_next(), if !running.is_empty() => {
+                    if let Err(error) = done {
+                        tracing::error!(%error, "an effect broke off: it stays claimed until its time is over");
                     }
                 }
                 () = async { let _over = tokio::time::timeout(look, std::future::pending::<()>()).await; } => {}
