@@ -9,6 +9,7 @@ export const SIZES = {
   ],
   kiosk: [{ width: 1080, height: 1920 }],
   phone: [{ width: 390, height: 844 }],
+  tablet: [{ width: 1024, height: 768 }],
   any: [{ width: 1280, height: 800 }],
 }
 

@@ -1,4 +1,4 @@
-// The browser tests: the real node, real Chromium. `PILOTLIGHT_NODE_BIN` names the node; `--only TEXT` runs the checks whose name has it.
+// The browser tests: the real node, real Chromium. `PILOTLIGHT_NODE_BIN` names the node; `--only TEXT` runs the checks whose name has it, `--only stories --stories TEXT` those stories whose name begins so.
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,6 +14,7 @@ import { walkStories } from './stories.mjs'
 const ALL_MS = 12 * 60_000
 const pictures = resolve(process.env.PILOTLIGHT_SCREENSHOTS ?? fileURLToPath(new URL('../../target/screenshots', import.meta.url)))
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : ''
+const stories = process.argv.includes('--stories') ? process.argv[process.argv.indexOf('--stories') + 1] : ''
 const part = (name) => only === '' || name.includes(only)
 
 const watchdog = setTimeout(() => {
@@ -42,7 +43,7 @@ try {
   if (part('stories')) {
     const server = await serveDist()
     try {
-      await walkStories(browser, server.url, pictures, check)
+      await walkStories(browser, server.url, pictures, check, stories)
     } finally {
       await server.close()
     }

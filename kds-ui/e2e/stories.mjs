@@ -19,8 +19,8 @@ export async function walkStories(browser, url, pictures, check, only) {
   await page.waitForSelector('li a')
   const stories = await page.$$eval('li', (items) => items.map((item) => ({ name: item.querySelector('a').textContent, width: item.querySelector('iframe').style.width })))
   for (const { name, width } of stories) {
-    if (only && !name.includes(only)) continue
-    const sizes = width === '1080px' ? SIZES.kiosk : width === '390px' ? SIZES.phone : SIZES.kitchen
+    if (only && !name.startsWith(only)) continue
+    const sizes = width === '1080px' ? SIZES.kiosk : width === '390px' ? SIZES.phone : width === '1024px' ? SIZES.tablet : SIZES.kitchen
     for (const size of sizes) {
       await check(`story ${name} ${size.width}x${size.height}`, async () => {
         const zoomed = name.endsWith('text-200')
@@ -34,7 +34,7 @@ export async function walkStories(browser, url, pictures, check, only) {
         await page.goto(`${url}/stories/${name}`)
         await page.waitForFunction(() => document.querySelector('#app > *') !== null)
         await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
-        await page.screenshot({ path: join(pictures, `${name}-${size.width}x${size.height}.png`) })
+        await page.screenshot({ path: join(pictures, `${name}-${size.width}x${size.height}.png`), fullPage: size.width < 600 })
         await page.evaluate(AXE)
         const found = await page.evaluate((rules) => window.axe.run(document, rules), RULES)
         page.off('pageerror', listen)

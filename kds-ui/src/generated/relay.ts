@@ -1,7 +1,5 @@
 // The relay's shapes, written after the contract in the manner of ts-rs until they are generated from cloud-relay/src/api/json.rs.
-import type { AvailabilityJson, MenuJson, PlaceLineJson, ProblemJson, StatusJson } from './api'
-
-export type { AvailabilityJson, MenuJson, PlaceLineJson, ProblemJson, StatusJson }
+import type { AvailabilityJson, MenuJson, PlaceLineJson, StatusJson } from './api'
 
 /**
  * Where it goes. The words are kept at the relay only, never in the order's facts.

@@ -1,6 +1,7 @@
 // Sends a paid order until it has its verdict: under one order id, by one tab at a time, over reloads and cuts. Ports in, no component.
 import type { Answer } from '../api/ask'
-import type { CustomerOrderJson, PlaceCustomerOrderJson, ProblemJson } from '../generated/relay'
+import type { ProblemJson } from '../generated/api'
+import type { CustomerOrderJson, PlaceCustomerOrderJson } from '../generated/relay'
 
 const RETRY_MIN_MS = 500
 const RETRY_MAX_MS = 8_000
@@ -55,13 +56,19 @@ export function payOutbox(ports: PayPorts) {
     wake = null
   }
 
-  async function work(): Promise<void> {
+  async function begin(): Promise<void> {
+    // The tab that had it before may have ended it.
+    if (stopped || (await ports.kept()) === null) return
+    ports.onSending()
+    await untilAnswered()
+  }
+
+  async function untilAnswered(): Promise<void> {
     let failures = 0
     for (;;) {
       // Read anew each time: another tab, or the customer, may have ended it.
       const pay = await ports.kept()
       if (stopped || pay === null) return
-      if (failures === 0) ports.onSending()
       const end = await attempt(pay)
       if (end === 'done' || stopped) return
       if (end === 'pending') {
@@ -82,7 +89,7 @@ export function payOutbox(ports: PayPorts) {
       if (running || stopped) return
       running = true
       try {
-        if ((await ports.kept()) !== null) await ports.locked(work, ports.onElsewhere)
+        if ((await ports.kept()) !== null) await ports.locked(begin, ports.onElsewhere)
       } finally {
         running = false
       }

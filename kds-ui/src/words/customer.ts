@@ -1,5 +1,6 @@
 // The customer's words, at home on a phone.
-import type { RefundStateJson, StatusJson, StepNameJson } from '../generated/relay'
+import type { StatusJson } from '../generated/api'
+import type { RefundStateJson, StepNameJson } from '../generated/relay'
 
 export const customer = {
   title: 'Order food',
@@ -76,7 +77,7 @@ export const customer = {
   signOut: 'Sign out',
   fillAll: 'Fill in every field.',
   where: 'How do you get it?',
-  delivery: 'Bring it to me',
+  delivery: 'Bring it',
   takeaway: 'I pick it up',
   street: 'Street and number',
   city: 'City',
@@ -99,6 +100,8 @@ export const customer = {
   takesPickup: (range: string) => `ready in ${range}`,
   pay: (amount: string) => `Pay ${amount}`,
   finishFirst: 'First fill in what is missing',
+  priceAway: 'Waiting for a connection',
+  priceRefused: 'Can not be ordered just now',
   changedTitle: 'The price has changed',
   changedTotal: (was: string, is: string) => `It was ${was}, it is ${is} now. Nothing was paid yet.`,
   changedLine: (name: string, was: string, is: string) => `${name}: ${was}, now ${is}`,
@@ -146,7 +149,7 @@ export const customer = {
   } satisfies Record<StatusJson, string>,
   step: {
     placed: 'Placed',
-    confirmed: 'Confirmed by the restaurant',
+    confirmed: 'Confirmed',
     preparing: 'Being cooked',
     ready: 'Ready',
     on_the_way: 'On the way',
@@ -155,7 +158,7 @@ export const customer = {
   stepCollected: 'Picked up by you',
   stepNow: 'now',
   between: (from: string, to: string) => (from === to ? `about ${from}` : `${from}–${to}`),
-  expected: (range: string) => `expected ${range}`,
+  expected: 'expected',
   held: 'The restaurant has no internet right now',
   heldHint: (until: string) => `We keep your order until ${until}; you can cancel free. If it does not get through by then, you get everything back.`,
   rider: (name: string) => `${name} brings it`,
@@ -257,8 +260,8 @@ export const customerAr: CustomerWords = {
   signOut: 'خروج',
   fillAll: 'املأ كل الحقول.',
   where: 'كيف تستلمه؟',
-  delivery: 'أحضروه إليّ',
-  takeaway: 'أستلمه بنفسي',
+  delivery: 'توصيل',
+  takeaway: 'أستلمه',
   street: 'الشارع والرقم',
   city: 'المدينة',
   addressNote: 'للسائق: الطابق، الجرس',
@@ -280,6 +283,8 @@ export const customerAr: CustomerWords = {
   takesPickup: (range) => `جاهز خلال ${range}`,
   pay: (amount) => `ادفع ${amount}`,
   finishFirst: 'أكمل الناقص أولاً',
+  priceAway: 'ننتظر الاتصال',
+  priceRefused: 'لا يمكن طلبه الآن',
   changedTitle: 'تغيّر السعر',
   changedTotal: (was, is) => `كان ${was} وصار ${is}. لم يُدفع شيء بعد.`,
   changedLine: (name, was, is) => `${name}: كان ${was} وصار ${is}`,
@@ -317,11 +322,11 @@ export const customerAr: CustomerWords = {
     CANCELLED: 'أُلغي',
     REFUNDED: 'أُعيد المال',
   },
-  step: { placed: 'أُرسل', confirmed: 'أكده المطعم', preparing: 'يُطبخ', ready: 'جاهز', on_the_way: 'في الطريق', completed: 'وصل' },
+  step: { placed: 'أُرسل', confirmed: 'مؤكد', preparing: 'يُطبخ', ready: 'جاهز', on_the_way: 'في الطريق', completed: 'وصل' },
   stepCollected: 'استلمته',
   stepNow: 'الآن',
   between: (from, to) => (from === to ? `حوالي ${from}` : `${from}–${to}`),
-  expected: (range) => `متوقع ${range}`,
+  expected: 'متوقع',
   held: 'لا إنترنت في المطعم الآن',
   heldHint: (until) => `نحفظ طلبك حتى ${until} ويمكنك الإلغاء مجاناً. إن لم يصل حتى ذلك الوقت تستعيد كل شيء.`,
   rider: (name) => `${name} يوصله`,

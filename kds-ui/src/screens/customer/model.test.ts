@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { CustomerOrderJson, ProblemJson, QuoteJson, RestaurantJson } from '../../generated/relay'
+import type { ProblemJson } from '../../generated/api'
+import type { CustomerOrderJson, QuoteJson, RestaurantJson } from '../../generated/relay'
 import { en } from '../../words'
 import { itemId, MENU, NOW, variantId } from '../stories/fixtures'
 import type { Basket } from './model'
@@ -138,7 +139,7 @@ describe('tracking', () => {
       ['done', '19:42'],
       ['done', '19:43'],
       ['done', '19:44'],
-      ['next', 'expected 19:52–19:57'],
+      ['next', '19:52–19:57'],
       ['later', ''],
     ])
   })

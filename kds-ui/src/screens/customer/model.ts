@@ -1,18 +1,6 @@
 // The customer's phone: which page an address names, the basket until it is answered, and what is said about prices, payments and orders. Pure.
-import type {
-  AddressJson,
-  CancelPreviewJson,
-  ChargesJson,
-  CustomerJson,
-  CustomerOrderJson,
-  OrderFulfilmentJson,
-  ProblemJson,
-  QuoteJson,
-  QuoteRequestJson,
-  RestaurantJson,
-  StatusJson,
-  StepJson,
-} from '../../generated/relay'
+import type { ProblemJson, StatusJson } from '../../generated/api'
+import type { AddressJson, CancelPreviewJson, ChargesJson, CustomerJson, CustomerOrderJson, OrderFulfilmentJson, QuoteJson, QuoteRequestJson, RestaurantJson, StepJson } from '../../generated/relay'
 import type { PricedCart } from '../../kernels/cart_price'
 import type { Point } from '../../kernels/geo'
 import { unreachable } from '../../kernels/unreachable'
@@ -290,7 +278,7 @@ export function isOver(status: StatusJson): boolean {
   return OVER.includes(status)
 }
 
-export type ShownStep = { step: StepJson['step']; state: 'done' | 'next' | 'later'; word: string; time: string }
+export type ShownStep = { step: StepJson['step']; state: 'done' | 'next' | 'later'; word: string; time: string; /** Its time is a guess. */ expected: boolean }
 
 /** Five steps with their times; the next one with its range. What is over has no next step. */
 export function steps(order: CustomerOrderJson, clock: (at: number) => string, w: Words): ShownStep[] {
@@ -299,15 +287,16 @@ export function steps(order: CustomerOrderJson, clock: (at: number) => string, w
   return order.steps.map((step, index) => {
     const takeaway = order.delivery === null && !order.steps.some((each) => each.step === 'on_the_way')
     const word = step.step === 'completed' && takeaway ? w.customer.stepCollected : w.customer.step[step.step]
-    if (step.at !== null) return { step: step.step, state: 'done', word, time: clock(step.at) }
-    return { step: step.step, state: index === next ? 'next' : 'later', word, time: index === next ? range(step, clock, w) : '' }
+    if (step.at !== null) return { step: step.step, state: 'done', word, time: clock(step.at), expected: false }
+    const time = index === next ? range(step, clock, w) : ''
+    return { step: step.step, state: index === next ? 'next' : 'later', word, time, expected: time !== '' }
   })
 }
 
 function range(step: StepJson, clock: (at: number) => string, w: Words): string {
   const [from, to] = [step.eta_min_at, step.eta_max_at]
   if (from === null && to === null) return ''
-  return w.customer.expected(w.customer.between(clock(from ?? to ?? 0), clock(to ?? from ?? 0)))
+  return w.customer.between(clock(from ?? to ?? 0), clock(to ?? from ?? 0))
 }
 
 // ---- cancelling

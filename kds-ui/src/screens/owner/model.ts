@@ -39,7 +39,7 @@ export function safety(asked: SafetyAsked, clock: (at: number) => string, w: Wor
     case 'offline': {
       const since = uplink.since ?? uplink.last_online ?? null
       const first = since === null ? '' : `${o.offline(clock(since))} `
-      return { tone: 'calm', text: `${first}${o.offlineWorks} ${o.offlineWaits(uplink.waiting_commits)}`, action: null }
+      return { tone: 'calm', text: `${first}${o.offlineWorks} ${o.offlineWaits(uplink.waiting_commits)} ${o.safeOn(uplink.safe_on)}.`, action: null }
     }
     default:
       return unreachable(uplink.state)

@@ -1,5 +1,5 @@
 // Every view in every state, by name. The screenshots, the accessibility check and the eye all walk this list.
-import type { Component, ComponentProps } from 'svelte'
+import type { ComponentProps } from 'svelte'
 import { fromOrders } from './boards'
 import * as f from './fixtures'
 import type { BoardOrderJson } from '../../generated/api'
@@ -21,32 +21,13 @@ import GroupStory from './GroupStory.svelte'
 import IconStory from './IconStory.svelte'
 import PictureStory from './PictureStory.svelte'
 import PinStory from './PinStory.svelte'
+import { customerStories } from './customer_stories'
+import { ownerStories } from './owner_stories'
+import { riderStories } from './rider_stories'
 import StepperStory from './StepperStory.svelte'
+import type { Story } from './story'
+import { nothing, story } from './story'
 import TicketStory from './TicketStory.svelte'
-
-export type Size = 'kitchen' | 'kiosk' | 'phone' | 'any'
-
-export type Story = {
-  name: string
-  size: Size
-  theme: 'light' | 'dark'
-  component: Component<Record<string, unknown>>
-  props: (w: Words) => Record<string, unknown>
-  rtl?: boolean
-}
-
-function story<P extends Record<string, unknown>>(
-  name: string,
-  size: Size,
-  theme: 'light' | 'dark',
-  component: Component<P>,
-  props: (w: Words) => NoInfer<P>,
-  more: Pick<Story, 'rtl'> = {},
-): Story {
-  return { name, size, theme, component: component as unknown as Story['component'], props: props as Story['props'], ...more }
-}
-
-const nothing = () => undefined
 
 // ---- kitchen
 
@@ -255,7 +236,8 @@ const otherStories: Story[] = [
   story('pair-asking', 'phone', 'light', PairView, pair({ state: 'asking' }, 'K7MP-3QXD')),
   story('pair-refused', 'phone', 'light', PairView, (w) => pair({ state: 'problem', text: w.pairRefused, hint: w.pairRefusedHint }, 'K7MP-3QXX')(w)),
   story('pair-dark', 'kitchen', 'dark', PairView, pair({ state: 'typing' })),
-  story('home', 'kitchen', 'light', HomeView, (w) => ({ w, kitchen: 'Fry line left', kiosk: null, go: nothing })),
+  story('home-relay', 'phone', 'light', HomeView, (w) => ({ w, server: 'relay' as const, kitchen: null, kiosk: null, owner: null, go: nothing })),
+  story('home', 'kitchen', 'light', HomeView, (w) => ({ w, server: 'node' as const, kitchen: 'Fry line left', kiosk: null, owner: null, go: nothing })),
 ]
 
 // ---- shared components
@@ -272,7 +254,7 @@ const componentStories: Story[] = [
   story('component-icon', 'kitchen', 'light', IconStory, () => ({})),
 ]
 
-export const STORIES: readonly Story[] = [...kitchenStories, ...kioskStories, ...otherStories, ...componentStories]
+export const STORIES: readonly Story[] = [...kitchenStories, ...kioskStories, ...ownerStories, ...customerStories, ...riderStories, ...otherStories, ...componentStories]
 
 /** Not a picture: the bench that measures how long a delta takes to be drawn. */
 export const DRAW: Story = story('draw', 'kitchen', 'dark', DrawStory, (w) => ({ w }))

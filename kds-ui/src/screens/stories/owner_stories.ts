@@ -1,0 +1,138 @@
+// The owner's phone in every state.
+import type { IngredientJson, OrderJson } from '../../generated/api'
+import { dayStart, hourly } from '../../kernels/business_day'
+import { indexMenu, NOTHING_SOLD_OUT, soldOut } from '../../kernels/menu_index'
+import { seeded } from '../../kernels/picture'
+import type { Words } from '../../words'
+import type { Outage, Safety } from '../owner/model'
+import { decisions, orderRows, safety, sales, stockRows } from '../owner/model'
+import type { OwnerProps } from '../owner/View.svelte'
+import OwnerView from '../owner/View.svelte'
+import * as f from './fixtures'
+import { nothing, story } from './story'
+
+const ZONE = 'UTC'
+const START = dayStart(f.NOW, ZONE)
+const HOUR = 3_600_000
+const clock = (at: number) => new Date(at).toISOString().slice(11, 16)
+
+/** A day from eleven, with a lunch and an evening. */
+function day(count: number, from = START + 7 * HOUR): OrderJson[] {
+  return Array.from({ length: count }, (_, index) => {
+    const random = seeded(`day ${index}`)
+    const hour = random() < 0.35 ? random() * 3 : 5 + random() * 3.7
+    const placed_at = Math.min(f.NOW - 20_000, Math.round(from + hour * HOUR))
+    const status = (['COMPLETED', 'COMPLETED', 'COMPLETED', 'PREPARING', 'READY_FOR_PICKUP', 'CANCELLED', 'OUT_FOR_DELIVERY'] as const)[Math.floor(random() * 7)] ?? 'COMPLETED'
+    const total = 900 + Math.floor(random() * 5_200)
+    return {
+      ...f.placed('', total),
+      id: `o${index}`,
+      placed_at,
+      status: f.NOW - placed_at > 2 * HOUR && status !== 'CANCELLED' ? 'COMPLETED' : status,
+      channel: (['kiosk', 'counter', 'cloud', 'phone'] as const)[Math.floor(random() * 4)] ?? 'kiosk',
+      number: null,
+      total_minor: total,
+      paid_minor: total,
+      due_minor: 0,
+      safe_on: 2,
+    } satisfies OrderJson
+  })
+    .sort((a, b) => a.placed_at - b.placed_at)
+    .map((order, index) => ({ ...order, number: `A${String(index + 1).padStart(3, '0')}` }))
+}
+
+const ingredient = (name: string, unit: string, rights: number, held: number, used: number, enforced = true): IngredientJson => ({ id: name, name, unit, rights, held, used, enforced })
+const STOCK: IngredientJson[] = [
+  ingredient('Mozzarella', 'g', 1_850, 600, 14_200),
+  ingredient('Tomato sauce', 'ml', 9_400, 300, 6_100),
+  ingredient('Basil', 'g', 0, 40, 460),
+  ingredient('Dough balls', 'pc', 64, 6, 118),
+  ingredient('Ham', 'g', 3_200, 0, 2_900),
+  ingredient('Pineapple', 'g', 2_100, 0, 1_050),
+  ingredient('Napkins', 'pc', 400, 0, 600, false),
+]
+
+function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outages?: Outage[]; before?: boolean; board?: boolean } = {}): OwnerProps {
+  const { outages = [], before = true, board = true, ...rest } = more
+  const stock = stockRows(STOCK, w.language)
+  const onBoard = board ? f.oneOfEach() : []
+  const yesterday = before ? hourly(day(150, START - 24 * HOUR + 7 * HOUR).map((order) => ({ at: order.placed_at - (order.placed_at > START ? 24 * HOUR : 0), minor: order.total_minor })), START - 24 * HOUR) : null
+  return {
+    w,
+    site: 'Pizzeria Pilota',
+    now: f.NOW,
+    timeZone: ZONE,
+    currency: 'USD',
+    safety: told(w, { state: 'online', safe_on: 2, waiting_commits: 0 }),
+    sales: sales(orders, START, f.NOW, outages, yesterday),
+    partial: null,
+    decisions: decisions(onBoard, stock, (key) => f.MENU.stations.find(({ id }) => id === key)?.name ?? key, f.NOW),
+    orders: orderRows(orders, new Map(), ''),
+    sought: '',
+    shown: 6,
+    stock,
+    menu: indexMenu(f.MENU),
+    soldOut: soldOut(f.SOME_SOLD_OUT),
+    sending: new Set(),
+    panel: { open: 'none' },
+    toasts: [],
+    problem: null,
+    person: null,
+    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
+    ...rest,
+  }
+}
+
+function told(w: Words, uplink: Parameters<typeof safety>[0]['uplink'], lostAt: number | null = null): Safety {
+  const link = lostAt === null ? ({ state: 'live', since: 0, heardAt: 0, pingedAt: 0 } as const) : ({ state: 'waiting', attempt: 2, until: f.NOW, lostAt } as const)
+  return safety({ link, lostAt, uplink, now: f.NOW }, clock, w)
+}
+
+const OUTAGE: Outage = { from: f.NOW - 34 * 60_000, to: null }
+const offline = (w: Words): Partial<OwnerProps> & { outages: Outage[] } => ({
+  safety: told(w, { state: 'offline', since: OUTAGE.from, safe_on: 1, waiting_commits: 118 }),
+  outages: [{ from: START + 8.2 * HOUR, to: START + 8.9 * HOUR }, OUTAGE],
+})
+const LONG = 'Mediterranean with Roasted Peppers, Artichokes and Kalamata Olives'
+const one = (): OrderJson => ({
+  ...f.placed('A042', 5_620),
+  status: 'PREPARING',
+  paid_minor: 0,
+  note: 'Nut allergy',
+  safe_on: 2,
+  history: [
+    { from: null, to: 'ORDER_PLACED', who: 'device', why: 'placed at the kiosk', at: f.NOW - 500_000 },
+    { from: 'ORDER_PLACED', to: 'ORDER_CONFIRMED', who: 'system', why: '', at: f.NOW - 500_000 },
+    { from: 'ORDER_CONFIRMED', to: 'PREPARING', who: 'device', why: 'started at Pizza', at: f.NOW - 300_000 },
+  ],
+  lines: f.placed('A042', 5_620).lines.map((line, index) => ({
+    ...line,
+    choices: index === 0 ? [{ group: 'g', option: 'o', name: 'Extra basil', count: 2, price_minor: 160, removal: false }, { group: 'g', option: 'p', name: 'no garlic', count: 1, price_minor: 0, removal: true }] : [],
+    voided: index === 1 ? { who: 'staff', why: 'guest changed their mind', at: f.NOW } : null,
+  })),
+})
+
+export const ownerStories = [
+  story('owner-full', 'phone', 'light', OwnerView, (w) => owner(day(96), w)),
+  story('owner-full-dark', 'phone', 'dark', OwnerView, (w) => owner(day(96), w, { person: 'Mei-Ling' })),
+  story('owner-tablet', 'tablet', 'light', OwnerView, (w) => owner(day(96), w, { shown: 14 })),
+  story('owner-empty', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w, { board: false, before: false, soldOut: NOTHING_SOLD_OUT, safety: told(w, { state: 'none', safe_on: 1, waiting_commits: 0 }) }), decisions: [], stock: [] })),
+  story('owner-loading', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w), safety: told(w, null), sales: null, decisions: null, orders: null, stock: null })),
+  story('owner-offline', 'phone', 'light', OwnerView, (w) => owner(day(96), w, offline(w))),
+  story('owner-away', 'phone', 'light', OwnerView, (w) => owner(day(96), w, { safety: told(w, null, f.NOW - 240_000) })),
+  story('owner-connecting', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { safety: told(w, { state: 'connecting', safe_on: 1, waiting_commits: 12 }) })),
+  story('owner-unpaired', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { safety: { tone: 'person', text: w.owner.unpaired, action: 'pair' } })),
+  story('owner-problem', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { problem: `Margherita: ${w.awayNothingChanged}` })),
+  story('owner-undo', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { toasts: [{ id: 't', text: w.eightySixOff(LONG), undo: nothing }] })),
+  story('owner-search', 'phone', 'light', OwnerView, (w) => ({ ...owner(day(96), w), sought: '999', orders: [] })),
+  story('owner-order', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'order', id: 'o', order: one() } })),
+  story('owner-eighty-six', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'eighty_six' } })),
+  story('owner-long-names', 'phone', 'light', OwnerView, (w) => ({
+    ...owner(day(40), w),
+    site: `Trattoria ${LONG}`,
+    sales: sales(day(96).map((order) => ({ ...order, total_minor: order.total_minor * 9_000 })), START, f.NOW, [], null),
+    stock: stockRows(STOCK.map((each) => ({ ...each, name: `${each.name} from the farm down the road, ${LONG}` })), w.language),
+  })),
+  story('owner-rtl', 'phone', 'light', OwnerView, (w) => owner(day(96), w, offline(w)), { rtl: true }),
+  story('owner-text-200', 'phone', 'light', OwnerView, (w) => owner(day(96), w, offline(w))),
+]
