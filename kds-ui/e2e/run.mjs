@@ -7,6 +7,7 @@ import { checks } from './checks.mjs'
 import { kioskChecks } from './kiosk.mjs'
 import { kitchenChecks } from './kitchen.mjs'
 import { awayChecks } from './away.mjs'
+import { phoneChecks } from './phone.mjs'
 import { openRestaurant } from './restaurant.mjs'
 import { serveDist } from './static_server.mjs'
 import { walkStories } from './stories.mjs'
@@ -40,6 +41,7 @@ try {
       await house.close()
     }
   }
+  if (part('phone')) await phoneChecks(browser, check, pictures)
   if (part('stories')) {
     const server = await serveDist()
     try {
