@@ -136,6 +136,20 @@ export async function phoneChecks(browser, check, pictures) {
     equal(relay.placed, before + 1, 'orders at the relay')
   })
 
+  await check('customer: a quote that ran out while it was paid: nothing paid, the new price is shown first', async () => {
+    await ready()
+    const before = relay.placed
+    relay.expireQuotes()
+    relay.deliveryMinor = 300
+    await customer.payButton(page).click()
+    await page.getByText('Delivery: $2.50, now $3.00').waitFor()
+    equal(relay.placed, before, 'orders at the relay')
+    await page.getByRole('button', { name: 'Pay $6.20' }).waitFor()
+    await customer.pay(page)
+    relay.deliveryMinor = 250
+    equal(relay.placed, before + 1, 'orders at the relay')
+  })
+
   await check('customer: a declined card: nothing ordered; another card pays the same order', async () => {
     await ready()
     const before = relay.placed

@@ -7,6 +7,7 @@ import { checks } from './checks.mjs'
 import { kioskChecks } from './kiosk.mjs'
 import { kitchenChecks } from './kitchen.mjs'
 import { awayChecks } from './away.mjs'
+import { ownerChecks } from './owner.mjs'
 import { phoneChecks } from './phone.mjs'
 import { openRestaurant } from './restaurant.mjs'
 import { serveDist } from './static_server.mjs'
@@ -32,6 +33,7 @@ try {
     ['kitchen', kitchenChecks],
     ['kiosk', kioskChecks],
     ['away', awayChecks],
+    ['owner', ownerChecks],
   ]) {
     if (!part(name)) continue
     const house = await openRestaurant(browser)

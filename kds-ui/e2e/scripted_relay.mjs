@@ -144,6 +144,7 @@ export async function startRelay() {
   return Object.assign(relay, {
     url: server.url,
     close: server.close,
+    expireQuotes: () => quotes.clear(),
     home: HOME,
     /** Offers the rider a trip that stands for so long. */
     offer(ms = 30_000) {

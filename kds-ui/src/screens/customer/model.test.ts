@@ -95,8 +95,11 @@ describe('a new price', () => {
 
 describe('checkout', () => {
   const quoted = { state: 'quoted', quote, until: 0, since: null, renewed: false } as const
-  const ready = { cart: { lines: [], totalMinor: 390, count: 1, blocked: false }, customer: { id: 'c', name: 'Ana', guest: true }, way: 'delivery' as const, address: { street: '', city: '', lat: 0, lon: 0, note: null }, quoting: quoted }
+  const ready = { cart: { lines: [], totalMinor: 390, count: 1, blocked: false }, customer: { id: 'c', name: 'Ana', guest: true }, way: 'delivery' as const, address: { street: '', city: '', lat: 0, lon: 0, note: null }, quoting: quoted, unread: true }
+  const changed = { ...quoted, since: { ...quote, charges: { ...quote.charges, delivery_minor: 1 } } }
   it.each([
+    [{ ...ready, quoting: changed }, 'read'],
+    [{ ...ready, quoting: changed, unread: false }, null],
     [ready, null],
     [{ ...ready, cart: { ...ready.cart, blocked: true } }, 'basket'],
     [{ ...ready, customer: null }, 'who'],

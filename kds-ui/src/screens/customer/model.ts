@@ -257,13 +257,16 @@ export function foodMinor(lines: readonly { total_minor: number }[]): number {
 
 // ---- checkout: what keeps from paying
 
-export type Blocked = 'basket' | 'who' | 'address' | 'price' | null
+/** `read`: the price has changed under a finger that was on its way to another one. */
+export type Blocked = 'basket' | 'who' | 'address' | 'price' | 'read' | null
 
-export function blocked(asked: { cart: PricedCart & { blocked: boolean }; customer: CustomerJson | null; way: OrderFulfilmentJson; address: AddressJson | null; quoting: Quoting }): Blocked {
+export function blocked(asked: { cart: PricedCart & { blocked: boolean }; customer: CustomerJson | null; way: OrderFulfilmentJson; address: AddressJson | null; quoting: Quoting; /** The quote came only now. */ unread: boolean }): Blocked {
   if (asked.cart.blocked) return 'basket'
   if (asked.customer === null) return 'who'
   if (asked.way === 'delivery' && asked.address === null) return 'address'
-  return asked.quoting.state === 'quoted' ? null : 'price'
+  if (asked.quoting.state !== 'quoted') return 'price'
+  const { since, quote } = asked.quoting
+  return asked.unread && since !== null && changes(since, quote).length > 0 ? 'read' : null
 }
 
 // ---- paying, as it is shown

@@ -1,0 +1,74 @@
+// The owner's phone against the real node.
+import { join } from 'node:path'
+import { equal } from './checks.mjs'
+import { until } from './wait.mjs'
+
+const PHONE = { width: 390, height: 844 }
+const dollars = (minor) => `$${(minor / 100).toLocaleString('en', { minimumFractionDigits: 2 })}`
+
+export async function ownerChecks(house, check, pictures) {
+  const owner = await house.screen('staff', 'Owner’s phone', PHONE)
+  const { page } = owner
+  const shot = (name) => page.screenshot({ path: join(pictures, `live-${name}.png`), fullPage: true })
+  const section = (name) => page.getByRole('region', { name })
+  const rows = () => section('Orders').getByRole('listitem')
+
+  await check('owner: a day without orders', async () => {
+    await page.goto(`${house.node.url}/owner`)
+    await section('Sales today').getByText('Nothing sold yet today').waitFor()
+    await section('Stock').getByRole('listitem').first().waitFor()
+    await page.getByText(/^Working alone|^Safe on/).waitFor()
+    await shot('owner-empty')
+  })
+
+  await check('owner: orders and their sum appear by themselves', async () => {
+    const placed = [await house.place([['The Hawaiian Pizza', 'M', 2]]), await house.place([['The Greek Pizza', 'L']]), await house.place([['The Italian Supreme Pizza', 'L']])]
+    const sum = placed.reduce((total, order) => total + order.total_minor, 0)
+    await section('Sales today').getByText(dollars(sum), { exact: true }).first().waitFor()
+    await section('Sales today').getByText('3 orders').waitFor()
+    equal(await rows().count(), 3, 'orders shown')
+    await shot('owner-orders')
+    await page.getByLabel('Find by number').fill(placed[1].number)
+    await until('one is left', async () => (await rows().count()) === 1)
+    await section('Orders').getByRole('button', { name: placed[1].number }).click()
+    const sheet = page.getByRole('dialog', { name: `Order ${placed[1].number}` })
+    await sheet.getByText('The Greek Pizza').waitFor()
+    await sheet.getByText('What happened').waitFor()
+    await shot('owner-order')
+    await sheet.getByRole('button', { name: 'Close' }).click()
+    await page.getByLabel('Find by number').fill('')
+  })
+
+  await check('owner: a cancelled order is no sale', async () => {
+    const [last] = await house.orders()
+    const sold = (await house.orders()).reduce((total, order) => total + order.total_minor, 0)
+    await house.api('POST', `/orders/${last.id}/cancellation`, { why: 'the guest left' })
+    await section('Sales today').getByText(dollars(sold - last.total_minor), { exact: true }).first().waitFor()
+    await section('Sales today').getByText('1 cancelled').waitFor()
+  })
+
+  await check('owner: 86 with one tap, taken back with undo', async () => {
+    await page.getByRole('button', { name: 'Sold out (86)' }).click()
+    await page.getByRole('dialog').getByRole('searchbox').fill('Greek')
+    await page.getByRole('dialog').getByRole('button', { name: 'The Greek Pizza' }).click()
+    await page.getByText('The Greek Pizza is off every menu').waitFor()
+    const off = async () => (await house.api('GET', '/availability')).unavailable.some(({ reason }) => reason === 'eighty_six')
+    equal(await off(), true, 'off at the node')
+    await shot('owner-undo')
+    await page.getByRole('button', { name: 'Undo' }).click()
+    await until('it is back', async () => !(await off()))
+    await page.getByText('The Greek Pizza is back').waitFor()
+  })
+
+  await check('owner: the node away is said once, what was known stays, and all is well after', async () => {
+    await house.kill()
+    await page.getByText('No answer from the node since').waitFor({ timeout: 30_000 })
+    equal(await rows().count(), 3, 'orders shown')
+    await shot('owner-away')
+    await house.restart()
+    await page.getByText(/^Working alone|^Safe on/).waitFor({ timeout: 30_000 })
+  })
+
+  await check('owner: no script failed', async () => equal(owner.errors, [], 'errors'))
+  await owner.context.close()
+}
