@@ -1,7 +1,24 @@
 // One restaurant for the tests: a node, an administrator, a kitchen and a kiosk in their own browsers' memories.
 import { randomUUID } from 'node:crypto'
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { startNode } from './node.mjs'
 import { until } from './wait.mjs'
+
+const DIST = fileURLToPath(new URL('../dist', import.meta.url))
+
+/** With `PILOTLIGHT_SCREENS=dist` the built screens take the place of those in the node: a change of them is tried without building the node. */
+async function ownScreens(context) {
+  if (process.env.PILOTLIGHT_SCREENS !== 'dist') return
+  await context.route(
+    ({ pathname }) => !pathname.startsWith('/api/') && pathname !== '/ca.crt',
+    (route) => {
+      const file = join(DIST, new URL(route.request().url()).pathname)
+      return route.fulfill({ path: existsSync(file) && statSync(file).isFile() ? file : join(DIST, 'index.html') })
+    },
+  )
+}
 
 export async function openRestaurant(browser) {
   let node = await startNode()
@@ -38,6 +55,7 @@ export async function openRestaurant(browser) {
     async screen(role, name, viewport, more = {}) {
       const context = await browser.newContext({ viewport, ignoreHTTPSErrors: true, reducedMotion: 'reduce', ...more })
       context.setDefaultTimeout(15_000)
+      await ownScreens(context)
       const page = await context.newPage()
       const errors = []
       page.on('pageerror', (error) => errors.push(error.message))

@@ -204,3 +204,12 @@ export type StepNameJson = "placed" | "confirmed" | "preparing" | "ready" | "on_
  * Why a delivery failed.
  */
 export type WhyJson = { why: string, };
+
+/**
+ * How the relay is.
+ */
+export type RelayHealthJson = { 
+/**
+ * `ok` or `degraded`.
+ */
+status: string, store: string, uptime_ms: number, };

@@ -8,7 +8,7 @@ import { readCache, writeCache } from './kept'
 const PAGE = 200
 /** As many orders as a day of the largest restaurant has. */
 const PAGES_MAX = 60
-/** Orders that left the board are asked for one by one; more than this means the day is read again. */
+/** Orders that changed on the board, or left it, are asked for one by one; of more than this the newest page is read as well. */
 const SINGLES_MAX = 12
 
 const DAY_MS = 24 * 3_600_000
@@ -60,13 +60,14 @@ export function dayOrders(client: () => Client, counts: (order: OrderJson) => bo
     }
   }
 
-  /** What left the board has its last word only at the node. */
+  /** The board tells that something changed, not what an order costs now; what left it has its last word only at the node. */
   async function follow(board: ReadonlyMap<string, BoardOrderJson>, start: number): Promise<void> {
-    const left = [...onBoard.keys()].filter((id) => !board.has(id))
+    const before = onBoard
     onBoard = board
     const unknown = [...board.keys()].some((id) => !byId.has(id))
-    if (unknown || left.length > SINGLES_MAX) await refresh(start)
-    for (const id of left.slice(0, SINGLES_MAX)) {
+    const changed = [...before].filter(([id, order]) => board.get(id) !== order).map(([id]) => id)
+    if (unknown || changed.length > SINGLES_MAX) await refresh(start)
+    for (const id of changed.slice(-SINGLES_MAX)) {
       const got = await client().order(id)
       if (got.kind === 'ok' && got.value.placed_at >= start) byId = new Map(byId).set(id, got.value)
     }
