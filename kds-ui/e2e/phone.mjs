@@ -121,6 +121,29 @@ export async function phoneChecks(browser, check, pictures) {
     equal(relay.placed, before + 1, 'orders at the relay')
   })
 
+  await check('customer: stopped, changed and paid again after all: the order that it was is shown, nothing is paid twice', async () => {
+    await ready()
+    const before = relay.placed
+    let sent = 0
+    await page.route(`**/${SITE}/orders`, async (route) => {
+      sent += 1
+      if (sent === 1) await route.fetch()
+      await route.abort()
+    })
+    await customer.payButton(page).click()
+    await page.getByRole('button', { name: 'Stop trying' }).click()
+    await page.getByRole('button', { name: 'Back' }).click()
+    await page.getByRole('button', { name: 'One more' }).click()
+    await page.unroute(`**/${SITE}/orders`)
+    await page.getByRole('button', { name: 'Go to checkout' }).click()
+    await customer.payButton(page).click()
+    await page.getByText('This basket was already ordered').waitFor()
+    await shot('customer-other-cart')
+    equal(relay.placed, before + 1, 'orders at the relay')
+    await page.getByRole('button', { name: 'See that order' }).click()
+    await customer.tracked(page)
+  })
+
   await check('customer: a quote that ran out: the new price is shown with what changed, and asked again', async () => {
     relay.quoteMs = 3_000
     await ready()
@@ -150,7 +173,7 @@ export async function phoneChecks(browser, check, pictures) {
     equal(relay.placed, before + 1, 'orders at the relay')
   })
 
-  await check('customer: a declined card: nothing ordered; another card pays the same order', async () => {
+  await check('customer: a declined card: nothing ordered; another card pays', async () => {
     await ready()
     const before = relay.placed
     await customer.card(page, 'Test card that is declined')

@@ -60,8 +60,8 @@ export async function startRelay() {
 
   function place(body) {
     const before = relay.orders.get(body.id)
-    if (before) return [200, shown(before)]
     const asked = quotes.get(body.quote)
+    if (before) return asked && JSON.stringify(asked.lines) !== JSON.stringify(before.lines) ? problem(409, 'same_id_other_cart') : [200, shown(before)]
     if (!asked || asked.until < Date.now()) return problem(409, 'quote_expired')
     if (body.card.token === 'tok_declined') return problem(402, 'declined')
     if (relay.pendingTimes > 0) {

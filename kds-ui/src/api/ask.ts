@@ -35,8 +35,10 @@ export function asker(token: string | null, base = '/api/v1', timeoutMs = TIMEOU
         return { kind: 'ok', value: (text === '' ? undefined : JSON.parse(text)) as T, etag: response.headers.get('etag'), ...(response.status === 202 ? { pending: true } : {}) }
       }
       // Too busy, or broken: no verdict. The same request, with the same id, is sent again later.
-      if (response.status >= 500 || response.status === 429 || response.status === 408) return { kind: 'away' }
-      return { kind: 'refused', problem: await problemOf(response) }
+      if (response.status >= 500 || response.status === 408) return { kind: 'away' }
+      const problem = await problemOf(response)
+      // Too many wrong PINs or passwords is a verdict, and says how long to wait.
+      return response.status === 429 && problem.code !== 'locked' ? { kind: 'away' } : { kind: 'refused', problem }
     } catch {
       return { kind: 'away' }
     } finally {

@@ -59,7 +59,8 @@ export function follow<T>(ports: FollowPorts<T>): Follow {
     const got = await ports.ask()
     if (stopped) return
     ports.onLink(got.kind !== 'away')
-    if (got.kind === 'ok' && heard === before) ports.onValue(got.value)
+    // Pending: there is something, and nothing to show of it yet.
+    if (got.kind === 'ok' && !got.pending && heard === before) ports.onValue(got.value)
     if (got.kind === 'refused') ports.onRefused(got)
     asking = setTimeout(() => void now(), ASK_MS)
   }
@@ -69,6 +70,10 @@ export function follow<T>(ports: FollowPorts<T>): Follow {
   }
   return {
     start() {
+      if (!stopped) {
+        again()
+        return
+      }
       stopped = false
       window.addEventListener('online', wake)
       document.addEventListener('visibilitychange', wake)

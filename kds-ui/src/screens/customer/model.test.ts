@@ -7,6 +7,7 @@ import type { Basket } from './model'
 import { addressFor, addressOf, blocked, byDistance, changes, choose, newBasket, pageOf, pay, payRefusal, plain, quoteRequest, refused, steps, tipMinor, whoMissing } from './model'
 
 const problem = (code: string, more: Partial<ProblemJson> = {}): ProblemJson => ({ type: '', title: '', status: 409, code, detail: '', field: null, remedy: null, ...more })
+const FRESH = { order: 'order 2', payment: 'payment 2' }
 const site: RestaurantJson = { site: 's', name: 'Pilota', distance_m: 100, open: true, open_reason: null, minutes_min: 30, minutes_max: 40, delivery_fee_minor: 250, currency: 'USD' }
 const fries = MENU.items.find(({ name }) => name === 'Fries')
 if (!fries) throw new Error('no fries')
@@ -41,11 +42,14 @@ describe('pages', () => {
 
 describe('the basket', () => {
   it('chooses as the kiosk does', () => expect(filled.shop.cart.lines).toMatchObject([{ id: 'l1', item: fries.id, quantity: 1 }]))
-  it('keeps one order id through all that is chosen, declined and tried again', () => {
+  it('begins another order once this one has its verdict', () => {
     const paid = pay(filled, quote, 'tok_declined', NOW)
-    const again = refused(paid, problem('declined', { status: 402 }), 'payment 2')
-    expect([again.order, again.payment, again.intent]).toEqual(['order', 'payment 2', null])
-    expect(refused(paid, problem('quote_expired'), 'payment 2').payment).toBe('payment')
+    for (const code of ['declined', 'sold_out', 'payment_too_late', 'restaurant_closed']) expect(refused(paid, problem(code), FRESH)).toMatchObject({ ...FRESH, intent: null })
+  })
+  it('keeps its order id as long as there is no verdict about it', () => {
+    const paid = pay(filled, quote, 'tok_declined', NOW)
+    for (const code of ['quote_expired', 'price_changed', 'unknown_quote', 'same_id_other_cart']) expect(refused(paid, problem(code), FRESH)).toMatchObject({ order: 'order', payment: 'payment', intent: null })
+    expect(refused(paid, problem('unauthorised', { status: 401 }), FRESH).order).toBe('order')
   })
   it('does not change while it is being paid, and is not paid twice', () => {
     const paid = pay(filled, quote, 'tok_ok', NOW)
@@ -53,7 +57,7 @@ describe('the basket', () => {
     expect(pay(paid, { ...quote, quote: 'other' }, 'tok_ok', NOW + 1)).toBe(paid)
   })
   it('marks the line that is sold out', () => {
-    const back = refused(pay(filled, quote, 'tok_ok', NOW), problem('sold_out', { field: 'lines[0]' }), 'p2')
+    const back = refused(pay(filled, quote, 'tok_ok', NOW), problem('sold_out', { field: 'lines[0]' }), FRESH)
     expect(back.shop.refusal).toEqual({ why: 'sold_out', lines: new Set(['l1']) })
   })
   it('asks for a price with an address only when it is brought', () => {
@@ -71,6 +75,7 @@ it.each([
   [problem('same_id_other_cart'), 'other_cart'],
   [problem('quote_expired'), 'requote'],
   [problem('price_changed'), 'requote'],
+  [problem('payment_too_late'), 'requote'],
   [problem('unauthorised', { status: 401 }), 'signed_out'],
   [problem('teapot'), 'other'],
 ] as [ProblemJson, string][])('a refusal is told by its code: %#', (given, why) => expect(payRefusal(given).why).toBe(why))
@@ -155,6 +160,6 @@ describe('tracking', () => {
 
 // A basket is kept by structured clone: nothing in it may be a class or a function.
 it('survives being kept', () => {
-  const marked: Basket = refused(pay(filled, quote, 'tok_ok', NOW), problem('sold_out', { field: 'lines[0]' }), 'p2')
+  const marked: Basket = refused(pay(filled, quote, 'tok_ok', NOW), problem('sold_out', { field: 'lines[0]' }), FRESH)
   expect(structuredClone(marked)).toEqual(marked)
 })

@@ -142,23 +142,35 @@ export function payRefusal(problem: ProblemJson): PayRefusal {
     case 'quote_expired':
     case 'price_changed':
     case 'unknown_quote':
+    case 'payment_too_late':
       return { why: 'requote' }
     default:
       return { why: 'other', detail: plain(problem) }
   }
 }
 
-/** The relay said no: the basket may be changed again. Lines that were named are marked. */
-export function refused(basket: Basket, problem: ProblemJson, freshPayment: string): Basket {
+export type Ids = { order: string; payment: string }
+
+/**
+ * The relay said no: the basket may be changed again, and lines that were named are marked. A verdict about the order ends its id, and what is
+ * paid next is another one; without a verdict about it the id stays, so that it can only ever become one order.
+ */
+export function refused(basket: Basket, problem: ProblemJson, fresh: Ids): Basket {
   const why = payRefusal(problem).why
   const refusal: Refusal | null = why === 'sold_out' ? refusalOf(problem, basket.shop.cart.lines) : basket.shop.refusal
-  return { ...basket, intent: null, payment: why === 'declined' ? freshPayment : basket.payment, shop: { ...basket.shop, refusal } }
+  const stays = why === 'signed_out' || why === 'other_cart' || (why === 'requote' && problem.code !== 'payment_too_late')
+  return { ...basket, ...(stays ? {} : fresh), intent: null, shop: { ...basket.shop, refusal } }
+}
+
+/** As a sentence, whoever wrote it. */
+export function sentence(text: string): string {
+  return text === '' ? '' : text.charAt(0).toLocaleUpperCase() + text.slice(1).replace(/[.\s]*$/, '.')
 }
 
 export function plain(problem: ProblemJson): string {
-  return [problem.detail || problem.title, problem.remedy]
-    .filter((part): part is string => part !== null && part !== '')
-    .map((part) => part.charAt(0).toLocaleUpperCase() + part.slice(1).replace(/[.\s]*$/, '.'))
+  return [problem.detail || problem.title, problem.remedy ?? '']
+    .map(sentence)
+    .filter((part) => part !== '')
     .join(' ')
 }
 

@@ -159,7 +159,7 @@ function customer(w: Words, more: Partial<CustomerProps> = {}): CustomerProps {
     ],
     on: {
       back: nothing, page: nothing, language: nothing, locate: nothing, typed: nothing, changePlace: nothing, open: nothing, again: nothing, send: nothing, keep: nothing, remove: nothing, begin: nothing,
-      who: nothing, signOut: nothing, way: nothing, where: nothing, tip: nothing, card: nothing, pay: nothing, stop: nothing, anew: nothing, cancel: nothing, confirmCancel: nothing, keepOrder: nothing,
+      who: nothing, signOut: nothing, way: nothing, where: nothing, tip: nothing, card: nothing, pay: nothing, stop: nothing, anew: nothing, ordered: nothing, cancel: nothing, confirmCancel: nothing, keepOrder: nothing,
     },
     ...more,
   }
