@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import type { IngredientJson, OrderJson } from '../../generated/api'
+import { dayStart, hourly } from '../../kernels/business_day'
+import type { UplinkJson } from '../../live/uplink'
+import { en } from '../../words'
+import { NOW, oneOfEach, placed } from '../stories/fixtures'
+import type { Outage, SafetyAsked } from './model'
+import { amount, decisions, noteOutage, orderRows, safety, sales, stockRows } from './model'
+
+const HOUR = 3_600_000
+const START = dayStart(NOW, 'UTC')
+const clock = (at: number) => new Date(at).toISOString().slice(11, 16)
+const live = { state: 'live', since: 0, heardAt: 0, pingedAt: 0 } as const
+const gone = { state: 'waiting', attempt: 1, until: 0, lostAt: 0 } as const
+const uplink = (state: UplinkJson['state'], more: Partial<UplinkJson> = {}): UplinkJson => ({ state, waiting_commits: 0, safe_on: 2, ...more })
+const asked = (more: Partial<SafetyAsked>): SafetyAsked => ({ link: live, lostAt: null, uplink: null, now: NOW, ...more })
+
+describe('link and safety in one line', () => {
+  it.each<[string, SafetyAsked, string, string]>([
+    ['online', asked({ uplink: uplink('online') }), 'good', 'Safe on 2 devices · online'],
+    ['online, catching up', asked({ uplink: uplink('online', { waiting_commits: 3 }) }), 'good', 'Online · 3 changes on the way · Safe on 2 devices'],
+    ['alone', asked({ uplink: uplink('none', { safe_on: 1 }) }), 'good', 'Working alone, no cloud set up · safe on 1 device'],
+    ['connecting', asked({ uplink: uplink('connecting', { waiting_commits: 1 }) }), 'calm', 'Connecting to the internet · 1 change waits. Kitchen, kiosk and cash work.'],
+    ['offline', asked({ uplink: uplink('offline', { since: NOW, waiting_commits: 14, safe_on: 1 }) }), 'calm', 'No internet since 19:42. Kitchen, kiosk and cash work. 14 changes will sync. Safe on 1 device.'],
+    ['offline, since nobody knows when', asked({ uplink: uplink('offline', { safe_on: 1 }) }), 'calm', 'Kitchen, kiosk and cash work. Nothing waits to sync. Safe on 1 device.'],
+    ['not known yet', asked({}), 'good', 'Asking the node'],
+    ['a blink of the network', asked({ link: gone, lostAt: NOW - 1_000, uplink: uplink('online') }), 'good', 'Safe on 2 devices · online'],
+    ['the node away', asked({ link: gone, lostAt: NOW - 60_000, uplink: uplink('online') }), 'calm', 'No answer from the node since 19:41. You see what it said then.'],
+    ['revoked', asked({ link: { state: 'refused', reason: 'unauthorised' } }), 'person', en.owner.unpaired],
+  ])('%s', (_name, situation, tone, text) => expect(safety(situation, clock, en)).toMatchObject({ tone, text }))
+})
+
+describe('outages', () => {
+  const play = (states: [UplinkJson, number][]) => states.reduce<readonly Outage[]>((list, [state, now]) => noteOutage(list, state, now), [])
+  it('last from the loss to the return', () => {
+    expect(play([[uplink('online'), 1], [uplink('offline', { since: 5 }), 6], [uplink('connecting', { last_online: 5 }), 7], [uplink('online', { since: 9 }), 10]])).toEqual([{ from: 5, to: 9 }])
+  })
+  it('are one however often it tries', () => {
+    expect(play([[uplink('offline', { since: 5 }), 6], [uplink('connecting'), 7], [uplink('offline', { since: 8 }), 8]])).toEqual([{ from: 5, to: null }])
+  })
+  it('do not begin with the first connection, nor where there is no cloud', () => {
+    expect(play([[uplink('connecting'), 1], [uplink('none'), 2], [uplink('online', { since: 3 }), 3]])).toEqual([])
+  })
+  it('stay the same list when nothing is new', () => {
+    const list = [{ from: 1, to: 2 }]
+    expect(noteOutage(list, uplink('online'), 3)).toBe(list)
+  })
+})
+
+describe('sales', () => {
+  const order = (at: number, minor: number, more: Partial<OrderJson> = {}): OrderJson => ({ ...placed('A001', minor), id: `${at}`, placed_at: at, total_minor: minor, ...more })
+  const orders = [order(NOW - 3 * HOUR, 1_000), order(NOW - HOUR, 2_000), order(NOW, 500), order(NOW - 1, 9_999, { status: 'CANCELLED' }), order(NOW - 2, 9_999, { status: 'REFUNDED' })]
+  it('leave out what was cancelled or paid back', () => expect(sales(orders, START, NOW, [], null)).toMatchObject({ count: 3, soldMinor: 3_500, averageMinor: 1_167, cancelled: 2, beforeByNowMinor: null }))
+  it('are nothing on a day without orders', () => expect(sales([], START, NOW, [], null)).toMatchObject({ count: 0, averageMinor: 0 }))
+  it('have bars from zero, the tallest full, the last one running', () => {
+    const { bars } = sales(orders, START, NOW, [], null)
+    expect(bars.map(({ part }) => part)).toEqual([0, 0.5, 0, 1, 0.25])
+    expect(bars.map(({ running }) => running)).toEqual([false, false, false, false, true])
+  })
+  it('stand beside yesterday, as far as the day has gone', () => {
+    const before = hourly([{ at: START + 15.5 * HOUR, minor: 4_000 }, { at: START + 14 * HOUR, minor: 1_000 }], START)
+    const shown = sales(orders, START, NOW, [], before)
+    expect(shown.bars.at(-1)).toMatchObject({ before: 4_000, beforePart: 1, part: 0.125 })
+    // 42.5 of the running hour's 60 minutes.
+    expect(shown.beforeByNowMinor).toBe(1_000 + Math.round(4_000 * (42.5 / 60)))
+    expect(sales(orders, START, NOW, [], hourly([], START)).beforeByNowMinor).toBeNull()
+  })
+  it('shade the outage, the open one up to now', () => {
+    const { shades } = sales(orders, START, NOW, [{ from: START - HOUR, to: START }, { from: NOW - HOUR, to: null }], null)
+    expect(shades).toEqual([{ from: NOW - HOUR, to: NOW, start: expect.closeTo(0.742, 3), end: expect.closeTo(0.942, 3) }])
+  })
+})
+
+describe('what needs a look', () => {
+  const ingredient = (name: string, rights: number, used: number, enforced = true): IngredientJson => ({ id: name, name, unit: 'g', rights, held: 0, used, enforced })
+  const stock = stockRows([ingredient('Ham', 500, 500), ingredient('Basil', 0, 100), ingredient('Cheese', 1_400, 8_600), ingredient('Napkins', 0, 5, false)], 'en')
+  it('marks stock, the worst first', () => expect(stock.map(({ name, mark }) => [name, mark])).toEqual([['Basil', 'out'], ['Cheese', 'low'], ['Ham', 'fine'], ['Napkins', 'not_enforced']]))
+  it('names late stations with their oldest ticket, then what is out, then what runs low', () => {
+    expect(decisions(oneOfEach(), stock, (key) => key.toUpperCase(), NOW)).toEqual([
+      { what: 'late', key: 'late pizza', station: 'PIZZA', late: 1, oldestMinutes: 10 },
+      { what: 'out', key: 'out Basil', name: 'Basil' },
+      { what: 'low', key: 'low Cheese', name: 'Cheese', left: '1.4 kg', percent: 14 },
+    ])
+  })
+  it.each([
+    [850, 'g', '850 g'],
+    [12_400, 'g', '12.4 kg'],
+    [9_000, 'ml', '9 l'],
+    [1_200, 'pc', '1,200 pc'],
+  ])('%d %s', (n, unit, text) => expect(amount(n, unit, 'en')).toBe(text))
+})
+
+describe('the list of orders', () => {
+  const list = ['A042', 'A142', 'B007', null].map((number, index) => ({ ...placed('', 100), id: `o${index}`, number, placed_at: NOW - index * 1_000 }))
+  const found = (sought: string) => orderRows(list, new Map(), sought).map(({ number }) => number)
+  it.each<[string, (string | null)[]]>([
+    ['', ['A042', 'A142', 'B007', null]],
+    ['42', ['A042', 'A142']],
+    ['a42', ['A042']],
+    ['#A042', ['A042']],
+    ['7', ['B007']],
+    ['C1', []],
+  ])('finds %s', (sought, numbers) => expect(found(sought)).toEqual(numbers))
+  it('takes the board’s newer word', () => {
+    const [board] = oneOfEach()
+    if (!board) throw new Error('no board')
+    const rows = orderRows([{ ...placed('', 100), id: board.id, number: null }], new Map([[board.id, { ...board, status: 'PREPARING' }]]), '')
+    expect(rows[0]).toMatchObject({ number: 'A042', status: 'PREPARING' })
+  })
+})
