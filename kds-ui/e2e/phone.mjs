@@ -221,6 +221,32 @@ export async function phoneChecks(browser, check, pictures) {
     equal(order.status, 'CANCELLED', 'status at the relay')
   })
 
+  await check('customer: by keyboard alone, from the restaurants to a tracked order', async () => {
+    const before = relay.placed
+    const press = async (name, role = 'button') => {
+      const target = page.getByRole(role, { name }).first()
+      await target.waitFor()
+      for (let tabs = 0; tabs < 60; tabs += 1) {
+        if (await target.evaluate((element) => element === document.activeElement)) return page.keyboard.press('Enter')
+        await page.keyboard.press('Tab')
+      }
+      throw new Error(`${name} was not reached by Tab`)
+    }
+    await customer.openShop(page, relay.url, relay.home)
+    await press('Pizzeria Pilota')
+    await press('Drinks')
+    await press('Lemonade')
+    await press('Add to order')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await press('View basket')
+    await press('Go to checkout')
+    await press('I pick it up', 'radio')
+    await customer.payButton(page).waitFor()
+    await press(/^Pay /)
+    await customer.tracked(page)
+    equal(relay.placed, before + 1, 'orders at the relay')
+  })
+
   await check('customer: the list of orders, and another’s order is not there', async () => {
     await page.goto(`${relay.url}/order/mine`)
     await page.getByRole('button', { name: 'Pizzeria Pilota' }).first().waitFor()
