@@ -21,10 +21,10 @@ export async function openRestaurant(page, name) {
 
 /** Puts one thing into the basket; `choices` are names of options. */
 export async function add(page, category, item, size, choices = []) {
-  await page.getByRole('navigation', { name: 'Categories' }).getByRole('button', { name: category, exact: true }).click()
+  await page.getByRole('navigation', { name: 'Categories' }).getByRole('button', { name: category }).first().click()
   await page.getByRole('main').getByRole('button', { name: item }).first().click()
   const sheet = page.getByRole('dialog')
-  if (size) await sheet.getByRole('radio', { name: size }).first().click()
+  if (size) await sheet.getByRole('radio', { name: new RegExp(`^${size}\\b`) }).first().click()
   for (const choice of choices) await sheet.getByRole('button', { name: choice }).first().click()
   await sheet.getByRole('button', { name: 'Add to order' }).click()
   await sheet.waitFor({ state: 'detached' })
@@ -88,6 +88,13 @@ export async function tracked(page) {
 
 export const steps = (page) => page.locator('.steps > li')
 export const stepsDone = (page) => page.locator('.steps > li.done')
+
+/** The number for people, once the kitchen has it. */
+export async function numberOf(page) {
+  const number = page.locator('.number', { hasText: /^[A-Z]+\d+$/ })
+  await number.waitFor()
+  return number.innerText()
+}
 
 /** Shows what a cancellation gives back. */
 export async function askCancel(page) {

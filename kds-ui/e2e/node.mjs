@@ -42,6 +42,7 @@ export async function startNode(previous) {
   return {
     home,
     url: told.url,
+    ca: told.ca,
     adminCode: told.admin_code,
     api: (method, path, body, token) => call(told.url, ca, method, path, body, token),
     /** As if the plug were pulled: this one process, by its id. */
@@ -59,7 +60,8 @@ export async function startNode(previous) {
   }
 }
 
-function call(base, ca, method, path, body, token) {
+/** One request to a program of ours, with its own CA. */
+export function call(base, ca, method, path, body, token) {
   const text = typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body)
   return new Promise((resolve, reject) => {
     const asked = request(new URL(`/api/v1${path}`, base), {

@@ -9,7 +9,7 @@ import { until } from './wait.mjs'
 const DIST = fileURLToPath(new URL('../dist', import.meta.url))
 
 /** With `PILOTLIGHT_SCREENS=dist` the built screens take the place of those in the node: a change of them is tried without building the node. */
-async function ownScreens(context) {
+export async function ownScreens(context) {
   if (process.env.PILOTLIGHT_SCREENS !== 'dist') return
   await context.route(
     ({ pathname }) => !pathname.startsWith('/api/') && pathname !== '/ca.crt',

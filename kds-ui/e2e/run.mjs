@@ -1,9 +1,11 @@
-// The browser tests: the real node, real Chromium. `PILOTLIGHT_NODE_BIN` names the node; `--only TEXT` runs the checks whose name has it, `--only stories --stories TEXT` those stories whose name begins so.
+// The browser tests: the real node, real Chromium. `PILOTLIGHT_NODE_BIN` names the node, `PILOTLIGHT_RELAY_BIN` and `PILOTLIGHT_GATEWAY_BIN` the cloud, which is left out without them; `--only TEXT` runs the checks whose name has it, `--only stories --stories TEXT` those stories whose name begins so.
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { launch } from './browser.mjs'
 import { checks } from './checks.mjs'
+import { cloudIsThere } from './cloud.mjs'
+import { deliveryChecks } from './delivery.mjs'
 import { kioskChecks } from './kiosk.mjs'
 import { kitchenChecks } from './kitchen.mjs'
 import { awayChecks } from './away.mjs'
@@ -34,11 +36,12 @@ try {
     ['kiosk', kioskChecks],
     ['away', awayChecks],
     ['owner', ownerChecks],
+    ...(cloudIsThere() ? [['delivery', deliveryChecks]] : []),
   ]) {
     if (!part(name)) continue
     const house = await openRestaurant(browser)
     try {
-      await run(house, check, pictures)
+      await run(house, check, pictures, browser)
     } finally {
       await house.close()
     }
