@@ -13,6 +13,8 @@ export type UplinkJson = {
   /** How many replicas have everything that this node wrote, this one included. */
   safe_on: number
   last_online?: number | null
+  /** What is wrong: why it is offline, or that the relay has another log of this node's. */
+  why?: string | null
 }
 
 /** The state of the uplink changed. */

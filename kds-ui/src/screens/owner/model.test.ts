@@ -19,6 +19,7 @@ describe('link and safety in one line', () => {
   it.each<[string, SafetyAsked, string, string]>([
     ['online', asked({ uplink: uplink('online') }), 'good', 'Safe on 2 devices · online'],
     ['online, catching up', asked({ uplink: uplink('online', { waiting_commits: 3 }) }), 'good', 'Online · 3 changes on the way · Safe on 2 devices'],
+    ['online, but of two minds', asked({ uplink: uplink('online', { why: 'the relay has other orders' }) }), 'person', 'The relay has other orders'],
     ['alone', asked({ uplink: uplink('none', { safe_on: 1 }) }), 'good', 'Working alone, no cloud set up · safe on 1 device'],
     ['connecting', asked({ uplink: uplink('connecting', { waiting_commits: 1 }) }), 'calm', 'Connecting to the internet · 1 change waits. Kitchen, kiosk and cash work.'],
     ['offline', asked({ uplink: uplink('offline', { since: NOW, waiting_commits: 14, safe_on: 1 }) }), 'calm', 'No internet since 19:42. Kitchen, kiosk and cash work. 14 changes will sync. Safe on 1 device.'],

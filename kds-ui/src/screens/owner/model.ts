@@ -33,6 +33,8 @@ export function safety(asked: SafetyAsked, clock: (at: number) => string, w: Wor
     case 'none':
       return { tone: 'good', text: o.alone(uplink.safe_on), action: null }
     case 'online':
+      // Connected, and still something is wrong: the relay has another log of this node's.
+      if (uplink.why) return { tone: 'person', text: uplink.why.charAt(0).toLocaleUpperCase() + uplink.why.slice(1), action: null }
       return { tone: 'good', text: uplink.waiting_commits > 0 ? `${o.onlineWaiting(uplink.waiting_commits)} · ${o.safeOn(uplink.safe_on)}` : o.online(uplink.safe_on), action: null }
     case 'connecting':
       return { tone: 'calm', text: `${o.connecting(uplink.waiting_commits)}. ${o.offlineWorks}`, action: null }
