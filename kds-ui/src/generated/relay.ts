@@ -81,7 +81,46 @@ orders: Array<CustomerOrderJson>, };
  */
 export type DeliveryPhaseJson = "none" | "assigned" | "at_store" | "picked_up" | "out_for_delivery" | "delivered" | "failed" | "returned";
 
+/**
+ * What a node says of itself when it enrols.
+ */
+export type EnrolJson = { 
+/**
+ * The one-time code.
+ */
+code: string, 
+/**
+ * The site, as the node knows it.
+ */
+site: string, 
+/**
+ * What guests call the restaurant.
+ */
+name: string, 
+/**
+ * The newest protocol that the node speaks.
+ */
+protocol: number, 
+/**
+ * Who writes there: the node's own origin first.
+ */
+origins: Array<OriginCardJson>, };
+
+/**
+ * What the node gets: the token is shown once.
+ */
+export type EnrolledJson = { uplink_token: string, 
+/**
+ * Who the relay is at this site.
+ */
+relay: OriginCardJson, };
+
 export type HeldJson = { expires_at: number, };
+
+/**
+ * How a restaurant's link is.
+ */
+export type LinkWordJson = "never" | "down" | "up" | "relay_went_back";
 
 /**
  * The first frame on a live socket.
@@ -109,9 +148,43 @@ export type NewRiderJson = { name: string, phone: string,
 password: string, };
 
 /**
+ * A new restaurant.
+ */
+export type NewSiteJson = { 
+/**
+ * What guests call it.
+ */
+name: string, 
+/**
+ * Degrees north.
+ */
+lat: number, 
+/**
+ * Degrees east.
+ */
+lon: number, };
+
+/**
  * How a customer gets an order.
  */
 export type OrderFulfilmentJson = "delivery" | "takeaway";
+
+/**
+ * An origin and its key.
+ */
+export type OriginCardJson = { origin: string, 
+/**
+ * Public Ed25519 key, hexadecimal.
+ */
+key: string, 
+/**
+ * `node` or `relay`.
+ */
+role: string, 
+/**
+ * What its order numbers begin with; empty at the relay.
+ */
+letter: string, };
 
 /**
  * The payment is on its way: ask for the order again.
@@ -236,6 +309,48 @@ export type SessionJson = { customer: CustomerJson, token: string, };
 export type ShiftJson = { on: boolean, lat: number, lon: number, };
 
 export type SignInCustomerJson = { email: string, password: string, };
+
+/**
+ * The code that a node enrols with: good once.
+ */
+export type SiteCodeJson = { site_code: string, expires_at: number, };
+
+/**
+ * An enrolled restaurant and its link.
+ */
+export type SiteLinkJson = { site: string, name: string, lat: number, lon: number, link: LinkWordJson, 
+/**
+ * When the link came up or was cut.
+ */
+since: number | null, 
+/**
+ * Customers may order.
+ */
+open: boolean, 
+/**
+ * How many commits of the restaurant and of the relay are kept here.
+ */
+commits: number, };
+
+/**
+ * An order as the operator sees it: no names, no addresses.
+ */
+export type SiteOrderJson = { id: string, number: string | null, status: StatusJson, placed_at: number, total_minor: number, 
+/**
+ * Captured, what was given back taken off.
+ */
+paid_minor: number, currency: string, };
+
+/**
+ * A page of a restaurant's orders.
+ */
+export type SiteOrdersJson = { orders: Array<SiteOrderJson>, 
+/**
+ * The next page: send it as `after`.
+ */
+next: string | null, };
+
+export type SitesJson = { sites: Array<SiteLinkJson>, };
 
 /**
  * One step of five: with its time once it happened, and the next one with a range.
