@@ -70,7 +70,18 @@ mod tests {
         assert_eq!(page.content_type, "text/html; charset=utf-8");
         assert!(!page.immutable);
         assert_eq!(page.etag.len(), 64);
-        for route in ["kitchen", "/kitchen", "/kiosk", "/owner", "/order", "/order/o/1", "/ride", "/pair", "/stories", "/stories/kitchen"] {
+        for route in [
+            "kitchen",
+            "/kitchen",
+            "/kiosk",
+            "/owner",
+            "/order",
+            "/order/o/1",
+            "/ride",
+            "/pair",
+            "/stories",
+            "/stories/kitchen",
+        ] {
             assert_eq!(file(route), Some(page.clone()), "{route}");
         }
     }

@@ -51,6 +51,8 @@ export async function openCloud(house, place) {
     url: relay.told.url,
     api,
     said: relay.said,
+    /** The relay goes, as if the internet did. */
+    cut: relay.stop,
     async close() {
       await relay.stop()
       await gateway.stop()

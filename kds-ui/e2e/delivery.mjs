@@ -26,6 +26,13 @@ export async function deliveryChecks(house, check, pictures, browser) {
   const [guest, bike] = [await phone(), await phone()]
   let id = ''
 
+  await check('delivery: the relay’s own page leads to customers and riders', async () => {
+    await guest.page.goto(cloud.url)
+    await guest.page.getByRole('link', { name: 'Order food' }).waitFor()
+    await guest.page.getByRole('link', { name: 'Riders' }).waitFor()
+    equal(await guest.page.getByRole('link', { name: 'Kitchen display' }).count(), 0, 'doors of the restaurant')
+  })
+
   await check('delivery: the owner reads that it is safe on two', async () => {
     await owner.page.goto(`${house.node.url}/owner`)
     await owner.page.getByText('Safe on 2 devices · online').waitFor()
@@ -105,6 +112,15 @@ export async function deliveryChecks(house, check, pictures, browser) {
     await ticketOf(kitchen.page, await customer.numberOf(guest.page)).waitFor({ timeout: 30_000 })
     await owner.page.getByText('Safe on 2 devices · online').waitFor({ timeout: 30_000 })
     await owner.page.screenshot({ path: join(pictures, 'live-delivery-owner.png'), fullPage: true })
+  })
+
+  await check('delivery: without the internet the owner reads what works, what waits, and sees the outage', async () => {
+    await cloud.cut()
+    await house.place([['The Greek Pizza', 'L']])
+    const line = owner.page.getByRole('status').filter({ hasText: 'No internet since' })
+    await line.filter({ hasText: /[1-9]\d* changes? will sync\. Safe on 1 device\./ }).waitFor({ timeout: 30_000 })
+    await owner.page.getByText(/no internet \d\d:\d\d/).waitFor()
+    await owner.page.screenshot({ path: join(pictures, 'live-delivery-owner-offline.png'), fullPage: true })
   })
 
   await check('delivery: no script failed', async () => equal([...errors, ...kitchen.errors, ...owner.errors], [], 'errors'))
