@@ -3,6 +3,7 @@
 //! Knows nothing of the use cases above it: they bring plans as closures over the `Replica`.
 
 mod board_check;
+mod joined;
 pub mod identity;
 pub mod packing;
 pub mod replica;
@@ -37,6 +38,9 @@ pub enum StoreError {
         /// How it shows.
         why: String,
     },
+    /// The archive could not be read. The store itself is whole.
+    #[error(transparent)]
+    Archive(#[from] crate::archive::ArchiveError),
     /// The engine panicked while it opened: its files are damaged.
     #[error("the store's files are damaged: {0}")]
     Panicked(String),

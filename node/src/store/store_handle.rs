@@ -1,5 +1,6 @@
 //! Sends work to the store thread, the only writer of this node's data.
 
+use crate::archive::taking::Taken;
 use crate::store::StoreError;
 use crate::store::replica::{Flushed, Replica};
 use crate::store::store_thread::{self, Job, StoreHealth};
@@ -10,6 +11,7 @@ use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX};
 use pilotlight_sync::store::{LogEntry, Seal};
+use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -137,11 +139,26 @@ impl StoreHandle {
         answer.await.map_err(|_| RunError::Unknown)?
     }
 
+    /// Lets sled forget orders that are in the archive, and resolves once that is durable; answers how many went.
+    pub async fn let_go(&self, taken: Vec<Taken>) -> Result<usize, RunError<Infallible>> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |replica, _| {
+            let outcome = replica.let_go(&taken).map_err(|error| RunError::Damaged(Arc::new(error)));
+            Box::new(move |flushed| {
+                let answered = if flushed { outcome } else { Err(RunError::Unknown) };
+                // An archiver that has stopped begins again with what is still here.
+                let _gone = reply.send(answered);
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| RunError::Closed)?;
+        answer.await.map_err(|_| RunError::Unknown)?
+    }
+
     /// Reads the live state, after everything that was asked before is durable.
     pub async fn read<A: Send + 'static>(
         &self,
         read: impl FnOnce(&Replica, Timestamp) -> Result<A, StoreError> + Send + 'static,
-    ) -> Result<A, RunError<std::convert::Infallible>> {
+    ) -> Result<A, RunError<Infallible>> {
         self.run(move |replica, now| Ok(Plan::answer_only(Actor::System, read(replica, now)?))).await
     }
 
