@@ -61,6 +61,9 @@ pub struct RunConfig {
     /// the machine's clock.
     #[arg(long, env = "PILOTLIGHT_CLOCK_FILE", value_name = "FILE")]
     pub clock_file: Option<PathBuf>,
+    /// Days after which closed orders move from the store into the archive, by business time.
+    #[arg(long, env = "PILOTLIGHT_ARCHIVE_AFTER_DAYS", default_value_t = 2, value_name = "DAYS")]
+    pub archive_after_days: u32,
     /// Log as JSON lines rather than text. The level comes from RUST_LOG (default info).
     #[arg(long, env = "PILOTLIGHT_LOG_JSON")]
     pub log_json: bool,

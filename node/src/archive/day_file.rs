@@ -358,7 +358,10 @@ impl DayFile {
         let [total, tax, captured, refunded] = amounts;
         let (mut total, mut tax, mut captured, mut refunded) = (total?, tax?, captured?, refunded?);
         let mut rows = Vec::with_capacity(stored.len());
-        let row = |(((id, document), (placed_at, _)), (number, day)): (((_, _), (_, _)), (Option<ByteArray>, Option<i32>))| {
+        let row = |(((id, document), (placed_at, _)), (number, day)): (
+            ((_, _), (_, _)),
+            (Option<ByteArray>, Option<i32>),
+        )| {
             Some(Row {
                 id,
                 number: number.map(|number| String::from_utf8_lossy(number.data()).into_owned()),
@@ -399,7 +402,12 @@ impl DayFile {
         })
     }
 
-    fn optional<T: DataType>(&self, group: usize, column: usize, length: usize) -> Result<Vec<Option<T::T>>, ArchiveError> {
+    fn optional<T: DataType>(
+        &self,
+        group: usize,
+        column: usize,
+        length: usize,
+    ) -> Result<Vec<Option<T::T>>, ArchiveError> {
         let (levels, values) = guarded(&self.name, || {
             let (mut levels, mut values) = (Vec::new(), Vec::new());
             self.column::<T>(group, column)?.read_records(length, Some(&mut levels), None, &mut values)?;

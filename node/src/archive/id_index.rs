@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a4_every_order_is_found_and_few_others_are_looked_for() {
+    fn a6_every_order_is_found_and_few_others_are_looked_for() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.ids");
         for orders in [0u32, 1, 127, 128, 129, 5_000] {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a4_an_index_that_is_damaged_or_another_file_s_is_not_believed() {
+    fn a5_an_index_that_is_damaged_or_another_file_s_is_not_believed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.ids");
         IdIndex::write(&path, &[3; 32], (0..300).map(|n| Entry { id: id(n), row: n, crc: n }).collect()).unwrap();
@@ -213,9 +213,8 @@ mod tests {
             let mut bad = good.clone();
             bad[at] ^= 1;
             std::fs::write(&path, &bad).unwrap();
-            let all = IdIndex::read(&path, &[3; 32]).and_then(|index| {
-                (0..300).try_for_each(|n| index.find(&path, &id(n)).map(drop))
-            });
+            let all = IdIndex::read(&path, &[3; 32])
+                .and_then(|index| (0..300).try_for_each(|n| index.find(&path, &id(n)).map(drop)));
             assert!(all.is_err(), "a flipped bit at {at}");
         }
         std::fs::write(&path, &good[..good.len() - 1]).unwrap();

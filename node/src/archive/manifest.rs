@@ -64,7 +64,8 @@ pub(crate) fn read(dir: &Path) -> Result<Vec<FileEntry>, ArchiveError> {
     if checksum(&manifest.files) != manifest.blake3 {
         return Err(damaged("a wrong checksum".to_owned()));
     }
-    if let Some(wrong) = manifest.files.iter().find(|file| file.name != FileEntry::name_of(file.date, file.generation)) {
+    if let Some(wrong) = manifest.files.iter().find(|file| file.name != FileEntry::name_of(file.date, file.generation))
+    {
         return Err(damaged(format!("a file of the name {:?}", wrong.name)));
     }
     Ok(manifest.files)

@@ -99,7 +99,9 @@ impl Archive {
             match self.sort_one(order, rule) {
                 Ok(Some((date, row))) => sorted.by_date.entry(date).or_default().push((row, taken)),
                 Ok(None) => sorted.done.push(taken),
-                Err(error) => tracing::error!(order = %id, %error, "an order cannot be archived: it stays in the store"),
+                Err(error) => {
+                    tracing::error!(order = %id, %error, "an order cannot be archived: it stays in the store")
+                }
             }
         }
         sorted

@@ -3,8 +3,8 @@
 //! Knows nothing of the use cases above it: they bring plans as closures over the `Replica`.
 
 mod board_check;
-mod joined;
 pub mod identity;
+mod joined;
 pub mod packing;
 pub mod replica;
 pub mod sled_store;
