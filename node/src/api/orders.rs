@@ -57,23 +57,19 @@ pub async fn get_order(call: Call, order: String) -> Answer {
     let here = call.app.store.read(move |replica, _| replica.order_here(&order)).await?;
     let live = match here {
         Some(live) => Some(live),
-        None => archived(call.app.archived(move |archive| archive.get(&order)).await?)?,
+        None => {
+            let document = call.app.archived(move |archive| archive.get(&order)).await??;
+            document.map(|document| archived(order, &document)).transpose()?
+        }
     };
     let live = live.filter(|live| may_read(&caller, live.view.header.device)).ok_or_else(unknown)?;
     Ok(json(StatusCode::OK, &to_json::order(&Order { id: order, live })))
 }
 
-/// An order as the archive has it. One that is there and cannot be read is no unknown order.
-fn archived(read: Result<Option<Vec<u8>>, ArchiveError>) -> Result<Option<Arc<LiveOrder>>, Problem> {
-    let damaged = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "an archived order could not be read");
-        let detail = "the order is in the archive, and its file cannot be read";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "archive_damaged", detail)
-            .remedy("restore the file that /health names from a backup")
-    };
-    let document = read.map_err(|error| damaged(&error))?;
-    let live = document.map(|document| LiveOrder::from_bytes(&document)).transpose();
-    live.map(|live| live.map(Arc::new)).map_err(|error| damaged(&error))
+/// An order as the archive has it.
+fn archived(id: OrderId, document: &[u8]) -> Result<Arc<LiveOrder>, Problem> {
+    let damaged = |why: String| ArchiveError::Damaged { file: format!("order {id}"), why };
+    Ok(LiveOrder::from_bytes(document).map(Arc::new).map_err(|error| damaged(error.to_string()))?)
 }
 
 fn may_read(caller: &Caller, device: Option<pilotlight_sync::domain::id::DeviceId>) -> bool {
@@ -144,7 +140,7 @@ async fn read_all(call: &Call, ids: Vec<OrderId>) -> Result<Vec<Order>, Problem>
     if !missing.is_empty() {
         let there = call.app.archived(move |archive| archive.get_many(&missing)).await?;
         for (id, document) in there {
-            found.extend(archived(Ok(Some(document)))?.map(|live| (id, live)));
+            found.insert(id, archived(id, &document)?);
         }
     }
     Ok(ids.into_iter().filter_map(|id| Some(Order { id, live: found.get(&id)?.clone() })).collect())

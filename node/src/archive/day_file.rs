@@ -347,41 +347,34 @@ impl DayFile {
     /// All columns of a row group, as they stand there.
     pub(crate) fn rows(&self, group: usize) -> Result<Vec<Row>, ArchiveError> {
         let stored = self.stored(group)?;
+        let length = stored.len();
         let places = self.places(group)?;
-        let numbers = self.optional::<ByteArrayType>(group, NUMBER, stored.len())?;
-        let days = self.optional::<Int32Type>(group, DAY, stored.len())?;
-        let texts = TEXTS.map(|column| self.text_column(group, column));
-        let [channel, fulfilment, status, currency, lines] = texts.map(|column| column.map(Vec::into_iter));
-        let (mut channel, mut fulfilment, mut status) = (channel?, fulfilment?, status?);
-        let (mut currency, mut lines) = (currency?, lines?);
-        let amounts = AMOUNTS.map(|column| self.whole::<Int64Type>(group, column).map(Vec::into_iter));
-        let [total, tax, captured, refunded] = amounts;
-        let (mut total, mut tax, mut captured, mut refunded) = (total?, tax?, captured?, refunded?);
-        let mut rows = Vec::with_capacity(stored.len());
-        let row = |(((id, document), (placed_at, _)), (number, day)): (
-            ((_, _), (_, _)),
-            (Option<ByteArray>, Option<i32>),
-        )| {
-            Some(Row {
-                id,
-                number: number.map(|number| String::from_utf8_lossy(number.data()).into_owned()),
-                day: day.map(i32::cast_unsigned),
-                placed_at,
-                channel: channel.next()?,
-                fulfilment: fulfilment.next()?,
-                status: status.next()?,
-                currency: currency.next()?,
-                total_minor: total.next()?,
-                tax_minor: tax.next()?,
-                captured_minor: captured.next()?,
-                refunded_minor: refunded.next()?,
-                lines: lines.next()?,
-                document,
-            })
+        let numbers = self.optional::<ByteArrayType>(group, NUMBER, length)?;
+        let days = self.optional::<Int32Type>(group, DAY, length)?;
+        let texts: Vec<Vec<String>> = TEXTS.iter().map(|at| self.text_column(group, *at)).collect::<Result<_, _>>()?;
+        let amounts: Vec<Vec<i64>> =
+            AMOUNTS.iter().map(|at| self.whole::<Int64Type>(group, *at)).collect::<Result<_, _>>()?;
+        let complete = texts.iter().map(Vec::len).chain(amounts.iter().map(Vec::len)).all(|rows| rows == length);
+        self.same_length(complete && self.groups().get(group).is_some_and(|(_, rows)| *rows == length))?;
+        let text = |column: usize, at: usize| texts[column][at].clone();
+        let number = |at: usize| numbers[at].as_ref().map(|text| String::from_utf8_lossy(text.data()).into_owned());
+        let row = |(at, (id, document)): (usize, (OrderId, Vec<u8>))| Row {
+            id,
+            number: number(at),
+            day: days[at].map(i32::cast_unsigned),
+            placed_at: places[at].0,
+            channel: text(0, at),
+            fulfilment: text(1, at),
+            status: text(2, at),
+            currency: text(3, at),
+            total_minor: amounts[0][at],
+            tax_minor: amounts[1][at],
+            captured_minor: amounts[2][at],
+            refunded_minor: amounts[3][at],
+            lines: text(4, at),
+            document,
         };
-        rows.extend(stored.into_iter().zip(places).zip(numbers.into_iter().zip(days)).map_while(row));
-        self.same_length(rows.len() == self.groups().get(group).map_or(0, |(_, length)| *length))?;
-        Ok(rows)
+        Ok(stored.into_iter().enumerate().map(row).collect())
     }
 
     fn same_length(&self, same: bool) -> Result<(), ArchiveError> {

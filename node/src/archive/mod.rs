@@ -15,6 +15,7 @@ mod verify;
 use crate::archive::day_file::DayFile;
 use crate::archive::id_index::{Entry, IdIndex};
 pub use crate::archive::manifest::FileEntry;
+use crate::archive::taking::Stored;
 use pilotlight_edge::files;
 use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::OrderId;
@@ -290,6 +291,48 @@ impl Archive {
         let mut found = Vec::new();
         for group in (0..file.groups().len()).rev() {
             found.extend(file.places(group)?.into_iter().filter(|(at, _)| *at < before));
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Documents in the order of placement, after one of them (`None`: from the first), at most `limit`.
+    pub fn documents_after(&self, after: Option<(Timestamp, OrderId)>, limit: usize) -> Vec<Stored> {
+        let catalogue = self.now();
+        let is_after = |place: &(Timestamp, OrderId)| after.is_none_or(|after| *place > after);
+        let reaches = |listed: &&Arc<Listed>| after.is_none_or(|(at, _)| listed.entry.last_placed_at >= at.0);
+        let mut files: Vec<&Arc<Listed>> = catalogue.0.iter().filter(reaches).collect();
+        files.sort_by_key(|listed| listed.entry.first_placed_at);
+        let mut places: Vec<(Timestamp, OrderId)> = Vec::new();
+        for listed in files {
+            if places.get(limit.saturating_sub(1)).is_some_and(|(at, _)| at.0 < listed.entry.first_placed_at) {
+                break;
+            }
+            match self.first_of(listed, is_after, limit) {
+                Ok(found) => places.extend(found),
+                Err(error) => self.name(&listed.entry.name, &error),
+            }
+            places.sort_unstable();
+            places.truncate(limit);
+        }
+        let ids: Vec<OrderId> = places.iter().map(|(_, id)| *id).collect();
+        let mut documents = self.get_many(&ids);
+        let stored = |(placed_at, id)| Some(Stored { id, placed_at, document: documents.remove(&id)? });
+        places.into_iter().filter_map(stored).collect()
+    }
+
+    fn first_of(
+        &self,
+        listed: &Listed,
+        wanted: impl Fn(&(Timestamp, OrderId)) -> bool,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, OrderId)>, ArchiveError> {
+        let file = DayFile::open(&self.dir.join(&listed.entry.name))?;
+        let mut found = Vec::new();
+        for group in 0..file.groups().len() {
+            found.extend(file.places(group)?.into_iter().filter(&wanted));
             if found.len() >= limit {
                 break;
             }

@@ -22,8 +22,8 @@ impl<'a> Joined<'a> {
         Self { store, archive, from_archive: RefCell::default() }
     }
 
-    /// Orders that were not in sled.
-    pub(super) fn from_archive(self) -> Vec<OrderId> {
+    /// Orders that were not in sled, but in the archive.
+    pub(super) fn taken_from_archive(self) -> Vec<OrderId> {
         self.from_archive.into_inner()
     }
 }

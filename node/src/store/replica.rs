@@ -30,9 +30,6 @@ pub use pilotlight_sync::doc::replica::{Flushed, LiveOrder, Position};
 /// Log entries read at once.
 const LOG_PAGE: usize = 1_000;
 
-/// An index entry, the order that it names, and that order's document.
-pub type IndexedDoc = (Vec<u8>, OrderId, Vec<u8>);
-
 /// The site as this node knows it.
 #[derive(Debug)]
 pub struct Replica {
@@ -70,7 +67,7 @@ impl Replica {
         }
         let joined = Joined::new(&replica.store, &replica.archive);
         board_check::mend(&replica.store, &joined, &mut replica.state, broken)?;
-        replica.brought_back.extend(joined.from_archive());
+        replica.brought_back.extend(joined.taken_from_archive());
         if replica.is_staged() {
             replica.flush()?;
         }
@@ -150,16 +147,19 @@ impl Replica {
         Ok(keys.iter().filter_map(|key| Some((placed_of_key(key)?, order_of_key(key)?))).collect())
     }
 
-    /// Documents of orders in the order of placement, after an index entry of `s` (empty: from the first), at most `limit`: each
-    /// with its entry.
-    pub fn order_docs_after(&self, after: &[u8], limit: usize) -> Result<Vec<IndexedDoc>, StoreError> {
-        let from = if after.is_empty() { b"s".to_vec() } else { [after, &[0]].concat() };
-        let keys = self.store.index_range(&from, b"t", limit)?;
+    /// Documents of orders in sled in the order of placement, after one of them (`None`: from the first), at most `limit`.
+    pub fn order_docs_after(
+        &self,
+        after: Option<(Timestamp, OrderId)>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let key = |(at, id): (Timestamp, OrderId)| [&b"s"[..], &at.0.to_be_bytes(), id.as_bytes(), &[0]].concat();
+        let keys = self.store.index_range(&after.map_or_else(|| b"s".to_vec(), key), b"t", limit)?;
         let mut docs = Vec::with_capacity(keys.len());
         for key in keys {
-            let Some(id) = order_of_key(&key) else { continue };
-            if let Some(order) = self.order(&id)? {
-                docs.push((key, id, minicbor::to_vec(&order.doc).unwrap_or_default()));
+            let Some((placed_at, id)) = placed_of_key(&key).zip(order_of_key(&key)) else { continue };
+            if let Some(order) = self.order_here(&id)? {
+                docs.push(Stored { id, placed_at, document: minicbor::to_vec(&order.doc).unwrap_or_default() });
             }
         }
         Ok(docs)
@@ -242,7 +242,7 @@ impl Replica {
     pub fn commit(&mut self, by: Actor, now: Timestamp, changes: &[Change]) -> Result<(), CommitTooLarge> {
         let joined = Joined::new(&self.store, &self.archive);
         let done = self.state.commit(by, now, changes, &joined);
-        self.brought_back.extend(joined.from_archive());
+        self.brought_back.extend(joined.taken_from_archive());
         done
     }
 
@@ -250,7 +250,7 @@ impl Replica {
     pub fn apply(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal) -> Result<usize, ApplyError> {
         let joined = Joined::new(&self.store, &self.archive);
         let done = self.state.apply(now, entries, seal, &joined);
-        self.brought_back.extend(joined.from_archive());
+        self.brought_back.extend(joined.taken_from_archive());
         done
     }
 
