@@ -26,7 +26,7 @@ const AT_ONCE: usize = 64;
 const PROVED_A_RUN: usize = 8;
 const DAY_MS: u64 = 86_400_000;
 
-/// Up to where the relay has acknowledged each origin's log.
+/// Up to where the relay has each origin's log: what it has acknowledged, and its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Frontier(pub BTreeMap<OriginId, u64>);
 
