@@ -50,7 +50,7 @@ struct Sorted {
 impl Archive {
     /// Makes the directory and its manifest, and removes what a move that was broken off has left. `false` when nothing may be
     /// written, because the manifest cannot be believed.
-    pub(crate) fn make_ready(&self) -> Result<bool, ArchiveError> {
+    pub fn make_ready(&self) -> Result<bool, ArchiveError> {
         if !self.manifest_is_good {
             return Ok(false);
         }
@@ -63,7 +63,7 @@ impl Archive {
     }
 
     /// Removes files that the manifest does not name.
-    pub(crate) fn sweep(&self) -> Result<(), ArchiveError> {
+    pub fn sweep(&self) -> Result<(), ArchiveError> {
         let catalogue = self.now();
         let named: BTreeSet<String> = catalogue.0.iter().map(|listed| listed.entry.name.clone()).collect();
         let of_name = |name: &str| name.replace(".ids", ".parquet");
@@ -78,7 +78,7 @@ impl Archive {
     }
 
     /// Puts orders into day files. Answers which are in the archive now; an order whose day cannot be written stays where it is.
-    pub(crate) fn take_in(&self, orders: Vec<Stored>, rule: &DayRule) -> Vec<Taken> {
+    pub fn take_in(&self, orders: Vec<Stored>, rule: &DayRule) -> Vec<Taken> {
         let sorted = self.sort(orders, rule);
         let mut taken = sorted.done;
         for (date, orders) in sorted.by_date {
