@@ -101,6 +101,7 @@ async fn a2_a_node_that_is_killed_while_it_archives_loses_no_order_and_shows_non
     let node = options(&data, &clock_file)?.start()?;
     let shop = Shop::open(node.ready()).await?;
     let served = serve(&shop).await?;
+    let digest = shop.admin.get("/api/v1/digest").await?.expect(200)?;
     node.stop()?;
     set_clock(&clock_file, 4)?;
     for seed in 0..scaled(6, 100) as u64 {
@@ -119,6 +120,7 @@ async fn a2_a_node_that_is_killed_while_it_archives_loses_no_order_and_shows_non
         archived(&api, ORDERS).await?;
         let wrong = changed(&api, &served).await?;
         assert!(wrong.is_empty(), "seed {seed}: {}", wrong.join("\n"));
+        assert_eq!(api.get("/api/v1/digest").await?.expect(200)?, digest, "seed {seed}: it is the same site");
         node.stop()?;
         let report = node_process::check(&killed)?;
         assert_eq!(node_process::problems(&report), Vec::<String>::new(), "seed {seed}");

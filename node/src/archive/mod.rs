@@ -90,7 +90,7 @@ impl Archive {
             }
             Err(error) => {
                 archive.manifest_is_good = false;
-                archive.name(manifest::NAME, &error);
+                archive.name_now(manifest::NAME, &error);
             }
         }
         archive
@@ -109,11 +109,11 @@ impl Archive {
             Ok(metadata) if metadata.len() == entry.bytes => {}
             Ok(metadata) => {
                 let why = format!("it is {} bytes long, the manifest says {}", metadata.len(), entry.bytes);
-                self.name(&entry.name, &ArchiveError::Damaged { file: entry.name.clone(), why });
+                self.name_now(&entry.name, &ArchiveError::Damaged { file: entry.name.clone(), why });
             }
             Err(source) => {
                 let error = ArchiveError::Io { what: format!("reading {}", path.display()), source };
-                self.name(&entry.name, &error);
+                self.name_now(&entry.name, &error);
             }
         }
         let index = match blake3::Hash::from_hex(&entry.blake3) {
@@ -123,7 +123,7 @@ impl Archive {
             }),
             Err(_) => self.reindex(&entry),
         };
-        let index = index.map_err(|error| self.name(&entry.name, &error)).ok();
+        let index = index.map_err(|error| self.name_now(&entry.name, &error)).ok();
         Listed { entry, index }
     }
 
@@ -166,11 +166,29 @@ impl Archive {
         self.catalogue.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Names what is wrong: once in the log, and from now on to whoever asks for the node's health.
+    /// Names what is wrong with a file of the archive. One that was replaced while it was read is none of it any more.
     fn name(&self, file: &str, error: &ArchiveError) {
+        if self.now().0.iter().any(|listed| listed.entry.name == file) {
+            self.name_now(file, error);
+        }
+    }
+
+    /// Names what is wrong: once in the log, and from now on to whoever asks for the node's health.
+    fn name_now(&self, file: &str, error: &ArchiveError) {
         let mut damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
         if damaged.insert(file.to_owned(), error.to_string()).is_none() {
             tracing::error!(file, %error, "the archive has a damaged file: the rest goes on");
+        }
+    }
+
+    /// Reads, and reads again when a day was replaced meanwhile: its old file may be gone.
+    fn steadily<A>(&self, read: impl Fn(&Catalogue) -> A) -> A {
+        loop {
+            let catalogue = self.now();
+            let done = read(&catalogue);
+            if Arc::ptr_eq(&catalogue, &self.now()) {
+                return done;
+            }
         }
     }
 
@@ -196,25 +214,26 @@ impl Archive {
 
     /// Whether an order is here.
     pub fn holds(&self, id: &OrderId) -> bool {
-        self.find(id).is_some()
+        self.steadily(|catalogue| self.find(catalogue, id).is_some())
     }
 
     /// An order's document. An order that is here but cannot be read is an error, not a `None`: its id is taken.
     pub fn get(&self, id: &OrderId) -> Result<Option<Vec<u8>>, ArchiveError> {
-        let Some((listed, entry)) = self.find(id) else { return Ok(None) };
-        match self.read(&listed, &[entry]) {
-            Ok(mut documents) => Ok(documents.pop().map(|(_, document)| document)),
-            Err(error) => {
-                self.name(&listed.entry.name, &error);
-                Err(error)
-            }
-        }
+        self.steadily(|catalogue| {
+            let Some((listed, entry)) = self.find(catalogue, id) else { return Ok(None) };
+            let read = self.read(&listed, &[entry]).inspect_err(|error| self.name(&listed.entry.name, error));
+            Ok(read?.pop().map(|(_, document)| document))
+        })
     }
 
     /// The documents of these orders, as far as they are here and can be read; each day file is opened once.
     pub fn get_many(&self, ids: &[OrderId]) -> BTreeMap<OrderId, Vec<u8>> {
+        self.steadily(|catalogue| self.many_of(catalogue, ids))
+    }
+
+    fn many_of(&self, catalogue: &Catalogue, ids: &[OrderId]) -> BTreeMap<OrderId, Vec<u8>> {
         let mut by_file: BTreeMap<u32, (Arc<Listed>, Vec<Entry>)> = BTreeMap::new();
-        for (listed, entry) in ids.iter().filter_map(|id| self.find(id)) {
+        for (listed, entry) in ids.iter().filter_map(|id| self.find(catalogue, id)) {
             by_file.entry(listed.entry.date).or_insert_with(|| (listed, Vec::new())).1.push(entry);
         }
         let mut found = BTreeMap::new();
@@ -229,8 +248,8 @@ impl Archive {
         found
     }
 
-    fn find(&self, id: &OrderId) -> Option<(Arc<Listed>, Entry)> {
-        for listed in self.now().0.iter().rev() {
+    fn find(&self, catalogue: &Catalogue, id: &OrderId) -> Option<(Arc<Listed>, Entry)> {
+        for listed in catalogue.0.iter().rev() {
             let Some(index) = listed.index.as_ref().filter(|index| index.may_have(id)) else { continue };
             let path = self.dir.join(&listed.entry.name).with_extension("ids");
             let found = index.find(&path, id).or_else(|error| {
@@ -261,7 +280,10 @@ impl Archive {
 
     /// The latest orders placed before a moment, the latest first, at most `limit`. Files that cannot be read are left out.
     pub fn latest_before(&self, before: Timestamp, limit: usize) -> Vec<(Timestamp, OrderId)> {
-        let catalogue = self.now();
+        self.steadily(|catalogue| self.latest_in(catalogue, before, limit))
+    }
+
+    fn latest_in(&self, catalogue: &Catalogue, before: Timestamp, limit: usize) -> Vec<(Timestamp, OrderId)> {
         let mut files: Vec<&Arc<Listed>> =
             catalogue.0.iter().filter(|listed| listed.entry.first_placed_at < before.0).collect();
         files.sort_by_key(|listed| std::cmp::Reverse(listed.entry.last_placed_at));
@@ -300,7 +322,10 @@ impl Archive {
 
     /// Documents in the order of placement, after one of them (`None`: from the first), at most `limit`.
     pub fn documents_after(&self, after: Option<(Timestamp, OrderId)>, limit: usize) -> Vec<Stored> {
-        let catalogue = self.now();
+        self.steadily(|catalogue| self.documents_in(catalogue, after, limit))
+    }
+
+    fn documents_in(&self, catalogue: &Catalogue, after: Option<(Timestamp, OrderId)>, limit: usize) -> Vec<Stored> {
         let is_after = |place: &(Timestamp, OrderId)| after.is_none_or(|after| *place > after);
         let reaches = |listed: &&Arc<Listed>| after.is_none_or(|(at, _)| listed.entry.last_placed_at >= at.0);
         let mut files: Vec<&Arc<Listed>> = catalogue.0.iter().filter(reaches).collect();
@@ -318,7 +343,7 @@ impl Archive {
             places.truncate(limit);
         }
         let ids: Vec<OrderId> = places.iter().map(|(_, id)| *id).collect();
-        let mut documents = self.get_many(&ids);
+        let mut documents = self.many_of(catalogue, &ids);
         let stored = |(placed_at, id)| Some(Stored { id, placed_at, document: documents.remove(&id)? });
         places.into_iter().filter_map(stored).collect()
     }
@@ -342,11 +367,15 @@ impl Archive {
 
     /// The order that has this number on this day.
     pub fn by_number(&self, day: DayNumber, number: &str) -> Option<OrderId> {
+        self.steadily(|catalogue| self.number_in(catalogue, day, number))
+    }
+
+    fn number_in(&self, catalogue: &Catalogue, day: DayNumber, number: &str) -> Option<OrderId> {
         let has_day = |listed: &&Arc<Listed>| {
             let days = listed.entry.first_day.zip(listed.entry.last_day);
             days.is_some_and(|(first, last)| (first..=last).contains(&day.0))
         };
-        for listed in self.now().0.iter().rev().filter(has_day) {
+        for listed in catalogue.0.iter().rev().filter(has_day) {
             let file = DayFile::open(&self.dir.join(&listed.entry.name));
             match file.and_then(|file| file.with_number(day.0, number)) {
                 Ok(Some(id)) => return Some(id),

@@ -113,7 +113,7 @@ impl Archive {
             file: format!("order {}", order.id),
             why: error.to_string(),
         };
-        let Some((listed, _)) = self.find(&order.id) else {
+        let Some((listed, _)) = self.find(&self.now(), &order.id) else {
             let row = Row::of(order.id, order.document).map_err(|error| unreadable(&error))?;
             return Ok(Some((rule.date(row.placed_at), row)));
         };

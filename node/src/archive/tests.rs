@@ -308,6 +308,33 @@ fn a4_an_archived_order_that_is_touched_comes_back_whole_and_is_archived_again()
     assert_eq!(problems(&mut shop), Vec::<String>::new());
 }
 
+#[test]
+fn a4_who_reads_while_a_day_is_replaced_sees_the_order_and_names_nothing() {
+    let mut shop = old_shop();
+    move_all(&mut shop);
+    let archive = shop.replica().archive().clone();
+    let document = archive.get(&id("two")).unwrap().unwrap();
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    while archive.files()[0].generation < 30 {
+                        assert_eq!(archive.get(&id("two")).unwrap().as_ref(), Some(&document));
+                        assert_eq!(archive.latest_before(Timestamp(u64::MAX), 3).len(), 3);
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..30 {
+            let prepared = archive.prepare(20_261_121, Vec::new()).unwrap();
+            archive.publish(prepared).unwrap();
+            archive.sweep().unwrap();
+        }
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+    assert_eq!(archive.problems(), Vec::<String>::new());
+}
+
 /// Flips a bit in the middle of a day file.
 fn spoil(shop: &mut Shop, name: &str) {
     shop.replica = None;

@@ -42,7 +42,7 @@ impl Archive {
                     Ok(_) => drop(wrong.insert(format!("{said}: its columns are not what its document says"))),
                     Err(error) => drop(wrong.insert(format!("{said}: {error}"))),
                 }
-                let found = self.find(&row.id).filter(|(file, _)| file.entry.date == entry.date);
+                let found = self.find(&self.now(), &row.id).filter(|(file, _)| file.entry.date == entry.date);
                 let crc = crc32fast::hash(&row.document);
                 if found.is_none_or(|(_, found)| found.row != count || found.crc != crc) {
                     wrong.insert(format!("{said} is not found by its id"));
