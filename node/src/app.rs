@@ -4,6 +4,8 @@ use crate::api::json::ToScreenJson;
 use crate::api::menu::{MenuPage, availability_json};
 use crate::api::render::{RenderJson, frame};
 use crate::api::uplink::uplink_json;
+use crate::archive::Archive;
+use crate::archive::archiver::{self, Frontier, Terms};
 use crate::config::{LinkConfig, RunConfig};
 use crate::devices::doors::Doors;
 use crate::devices::pairing::PairingDesk;
@@ -22,8 +24,10 @@ use pilotlight_edge::clock::{Clock, Stopwatch};
 use pilotlight_edge::throttle::Throttle;
 use pilotlight_edge::tokens;
 use pilotlight_sync::doc::site::Settings;
+use pilotlight_sync::domain::business_day::DayRule;
 use pilotlight_sync::domain::id::{IngredientId, OriginId, SiteId};
 use pilotlight_sync::domain::role::{Actor, Role};
+use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -42,6 +46,12 @@ const DISK_LOOK: Duration = Duration::from_secs(5);
 const RELAY_LOOK: Duration = Duration::from_secs(30);
 /// How long is waited at most while one of them waits for its time: business time may run faster than the machine's.
 const RELAY_AGAIN: Duration = Duration::from_millis(500);
+/// Closed orders are looked at once in so much business time.
+const ARCHIVE_EVERY_MS: u64 = 3_600_000;
+/// How often it is seen whether that time has come: business time may run faster than the machine's.
+const ARCHIVE_LOOK: Duration = Duration::from_secs(5);
+/// Reads of archived orders that run at the same time.
+const ARCHIVE_READS_MAX: usize = 2;
 /// What can be ordered is told at most this often.
 const AVAILABILITY_EVERY: Duration = Duration::from_millis(200);
 /// The relay gets more of one ingredient at most this often.
@@ -80,6 +90,10 @@ pub struct App {
     pub stopping: CancellationToken,
     /// Open sockets.
     pub sockets: TaskTracker,
+    /// Closed orders that have left the store.
+    pub archive: Arc<Archive>,
+    /// What the relay has acknowledged; `None` until it has said so. The uplink tells.
+    pub relay_has: watch::Sender<Option<Frontier>>,
     /// Renders metrics.
     pub metrics: Option<PrometheusHandle>,
     data: PathBuf,
@@ -87,6 +101,8 @@ pub struct App {
     started: Stopwatch,
     url: OnceLock<String>,
     slow: Semaphore,
+    archive_after_days: u32,
+    archive_reads: Semaphore,
     availability_changed: Arc<Notify>,
     relay_work: Arc<Notify>,
 }
@@ -156,10 +172,12 @@ impl App {
             relay_work: relay_work.clone(),
         };
         let (reopen_paths, reopen_clock) = (paths.clone(), clock.clone());
+        let archive = first.archive().clone();
+        let reopen_archive = archive.clone();
         let mut first = Some(first);
         let open = move || match first.take() {
             Some(replica) => Ok(replica),
-            None => opening::open(&reopen_paths, &reopen_clock).map_err(not_again),
+            None => opening::open_with(&reopen_paths, &reopen_clock, &reopen_archive).map_err(not_again),
         };
         let store = StoreHandle::start(open, move |replica, flushed| shared.publish(replica, flushed), clock.clone())?;
         Ok(Arc::new(Self {
@@ -175,6 +193,8 @@ impl App {
             settings,
             origin,
             ca_pem,
+            archive,
+            relay_has: watch::Sender::new(None),
             stopping: CancellationToken::new(),
             sockets: TaskTracker::new(),
             metrics,
@@ -183,6 +203,8 @@ impl App {
             started,
             url: OnceLock::new(),
             slow: Semaphore::new(1),
+            archive_after_days: config.archive_after_days,
+            archive_reads: Semaphore::new(ARCHIVE_READS_MAX),
             availability_changed,
             relay_work,
         }))
@@ -230,6 +252,64 @@ impl App {
         };
         let _one = self.slow.acquire().await.map_err(|_| broke())?;
         tokio::task::spawn_blocking(work).await.map_err(|_| broke())
+    }
+
+    /// Reads archived orders where blocking is allowed: neither the store's thread nor a connection waits for their files.
+    pub async fn archived<A: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Archive) -> A + Send + 'static,
+    ) -> Result<A, crate::api::problem::Problem> {
+        let broke = || {
+            let status = http::StatusCode::INTERNAL_SERVER_ERROR;
+            crate::api::problem::Problem::new(status, "broke", "reading the archive broke off")
+        };
+        let _place = self.archive_reads.acquire().await.map_err(|_| broke())?;
+        let archive = self.archive.clone();
+        tokio::task::spawn_blocking(move || read(&archive)).await.map_err(|_| broke())
+    }
+
+    /// Moves closed orders into the archive, at the start and once an hour of business time, until the node stops.
+    pub async fn tend_archive(self: Arc<Self>) {
+        let (mut last, mut proved) = (None, 0);
+        loop {
+            let now = self.clock.now();
+            if last.is_none_or(|last| now.ms_since(last) >= ARCHIVE_EVERY_MS) {
+                last = Some(now);
+                tokio::select! {
+                    () = self.stopping.cancelled() => return,
+                    moved = self.archive_once(now, proved) => proved = moved.unwrap_or(proved),
+                }
+            }
+            if tokio::time::timeout(ARCHIVE_LOOK, self.stopping.cancelled()).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// One run. Answers where the next one goes on comparing day files; `None` when it was broken off.
+    async fn archive_once(&self, now: Timestamp, proved: usize) -> Option<usize> {
+        let site = self.store.read(|replica, _| Ok((replica.site().settings().cloned(), replica.site().relay())));
+        let (settings, relay) = site.await.ok()?;
+        let rule = settings.and_then(|settings| DayRule::new(&settings.time_zone, settings.roll_over_hour).ok());
+        // A relay that has not said what it has may lack everything.
+        let frontier = self.relay_has.borrow().clone().or_else(|| relay.map(|_| Frontier::default()));
+        let terms = Terms { rule: rule?, after_days: self.archive_after_days, frontier, now };
+        match archiver::run(&self.store, &self.archive, &terms, proved).await {
+            Ok(moved) => {
+                if moved.orders > 0 {
+                    tracing::info!(
+                        orders = moved.orders,
+                        archived = self.archive.orders(),
+                        "closed orders were archived"
+                    );
+                }
+                Some(moved.proved_to)
+            }
+            Err(error) => {
+                tracing::error!(%error, "archiving broke off; the next run goes on");
+                None
+            }
+        }
     }
 
     /// Tells screens what can be ordered, whenever that may have changed, until the node stops.

@@ -1,5 +1,6 @@
-//! Checks a store that nobody has open: its orders, indexes, stock and log must tell the same story.
+//! Checks a store that nobody has open: its orders, indexes, stock, log and archive must tell the same story.
 
+use crate::archive::Archive;
 use crate::opening::Paths;
 use crate::store::StoreError;
 use crate::store::identity::Identity;
@@ -22,8 +23,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Orders stored.
+    /// Orders in the store.
     pub orders: u64,
+    /// Orders in the archive.
+    pub archived: u64,
     /// Commits in all logs.
     pub commits: u64,
     /// What does not agree, in plain words; at most 100.
@@ -45,6 +48,7 @@ impl Report {
 struct Replayed {
     orders: BTreeMap<OrderId, OrderDoc>,
     rows: BTreeMap<(IngredientId, OriginId), Row>,
+    origins: BTreeSet<OriginId>,
 }
 
 /// Checks the store of this data directory.
@@ -55,9 +59,11 @@ pub fn check(paths: &Paths) -> Result<Report, StoreError> {
     let mut replayed = Replayed::default();
     for (origin, head) in &heads {
         replay(&store, origin, head, &mut replayed, &mut report)?;
+        replayed.origins.insert(*origin);
     }
     check_witness(paths, &store, &heads, &mut report)?;
-    let expected = check_orders(&store, &replayed, &mut report)?;
+    let archived = check_archive(&Archive::open(&paths.archive()), &store, &replayed, &mut report)?;
+    let expected = check_orders(&store, &replayed, &archived, &mut report)?;
     check_index(&store, &expected, &mut report)?;
     check_stock(&store, &replayed, &mut report)?;
     Ok(report)
@@ -163,8 +169,56 @@ fn check_witness(
     Ok(())
 }
 
+/// Every archive file is what was written, and what it says of an order is in the log and, if the store has the order too, there.
+/// Answers the orders that are in the archive.
+fn check_archive(
+    archive: &Archive,
+    store: &SledStore,
+    replayed: &Replayed,
+    report: &mut Report,
+) -> Result<BTreeSet<OrderId>, StoreError> {
+    let mut archived = BTreeSet::new();
+    let mut found = Vec::new();
+    let mut failed = None;
+    let wrong = archive.verify(|id, document| {
+        if !archived.insert(id) {
+            found.push(format!("order {id} is in the archive twice"));
+        }
+        match store.get(&DocKey::Order(id)) {
+            Ok(stored) => found.extend(compare_archived(&id, document, stored.as_deref(), replayed)),
+            Err(error) => failed = Some(error),
+        }
+    });
+    wrong.into_iter().chain(found).for_each(|problem| report.problem(problem));
+    report.archived = archived.len() as u64;
+    failed.map_or(Ok(archived), Err)
+}
+
+fn compare_archived(id: &OrderId, document: &[u8], stored: Option<&[u8]>, replayed: &Replayed) -> Option<String> {
+    let facts = |bytes: &[u8]| -> BTreeSet<FactId> {
+        let doc: OrderDoc = minicbor::decode(bytes).unwrap_or_default();
+        doc.in_order().iter().map(|fact| fact.id).collect()
+    };
+    let there = facts(document);
+    if stored.is_some_and(|stored| !there.is_subset(&facts(stored))) {
+        return Some(format!("order {id} is in the store and in the archive, and the archive knows more"));
+    }
+    // What is older than the logs here is a history that was kept when the node began anew.
+    let logged = there.iter().all(|fact| replayed.origins.contains(&fact.origin));
+    if stored.is_some() || !logged {
+        return None;
+    }
+    let said = replayed.orders.get(id).and_then(|facts| minicbor::to_vec(facts).ok());
+    (said.as_deref() != Some(document)).then(|| format!("order {id}: its archived document is not what its log says"))
+}
+
 /// Every order's document holds what its log says, and its tickets hold each line once. Answers the index that it should have.
-fn check_orders(store: &SledStore, replayed: &Replayed, report: &mut Report) -> Result<BTreeSet<Vec<u8>>, StoreError> {
+fn check_orders(
+    store: &SledStore,
+    replayed: &Replayed,
+    archived: &BTreeSet<OrderId>,
+    report: &mut Report,
+) -> Result<BTreeSet<Vec<u8>>, StoreError> {
     let mut expected = BTreeSet::new();
     for id in store.order_ids() {
         let id = id?;
@@ -176,6 +230,9 @@ fn check_orders(store: &SledStore, replayed: &Replayed, report: &mut Report) -> 
     }
     for (id, facts) in &replayed.orders {
         let Some(bytes) = store.get(&DocKey::Order(*id))? else {
+            if archived.contains(id) {
+                continue;
+            }
             report.problem(format!("order {id} is in the log, but not stored"));
             continue;
         };

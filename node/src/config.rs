@@ -64,6 +64,9 @@ pub struct RunConfig {
     /// The link to the relay.
     #[command(flatten)]
     pub link: LinkConfig,
+    /// Days after which closed orders move from the store into the archive, by business time.
+    #[arg(long, env = "PILOTLIGHT_ARCHIVE_AFTER_DAYS", default_value_t = 2, value_name = "DAYS")]
+    pub archive_after_days: u32,
     /// Log as JSON lines rather than text. The level comes from RUST_LOG (default info).
     #[arg(long, env = "PILOTLIGHT_LOG_JSON")]
     pub log_json: bool,

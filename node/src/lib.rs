@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod app;
+pub mod archive;
 pub mod check;
 pub mod config;
 pub mod devices;

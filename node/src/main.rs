@@ -41,8 +41,9 @@ fn main() -> anyhow::Result<ExitCode> {
 fn run_check(config: &CheckConfig) -> anyhow::Result<ExitCode> {
     let paths = Paths { data: config.data.clone() };
     let report = check::check(&paths)?;
-    let (orders, commits, problems) = (report.orders, report.commits, &report.problems);
-    println!("{}", serde_json::json!({ "orders": orders, "commits": commits, "problems": problems }));
+    let (orders, archived, commits, problems) = (report.orders, report.archived, report.commits, &report.problems);
+    let said = serde_json::json!({ "orders": orders, "archived": archived, "commits": commits, "problems": problems });
+    println!("{said}");
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -82,6 +83,7 @@ async fn run(config: RunConfig, boot: Stopwatch) -> anyhow::Result<ExitCode> {
         tokio::spawn(app.clone().tell_link()),
         tokio::spawn(app.clone().answer_wishes()),
         tokio::spawn(app.clone().keep_uplink(config.link.clone())),
+        tokio::spawn(app.clone().tend_archive()),
         tokio::spawn(app.clock.clone().follow(app.stopping.clone())),
     ];
     let serving = tokio::spawn(server::serve(app.clone(), listener, ca.tls.clone()));

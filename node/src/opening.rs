@@ -3,6 +3,7 @@
 //! A store behind its witness has lost what it had confirmed: it goes on as a new origin, and the old one's rights are no stock
 //! any more (SPEC I3, I5). A store that does not open is moved aside and never silently replaced by an empty one.
 
+use crate::archive::Archive;
 use crate::store::StoreError;
 use crate::store::identity::Identity;
 use crate::store::replica::Replica;
@@ -17,6 +18,7 @@ use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where things lie in the data directory.
 #[derive(Debug, Clone)]
@@ -37,6 +39,10 @@ impl Paths {
     /// Where the log ended.
     pub fn witness(&self) -> PathBuf {
         self.data.join("witness")
+    }
+    /// Closed orders that have left the store.
+    pub fn archive(&self) -> PathBuf {
+        self.data.join("archive")
     }
     /// Certificates.
     pub fn tls(&self) -> PathBuf {
@@ -77,23 +83,28 @@ impl From<FileError> for OpenError {
 
 /// Opens the data, or says that a person must decide. What is damaged is moved aside first.
 pub fn open(paths: &Paths, clock: &Clock) -> Result<Replica, OpenError> {
+    open_with(paths, clock, &Arc::new(Archive::open(&paths.archive())))
+}
+
+/// The same again in a running node, whose archive is open.
+pub fn open_with(paths: &Paths, clock: &Clock, archive: &Arc<Archive>) -> Result<Replica, OpenError> {
     files::create_dir(&paths.data)?;
     if let Some(note) = files::read_if_there(&paths.recovery_note())? {
         return Err(OpenError::NeedsRecovery(String::from_utf8_lossy(&note).into_owned()));
     }
-    match open_store(paths, clock) {
+    match open_store(paths, clock, archive) {
         // Without identity and witness nothing was ever confirmed: the power went while the first start made its files.
         Err(OpenError::Store(error)) if is_damage(&error) && is_new(paths)? => {
             tracing::warn!(%error, "the first start was broken off; its files are moved aside and it begins again");
             move_aside(&paths.store(), clock.now().0)?;
-            open_store(paths, clock)
+            open_store(paths, clock, archive)
         }
         Err(OpenError::Store(error)) => Err(set_aside(paths, clock, error)),
         opened => opened,
     }
 }
 
-fn open_store(paths: &Paths, clock: &Clock) -> Result<Replica, OpenError> {
+fn open_store(paths: &Paths, clock: &Clock, archive: &Arc<Archive>) -> Result<Replica, OpenError> {
     let mut store = SledStore::open(&paths.store())?;
     let heads = store.log_heads()?;
     let known = Identity::load(&paths.identity())?;
@@ -111,13 +122,13 @@ fn open_store(paths: &Paths, clock: &Clock) -> Result<Replica, OpenError> {
         None => heads.is_empty(),
     };
     if let (Some(identity), true) = (&known, believed) {
-        return introduced(Replica::load(store, identity.clone())?, clock);
+        return introduced(Replica::load(store, identity.clone(), archive.clone())?, clock);
     }
     let identity = new_identity(known.as_ref(), &heads)?;
     identity.save(&paths.identity())?;
     let (witness, _) = Witness::open(&paths.witness(), &identity.origin)?;
     store.set_witness(identity.origin, witness);
-    let mut replica = introduced(Replica::load(store, identity)?, clock)?;
+    let mut replica = introduced(Replica::load(store, identity, archive.clone())?, clock)?;
     if !heads.is_empty() {
         fence_all(&mut replica, &heads, clock)?;
     }
@@ -215,7 +226,7 @@ fn set_aside(paths: &Paths, clock: &Clock, error: StoreError) -> OpenError {
                 Err(error) => OpenError::Store(error),
             }
         }
-        io @ StoreError::Io { .. } => OpenError::Store(io),
+        passing @ (StoreError::Io { .. } | StoreError::Archive(_)) => OpenError::Store(passing),
     }
 }
 

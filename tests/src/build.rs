@@ -68,6 +68,15 @@ pub fn build_release_programs() -> anyhow::Result<PathBuf> {
     artifact_directory(command.current_dir(root()))
 }
 
+/// Builds the program that fills an archive with old orders, as the node is shipped; returns it.
+pub fn build_old_orders() -> anyhow::Result<PathBuf> {
+    let mut command = Command::new(env!("CARGO"));
+    let programs = ["--bin", "pilotlight-node", "--example", "old_orders"];
+    let how = ["build", "--quiet", "--release", "--message-format=json-render-diagnostics"];
+    command.args(how).args(programs).current_dir(root());
+    Ok(artifact_directory(&mut command)?.join("examples").join("old_orders"))
+}
+
 /// Runs a cargo build and finds the node program's directory in what cargo says.
 fn artifact_directory(command: &mut Command) -> anyhow::Result<PathBuf> {
     let output = command.stderr(Stdio::inherit()).output().context("cargo does not start")?;

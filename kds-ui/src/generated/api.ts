@@ -132,7 +132,15 @@ export type HealthJson = {
 /**
  * `ok` or `degraded`.
  */
-status: string, store: string, open_orders: number, screens: number, uptime_ms: number, };
+status: string, store: string, open_orders: number, screens: number, 
+/**
+ * Orders in the archive.
+ */
+archived_orders: number, 
+/**
+ * Files of the archive that cannot be read, each with what is wrong.
+ */
+archive_problems: Array<string>, uptime_ms: number, };
 
 /**
  * One change of the state word.

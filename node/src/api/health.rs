@@ -35,6 +35,8 @@ fn health_json(call: &Call) -> HealthJson {
         store: word.to_owned(),
         open_orders: u32::try_from(store.live_orders()).unwrap_or(u32::MAX),
         screens: u32::try_from(call.app.feed.screens()).unwrap_or(u32::MAX),
+        archived_orders: call.app.archive.orders(),
+        archive_problems: call.app.archive.problems(),
         uptime_ms: call.app.uptime_ms(),
     }
 }
@@ -44,6 +46,8 @@ fn health_json(call: &Call) -> HealthJson {
 pub async fn metrics(call: Call) -> Answer {
     let health = health_json(&call);
     metrics::gauge!("pilotlight_open_orders").set(health.open_orders);
+    metrics::gauge!("pilotlight_archived_orders").set(health.archived_orders as f64);
+    metrics::gauge!("pilotlight_archive_damaged_files").set(health.archive_problems.len() as f64);
     metrics::gauge!("pilotlight_screens").set(health.screens);
     metrics::counter!("pilotlight_store_groups_total").absolute(call.app.store.health().groups());
     let text = call.app.metrics.as_ref().map(metrics_exporter_prometheus::PrometheusHandle::render).unwrap_or_default();

@@ -423,6 +423,11 @@ shape! {
         pub store: String,
         pub open_orders: u32,
         pub screens: u32,
+        /// Orders in the archive.
+        #[ts(type = "number")]
+        pub archived_orders: u64,
+        /// Files of the archive that cannot be read, each with what is wrong.
+        pub archive_problems: Vec<String>,
         #[ts(type = "number")]
         pub uptime_ms: u64,
     }

@@ -6,15 +6,19 @@ use crate::api::json::{
 };
 use crate::api::problem::Problem;
 use crate::api::to_json;
+use crate::archive::{ArchiveError, latest_of_both};
 use crate::devices::doors::Caller;
 use crate::orders::amend::{AddLine, Amendment, VoidLine};
 use crate::orders::place::{PlaceRefusal, Placed};
 use crate::orders::{Order, amend, cancel, place};
+use crate::store::replica::{LiveOrder, Replica};
 use crate::till::tender::{self, Tender};
 use http::StatusCode;
 use pilotlight_sync::domain::id::OrderId;
 use pilotlight_sync::domain::role::{Action, Role};
 use pilotlight_sync::domain::timestamp::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Orders of one page of a listing.
 const PAGE_MAX: usize = 200;
@@ -50,9 +54,22 @@ pub async fn place_order(call: Call) -> Answer {
 pub async fn get_order(call: Call, order: String) -> Answer {
     let caller = call.allow(Action::ReadOwnOrder)?;
     let order = id::<OrderId>("id", &order)?;
-    let live = call.app.store.read(move |replica, _| replica.order(&order)).await?;
+    let here = call.app.store.read(move |replica, _| replica.order_here(&order)).await?;
+    let live = match here {
+        Some(live) => Some(live),
+        None => {
+            let document = call.app.archived(move |archive| archive.get(&order)).await??;
+            document.map(|document| archived(order, &document)).transpose()?
+        }
+    };
     let live = live.filter(|live| may_read(&caller, live.view.header.device)).ok_or_else(unknown)?;
     Ok(json(StatusCode::OK, &to_json::order(&Order { id: order, live })))
+}
+
+/// An order as the archive has it.
+fn archived(id: OrderId, document: &[u8]) -> Result<Arc<LiveOrder>, Problem> {
+    let damaged = |why: String| ArchiveError::Damaged { file: format!("order {id}"), why };
+    Ok(LiveOrder::from_bytes(document).map(Arc::new).map_err(|error| damaged(error.to_string()))?)
 }
 
 fn may_read(caller: &Caller, device: Option<pilotlight_sync::domain::id::DeviceId>) -> bool {
@@ -83,20 +100,50 @@ pub async fn list_orders(call: Call) -> Answer {
         Some("all") => true,
         Some(_) => return Err(Problem::bad_field("state", "no such state", "ask for open or all")),
     };
-    let found = call.app.store.read(move |replica, _| {
-        let ids = match (&wanted, all) {
-            (Some(number), _) => {
-                let day = replica.site().day().day();
-                day.map(|day| replica.order_by_number(day.number, number)).transpose()?.flatten().into_iter().collect()
-            }
-            (None, true) => replica.orders_before(before, limit)?,
-            (None, false) => replica.live_orders().map(|(id, _)| *id).take(limit).collect(),
-        };
-        let read = |id: OrderId| Ok(replica.order(&id)?.map(|live| Order { id, live }));
-        ids.into_iter().map(read).collect::<Result<Vec<Option<Order>>, _>>()
-    });
-    let orders = found.await?.iter().flatten().map(to_json::order).collect();
+    let ids = match (wanted, all) {
+        (Some(number), _) => by_number(&call, number).await?,
+        (None, true) => latest(&call, before, limit).await?,
+        (None, false) => {
+            let open = move |replica: &Replica| replica.live_orders().map(|(id, _)| *id).take(limit).collect();
+            call.app.store.read(move |replica, _| Ok(open(replica))).await?
+        }
+    };
+    let orders = read_all(&call, ids).await?.iter().map(to_json::order).collect();
     Ok(json(StatusCode::OK, &OrdersJson { orders }))
+}
+
+/// The order of today that has this number.
+async fn by_number(call: &Call, number: String) -> Result<Vec<OrderId>, Problem> {
+    let today = call.app.store.read(move |replica, _| {
+        let day = replica.site().day().day();
+        day.map(|day| replica.order_by_number(day.number, &number)).transpose()
+    });
+    Ok(today.await?.flatten().into_iter().collect())
+}
+
+/// The latest orders, of the store and of the archive.
+async fn latest(call: &Call, before: Timestamp, limit: usize) -> Result<Vec<OrderId>, Problem> {
+    let here = call.app.store.read(move |replica, _| replica.latest_here(before, limit)).await?;
+    let there = call.app.archived(move |archive| archive.latest_before(before, limit)).await?;
+    Ok(latest_of_both(here, there, limit).into_iter().map(|(_, id)| id).collect())
+}
+
+/// These orders, in this order, from wherever they are.
+async fn read_all(call: &Call, ids: Vec<OrderId>) -> Result<Vec<Order>, Problem> {
+    let wanted = ids.clone();
+    let here = call.app.store.read(move |replica, _| {
+        let read = |id: &OrderId| Ok(replica.order_here(id)?.map(|live| (*id, live)));
+        wanted.iter().filter_map(|id| read(id).transpose()).collect::<Result<BTreeMap<_, _>, _>>()
+    });
+    let mut found = here.await?;
+    let missing: Vec<OrderId> = ids.iter().filter(|id| !found.contains_key(id)).copied().collect();
+    if !missing.is_empty() {
+        let there = call.app.archived(move |archive| archive.get_many(&missing)).await?;
+        for (id, document) in there {
+            found.insert(id, archived(id, &document)?);
+        }
+    }
+    Ok(ids.into_iter().filter_map(|id| Some(Order { id, live: found.get(&id)?.clone() })).collect())
 }
 
 /// Voids lines and adds lines, in one step.

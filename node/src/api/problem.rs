@@ -1,5 +1,6 @@
 //! From a refusal to a status and a problem document: one table an operation, no wildcard, so a new refusal must choose.
 
+use crate::archive::ArchiveError;
 use crate::devices::doors::Closed;
 use crate::devices::pairing::PairRefusal;
 use crate::devices::staff::PinRefusal;
@@ -38,6 +39,15 @@ impl<R: Into<Problem>> From<RunError<R>> for Problem {
                     .remedy("the log names the document; nothing was changed")
             }
         }
+    }
+}
+
+impl From<ArchiveError> for Problem {
+    fn from(error: ArchiveError) -> Self {
+        tracing::error!(%error, "archived orders could not be read");
+        let detail = "what was asked for is in the archive, and its file cannot be read";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "archive_damaged", detail)
+            .remedy("restore the file that /health names from a backup")
     }
 }
 

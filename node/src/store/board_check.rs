@@ -4,6 +4,7 @@
 //! put back; a document that is gone or unreadable is put together again from the log; a fact that no log has is named and kept.
 
 use crate::store::StoreError;
+use crate::store::joined::Joined;
 use crate::store::sled_store::SledStore;
 use pilotlight_sync::crdt::facts::{Fact, FactId};
 use pilotlight_sync::doc::change::{Change, Commit};
@@ -21,7 +22,12 @@ const TAIL: u64 = 512;
 type FactsByOrder = BTreeMap<OrderId, Vec<StampedOrderFact>>;
 
 /// Compares, and stages what must be mended. `broken` are open orders that are gone or unreadable.
-pub(super) fn mend(store: &SledStore, state: &mut Replica, broken: Vec<OrderId>) -> Result<(), StoreError> {
+pub(super) fn mend(
+    store: &SledStore,
+    joined: &Joined<'_>,
+    state: &mut Replica,
+    broken: Vec<OrderId>,
+) -> Result<(), StoreError> {
     let mut logged = FactsByOrder::new();
     let mut known: BTreeSet<FactId> = BTreeSet::new();
     for (origin, seqs) in commits_of(state) {
@@ -45,7 +51,7 @@ pub(super) fn mend(store: &SledStore, state: &mut Replica, broken: Vec<OrderId>)
         }
     }
     name_unlogged(state, &known);
-    put_back(store, state, logged);
+    put_back(joined, state, logged);
     Ok(())
 }
 
@@ -112,20 +118,27 @@ fn name_unlogged(state: &Replica, known: &BTreeSet<FactId>) {
     }
 }
 
-fn put_back(store: &SledStore, state: &mut Replica, logged: FactsByOrder) {
+fn put_back(joined: &Joined<'_>, state: &mut Replica, logged: FactsByOrder) {
     for (id, facts) in logged {
         let stored = match state.live(&id) {
             Some(order) => Some(order.doc.clone()),
-            None => {
-                let read = store.read_order(&id).ok().flatten().and_then(|bytes| LiveOrder::from_bytes(&bytes).ok());
-                read.map(|order| order.doc)
-            }
+            None => match joined.read_order(&id) {
+                // The log's tail is not all of an archived order: what was put together from it would hide the rest.
+                Err(StoreError::Archive(error)) => {
+                    tracing::error!(order = %id, %error, "an archived order cannot be compared with the log");
+                    continue;
+                }
+                read => {
+                    let order = read.ok().flatten().and_then(|bytes| LiveOrder::from_bytes(&bytes).ok());
+                    order.map(|order| order.doc)
+                }
+            },
         };
         let has: BTreeSet<FactId> = stored.iter().flat_map(|doc| doc.in_order()).map(|fact| fact.id).collect();
         let missing: Vec<StampedOrderFact> = facts.into_iter().filter(|fact| !has.contains(&fact.id)).collect();
         if !missing.is_empty() {
             tracing::error!(order = %id, facts = missing.len(), "facts of an order are in the log only: put back");
-            state.mend_order(&id, missing, store);
+            state.mend_order(&id, missing, joined);
         }
     }
 }

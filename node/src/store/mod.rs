@@ -4,6 +4,7 @@
 
 mod board_check;
 pub mod identity;
+mod joined;
 pub mod packing;
 pub mod replica;
 pub mod sled_store;
@@ -37,6 +38,9 @@ pub enum StoreError {
         /// How it shows.
         why: String,
     },
+    /// The archive could not be read. The store itself is whole.
+    #[error(transparent)]
+    Archive(#[from] crate::archive::ArchiveError),
     /// The engine panicked while it opened: its files are damaged.
     #[error("the store's files are damaged: {0}")]
     Panicked(String),

@@ -3,14 +3,18 @@
 //! A plan sees a replica that includes every plan before it in the group; nothing of a group is confirmed before all of it is
 //! on the disk. When a write fails the replica is dropped and read again.
 
+use crate::archive::archiver::Page;
+use crate::archive::taking::{Stored, Taken};
+use crate::archive::{Archive, latest_of_both};
 use crate::store::StoreError;
 use crate::store::board_check;
 use crate::store::identity::Identity;
+use crate::store::joined::Joined;
 use crate::store::sled_store::SledStore;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::replica::{
-    ApplyError, HLC_NOTE, HOT_NOTE, Loading, ReadOrder, Replica as State, number_key, order_of_key,
+    ApplyError, HLC_NOTE, HOT_NOTE, Loading, Replica as State, index_keys, number_key, order_of_key,
 };
 use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::domain::business_day::DayNumber;
@@ -18,6 +22,7 @@ use pilotlight_sync::domain::id::{IntentId, OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::store::{CommitError, LogEntry, Seal, SiteStore};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use pilotlight_sync::doc::replica::{Flushed, LiveOrder, Position};
@@ -25,35 +30,30 @@ pub use pilotlight_sync::doc::replica::{Flushed, LiveOrder, Position};
 /// Log entries read at once.
 const LOG_PAGE: usize = 1_000;
 
-/// An index entry, the order that it names, and that order's document.
-pub type IndexedDoc = (Vec<u8>, OrderId, Vec<u8>);
-
 /// The site as this node knows it.
 #[derive(Debug)]
 pub struct Replica {
     identity: Identity,
     store: SledStore,
+    archive: Arc<Archive>,
     state: State,
-}
-
-impl ReadOrder for SledStore {
-    type Error = StoreError;
-
-    fn read_order(&self, id: &OrderId) -> Result<Option<Vec<u8>>, StoreError> {
-        self.get(&DocKey::Order(*id))
-    }
+    /// Archived orders that what is staged may write: their index entries went with them, and come back with them.
+    brought_back: BTreeSet<OrderId>,
+    /// Archived orders that leave sled with the next group, with their index entries.
+    leaving: BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
 }
 
 impl Replica {
     /// Reads everything live from the store, and compares the open orders with index and log (SPEC X7).
-    pub fn load(store: SledStore, identity: Identity) -> Result<Self, StoreError> {
+    pub fn load(store: SledStore, identity: Identity, archive: Arc<Archive>) -> Result<Self, StoreError> {
         let state = load_tail(&store)?.finish(identity.origin, store.log_heads()?);
-        let mut replica = Self { identity, store, state };
+        let (brought_back, leaving) = (BTreeSet::new(), BTreeMap::new());
+        let mut replica = Self { identity, store, archive, state, brought_back, leaving };
         let mut broken = Vec::new();
         for key in replica.store.index_range(b"o", b"p", usize::MAX)? {
             let Some(id) = order_of_key(&key) else { continue };
             // One broken order must not keep the kitchen from opening: it is named, and put together again from the log.
-            match replica.read_order(&id) {
+            match replica.read_stored(&id) {
                 Ok(Some(order)) => replica.state.admit(id, order),
                 Ok(None) => {
                     tracing::error!(order = %id, "the index names an open order that is not stored");
@@ -65,7 +65,9 @@ impl Replica {
                 }
             }
         }
-        board_check::mend(&replica.store, &mut replica.state, broken)?;
+        let joined = Joined::new(&replica.store, &replica.archive);
+        board_check::mend(&replica.store, &joined, &mut replica.state, broken)?;
+        replica.brought_back.extend(joined.taken_from_archive());
         if replica.is_staged() {
             replica.flush()?;
         }
@@ -108,32 +110,56 @@ impl Replica {
         self.state.live_count()
     }
 
-    /// An order, from memory or disk.
+    /// What has left sled.
+    pub fn archive(&self) -> &Arc<Archive> {
+        &self.archive
+    }
+
+    /// An order, from memory, disk or archive.
     pub fn order(&self, id: &OrderId) -> Result<Option<Arc<LiveOrder>>, StoreError> {
+        if let Some(order) = self.order_here(id)? {
+            return Ok(Some(order));
+        }
+        let archived = self.archive.get(id)?;
+        let order = archived.map(|bytes| LiveOrder::from_bytes(&bytes)).transpose();
+        order.map(|order| order.map(Arc::new)).map_err(|error| unreadable(id, &error))
+    }
+
+    /// An order, from memory or sled: without waiting for the archive's files.
+    pub fn order_here(&self, id: &OrderId) -> Result<Option<Arc<LiveOrder>>, StoreError> {
         match self.state.live(id) {
             Some(order) => Ok(Some(order.clone())),
-            None => Ok(self.read_order(id)?.map(Arc::new)),
+            None => Ok(self.read_stored(id)?.map(Arc::new)),
         }
     }
 
     /// Orders placed before a moment, the latest first, at most `limit`: their ids.
     pub fn orders_before(&self, before: Timestamp, limit: usize) -> Result<Vec<OrderId>, StoreError> {
-        let mut to = vec![b's'];
-        to.extend_from_slice(&before.0.to_be_bytes());
-        let keys = self.store.index_range_back(b"s", &to, limit)?;
-        Ok(keys.iter().filter_map(|key| order_of_key(key)).collect())
+        let there = self.archive.latest_before(before, limit);
+        let both = latest_of_both(self.latest_here(before, limit)?, there, limit);
+        Ok(both.into_iter().map(|(_, id)| id).collect())
     }
 
-    /// Documents of orders in the order of placement, after an index entry of `s` (empty: from the first), at most `limit`: each
-    /// with its entry.
-    pub fn order_docs_after(&self, after: &[u8], limit: usize) -> Result<Vec<IndexedDoc>, StoreError> {
-        let from = if after.is_empty() { b"s".to_vec() } else { [after, &[0]].concat() };
-        let keys = self.store.index_range(&from, b"t", limit)?;
+    /// The same of sled alone, with the moments.
+    pub fn latest_here(&self, before: Timestamp, limit: usize) -> Result<Vec<(Timestamp, OrderId)>, StoreError> {
+        let to = [&b"s"[..], &before.0.to_be_bytes()].concat();
+        let keys = self.store.index_range_back(b"s", &to, limit)?;
+        Ok(keys.iter().filter_map(|key| Some((placed_of_key(key)?, order_of_key(key)?))).collect())
+    }
+
+    /// Documents of orders in sled in the order of placement, after one of them (`None`: from the first), at most `limit`.
+    pub fn order_docs_after(
+        &self,
+        after: Option<(Timestamp, OrderId)>,
+        limit: usize,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let key = |(at, id): (Timestamp, OrderId)| [&b"s"[..], &at.0.to_be_bytes(), id.as_bytes(), &[0]].concat();
+        let keys = self.store.index_range(&after.map_or_else(|| b"s".to_vec(), key), b"t", limit)?;
         let mut docs = Vec::with_capacity(keys.len());
         for key in keys {
-            let Some(id) = order_of_key(&key) else { continue };
-            if let Some(order) = self.order(&id)? {
-                docs.push((key, id, minicbor::to_vec(&order.doc).unwrap_or_default()));
+            let Some((placed_at, id)) = placed_of_key(&key).zip(order_of_key(&key)) else { continue };
+            if let Some(order) = self.order_here(&id)? {
+                docs.push(Stored { id, placed_at, document: minicbor::to_vec(&order.doc).unwrap_or_default() });
             }
         }
         Ok(docs)
@@ -145,7 +171,50 @@ impl Replica {
         let mut to = from.clone();
         to.extend_from_slice(&[0xff; 17]);
         let keys = self.store.index_range(&from, &to, 1)?;
-        Ok(keys.first().and_then(|key| order_of_key(key)))
+        let here = keys.first().and_then(|key| order_of_key(key));
+        Ok(here.or_else(|| self.archive.by_number(day, number)))
+    }
+
+    /// Where the pages of stored orders begin.
+    pub fn first_closed() -> Vec<u8> {
+        b"s".to_vec()
+    }
+
+    /// Stored orders from an index entry on that were placed before a moment and that nobody is working on.
+    pub fn closed_page(&self, from: Vec<u8>, until: Timestamp, limit: usize) -> Result<Page, StoreError> {
+        let to = [&b"s"[..], &until.0.to_be_bytes()].concat();
+        if from >= to {
+            return Ok(Page::default());
+        }
+        let keys = self.store.index_range(&from, &to, limit)?;
+        let mut page = Page::default();
+        for key in &keys {
+            let Some((placed_at, id)) = placed_of_key(key).zip(order_of_key(key)) else { continue };
+            // What is in memory is open, or just was.
+            let stored = if self.state.live(&id).is_none() { self.store.get(&DocKey::Order(id)) } else { Ok(None) };
+            match stored {
+                Ok(document) => page.orders.extend(document.map(|document| Stored { id, placed_at, document })),
+                Err(error) => tracing::error!(order = %id, %error, "a stored order cannot be read: it stays"),
+            }
+        }
+        page.next = keys.last().filter(|_| keys.len() == limit).map(|last| [last, &[0][..]].concat());
+        Ok(page)
+    }
+
+    /// Lets sled forget orders that are in the archive, with the next group. One that has changed since, or that somebody is working
+    /// on, stays. Answers how many go.
+    pub fn let_go(&mut self, taken: &[Taken]) -> Result<usize, StoreError> {
+        let mut leave = 0;
+        for Taken { id, digest } in taken {
+            let Some(document) = self.store.get(&DocKey::Order(*id))? else { continue };
+            let unchanged = blake3::hash(&document) == *digest && self.state.live(id).is_none();
+            if unchanged && self.archive.holds(id) {
+                let order = LiveOrder::from_bytes(&document).map_err(|error| unreadable(id, &error))?;
+                self.leaving.insert(*id, index_keys(id, &order.view));
+                leave += 1;
+            }
+        }
+        Ok(leave)
     }
 
     /// Whether this delivery was booked, here or in this group.
@@ -171,41 +240,58 @@ impl Replica {
 
     /// Applies changes as one commit of this node and stages it. Nothing is durable, or may be told, before the group is flushed.
     pub fn commit(&mut self, by: Actor, now: Timestamp, changes: &[Change]) -> Result<(), CommitTooLarge> {
-        self.state.commit(by, now, changes, &self.store)
+        let joined = Joined::new(&self.store, &self.archive);
+        let done = self.state.commit(by, now, changes, &joined);
+        self.brought_back.extend(joined.taken_from_archive());
+        done
     }
 
     /// Applies verified commits of another origin and stages them. Answers how many were new.
     pub fn apply(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal) -> Result<usize, ApplyError> {
-        self.state.apply(now, entries, seal, &self.store)
+        let joined = Joined::new(&self.store, &self.archive);
+        let done = self.state.apply(now, entries, seal, &joined);
+        self.brought_back.extend(joined.taken_from_archive());
+        done
     }
 
     /// Whether there is anything to write.
     pub fn is_staged(&self) -> bool {
-        self.state.is_staged()
+        self.state.is_staged() || !self.leaving.is_empty()
     }
 
     /// Writes what is staged. Durable when it returns; after an error the replica must be dropped.
     pub fn flush(&mut self) -> Result<Flushed, StoreError> {
         let identity = &self.identity;
-        let (writes, flushed) = self.state.take_writes(|head| identity.sign(&head.hash));
-        match futures_util::FutureExt::now_or_never(SiteStore::commit(&mut self.store, writes)) {
-            Some(Ok(())) => Ok(flushed),
-            Some(Err(CommitError::Store(error))) => Err(error),
-            Some(Err(gap @ CommitError::Gap { .. })) => {
-                Err(StoreError::Damaged { tree: "log-1", why: gap.to_string() })
-            }
-            None => Err(StoreError::Damaged { tree: "log-1", why: "sled did not answer at once".to_owned() }),
+        let back = std::mem::take(&mut self.brought_back).into_iter();
+        let back: Vec<(OrderId, BTreeSet<Vec<u8>>)> =
+            back.filter_map(|id| Some((id, index_keys(&id, &self.state.live(&id)?.view)))).collect();
+        let (mut writes, flushed) = self.state.take_writes(|head| identity.sign(&head.hash));
+        for (_, keys) in back.into_iter().filter(|(id, _)| writes.docs.contains_key(&DocKey::Order(*id))) {
+            writes.index.extend(keys.into_iter().map(|key| (key, true)));
         }
+        let mut leaving = std::mem::take(&mut self.leaving);
+        leaving.retain(|id, _| !writes.docs.contains_key(&DocKey::Order(*id)));
+        self.store.commit_and_forget(&writes, &leaving).map_err(|error| match error {
+            CommitError::Store(error) => error,
+            gap @ CommitError::Gap { .. } => StoreError::Damaged { tree: "log-1", why: gap.to_string() },
+        })?;
+        Ok(flushed)
     }
 
-    fn read_order(&self, id: &OrderId) -> Result<Option<LiveOrder>, StoreError> {
-        let damaged = |error: &dyn std::fmt::Display| StoreError::Damaged {
-            tree: "orders-1",
-            why: format!("order {id}: {error}"),
-        };
+    fn read_stored(&self, id: &OrderId) -> Result<Option<LiveOrder>, StoreError> {
         let bytes = self.store.get(&DocKey::Order(*id))?;
-        bytes.map(|bytes| LiveOrder::from_bytes(&bytes)).transpose().map_err(|error| damaged(&error))
+        bytes.map(|bytes| LiveOrder::from_bytes(&bytes)).transpose().map_err(|error| unreadable(id, &error))
     }
+}
+
+fn unreadable(id: &OrderId, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Damaged { tree: "orders-1", why: format!("order {id}: {error}") }
+}
+
+/// When the order of an index entry `s` was placed.
+fn placed_of_key(key: &[u8]) -> Option<Timestamp> {
+    let at = key.get(1..9)?.try_into().ok()?;
+    Some(Timestamp(u64::from_be_bytes(at)))
 }
 
 /// The small documents: as they are stored, and what the logs' tails add to the hot ones.

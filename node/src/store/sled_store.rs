@@ -15,10 +15,10 @@ use pilotlight_edge::clock::Stopwatch;
 use pilotlight_edge::files;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::key::DocKey;
-use pilotlight_sync::domain::id::OriginId;
+use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::store::{CommitError, LogEntry, Seal, SiteStore, Writes};
 use sled::transaction::{ConflictableTransactionError, TransactionError, Transactional};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -254,9 +254,31 @@ impl SledStore {
         Ok(heads)
     }
 
-    fn write(&mut self, writes: &Writes, heads: &BTreeMap<OriginId, Head>) -> Result<(), StoreError> {
+    /// Writes all of it and forgets these orders with their index entries, in one transaction.
+    pub fn commit_and_forget(
+        &mut self,
+        writes: &Writes,
+        forget: &BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
+    ) -> Result<(), CommitError<StoreError>> {
+        let heads = self.check_gaps(writes)?;
+        self.write(writes, forget, &heads).map_err(CommitError::Store)
+    }
+
+    fn write(
+        &mut self,
+        writes: &Writes,
+        forget: &BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
+        heads: &BTreeMap<OriginId, Head>,
+    ) -> Result<(), StoreError> {
         let mut parts = FlushParts::begin();
-        let batches = Batches::of(&mut self.packer, writes, heads);
+        let mut batches = Batches::of(&mut self.packer, writes, heads);
+        for (id, keys) in forget {
+            batches.orders.remove(&id.as_bytes()[..]);
+            keys.iter().for_each(|key| batches.index.remove(key.as_slice()));
+            for part in self.parts.scan_prefix([&b"o"[..], id.as_bytes()].concat()).keys() {
+                batches.parts.remove(part?);
+            }
+        }
         let trees = (&self.orders, &self.docs, &self.index, &self.log, &self.notes, &self.parts);
         let done: Result<(), TransactionError<()>> = trees.transaction(|(orders, docs, index, log, notes, parts)| {
             orders.apply_batch(&batches.orders)?;
@@ -428,8 +450,7 @@ impl SiteStore for SledStore {
     }
 
     async fn commit(&mut self, writes: Writes) -> Result<(), CommitError<StoreError>> {
-        let heads = self.check_gaps(&writes)?;
-        self.write(&writes, &heads).map_err(CommitError::Store)
+        self.commit_and_forget(&writes, &BTreeMap::new())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sends work to the store thread, the only writer of this node's data.
 
+use crate::archive::taking::Taken;
 use crate::store::StoreError;
 use crate::store::replica::{Flushed, Replica};
 use crate::store::store_thread::{self, Job, StoreHealth};
@@ -162,6 +163,21 @@ impl StoreHandle {
             Box::new(move |flushed| {
                 // An uplink that has gone away asks what is here when it comes back.
                 let _gone = reply.send(if flushed { Ok(applied) } else { Err(RunError::Unknown) });
+            })
+        });
+        self.jobs.send(job).await.map_err(|_| RunError::Closed)?;
+        answer.await.map_err(|_| RunError::Unknown)?
+    }
+
+    /// Lets sled forget orders that are in the archive, and resolves once that is durable; answers how many went.
+    pub async fn let_go(&self, taken: Vec<Taken>) -> Result<usize, RunError<Infallible>> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |replica, _| {
+            let outcome = replica.let_go(&taken).map_err(|error| RunError::Damaged(Arc::new(error)));
+            Box::new(move |flushed| {
+                let answered = if flushed { outcome } else { Err(RunError::Unknown) };
+                // An archiver that has stopped begins again with what is still here.
+                let _gone = reply.send(answered);
             })
         });
         self.jobs.send(job).await.map_err(|_| RunError::Closed)?;

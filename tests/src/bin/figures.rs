@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use pilotlight_tests::build;
 use pilotlight_tests::clock;
-use pilotlight_tests::figures::{Figure, Plan, draw, menu, place_order, rest, screens};
+use pilotlight_tests::figures::{Figure, Plan, draw, history, menu, place_order, rest, screens};
 
 /// Measures the shipped node.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ enum Name {
     Menu,
     /// Memory at rest, and start.
     Rest,
+    /// A million archived orders.
+    History,
     /// Drawing a change in Chromium.
     Draw,
 }
@@ -63,6 +65,7 @@ fn main() -> anyhow::Result<()> {
                 Name::Screens => screens::run(&plan).await,
                 Name::Menu => menu::run(&plan).await,
                 Name::Rest => rest::run(&plan).await,
+                Name::History => history::run(&plan).await,
                 Name::Draw => draw::run(),
             }
         });

@@ -6,6 +6,7 @@
 
 pub mod draw;
 pub mod floors;
+pub mod history;
 pub mod load;
 pub mod menu;
 pub mod place_order;

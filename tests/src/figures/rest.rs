@@ -88,7 +88,7 @@ async fn serve_share(device: Api, carts: Arc<[Cart]>, cashier: usize, share: usi
 }
 
 /// Resident memory of a process.
-fn resident_megabytes(pid: u32) -> anyhow::Result<f64> {
+pub(super) fn resident_megabytes(pid: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS in /proc")?;
     let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;

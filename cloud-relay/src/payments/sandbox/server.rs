@@ -73,7 +73,12 @@ impl Sandbox {
         tls: Option<Arc<rustls::ServerConfig>>,
         stopping: CancellationToken,
     ) {
-        let tls = tls.map(TlsAcceptor::from);
+        // HTTP/1.1 alone: a fault cuts the connection in the middle of one answer, not of a stream among others.
+        let tls = tls.map(|tls| {
+            let mut tls = rustls::ServerConfig::clone(&tls);
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+            TlsAcceptor::from(Arc::new(tls))
+        });
         loop {
             let accepted = tokio::select! {
                 () = stopping.cancelled() => return,
