@@ -94,7 +94,7 @@ fn reader(shop: &Shop, node: &NodeProcess) -> anyhow::Result<Api> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a2_a_node_that_is_killed_while_it_archives_loses_no_order_and_shows_none_twice() -> anyhow::Result<()> {
+async fn z2_a_node_that_is_killed_while_it_archives_loses_no_order_and_shows_none_twice() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
     let (data, clock_file) = (home.path().join("data"), home.path().join("clock.json"));
     set_clock(&clock_file, 0)?;
@@ -163,7 +163,7 @@ async fn live_under_the_recorder(root: &Path, clock_file: &Path) -> anyhow::Resu
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a2_a_power_cut_while_a_node_archives_loses_no_order_and_shows_none_twice() -> anyhow::Result<()> {
+async fn z2_a_power_cut_while_a_node_archives_loses_no_order_and_shows_none_twice() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
     let root = home.path().canonicalize()?;
     let clock_file = root.join("clock.json");

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a6_every_order_is_found_and_few_others_are_looked_for() {
+    fn z6_every_order_is_found_and_few_others_are_looked_for() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.ids");
         for orders in [0u32, 1, 127, 128, 129, 5_000] {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a5_an_index_that_is_damaged_or_another_file_s_is_not_believed() {
+    fn z5_an_index_that_is_damaged_or_another_file_s_is_not_believed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.ids");
         IdIndex::write(&path, &[3; 32], (0..300).map(|n| Entry { id: id(n), row: n, crc: n }).collect()).unwrap();

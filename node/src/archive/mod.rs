@@ -2,7 +2,7 @@
 //!
 //! An order is here, in sled, or for a while in both with sled knowing at least as much: sled is asked first. The steps of a move are
 //! day file, manifest, deletion from sled, removal of what the manifest no longer names, each durable before the next; a cut between
-//! any two loses no order and shows none twice (SPEC A2). A file that is damaged is named, and the rest goes on (SPEC A5).
+//! any two loses no order and shows none twice (SPEC Z2). A file that is damaged is named, and the rest goes on (SPEC Z5).
 
 pub mod archiver;
 mod day_file;

@@ -138,7 +138,7 @@ fn names_of(archive: &Archive) -> Vec<String> {
 }
 
 #[test]
-fn a1_archived_orders_are_answered_as_before_by_id_by_number_and_in_lists() {
+fn z1_archived_orders_are_answered_as_before_by_id_by_number_and_in_lists() {
     let mut shop = old_shop();
     let before = seen(&mut shop, &NAMES);
     assert_eq!(before.1, ["five", "four", "three", "two", "one"].map(id));
@@ -157,7 +157,7 @@ fn a1_archived_orders_are_answered_as_before_by_id_by_number_and_in_lists() {
 }
 
 #[test]
-fn a1_many_orders_of_a_day_are_read_row_by_row_and_page_by_page() {
+fn z1_many_orders_of_a_day_are_read_row_by_row_and_page_by_page() {
     let mut shop = old_shop();
     let archive = shop.replica().archive().clone();
     archive.make_ready().unwrap();
@@ -216,7 +216,7 @@ fn move_until(shop: &mut Shop, cut: usize) {
 }
 
 #[test]
-fn a2_a_cut_between_any_two_steps_loses_no_order_and_shows_none_twice() {
+fn z2_a_cut_between_any_two_steps_loses_no_order_and_shows_none_twice() {
     for cut in 0..=5 {
         let mut shop = old_shop();
         let before = seen(&mut shop, &NAMES);
@@ -235,7 +235,7 @@ fn a2_a_cut_between_any_two_steps_loses_no_order_and_shows_none_twice() {
 }
 
 #[test]
-fn a2_what_changes_while_its_file_is_written_stays() {
+fn z2_what_changes_while_its_file_is_written_stays() {
     let mut shop = old_shop();
     let terms = terms(&shop);
     let orders = ripe_orders(&mut shop, &terms);
@@ -251,7 +251,7 @@ fn a2_what_changes_while_its_file_is_written_stays() {
 }
 
 #[test]
-fn a3_what_is_open_not_settled_young_or_not_acknowledged_stays() {
+fn z3_what_is_open_not_settled_young_or_not_acknowledged_stays() {
     let mut shop = Shop::open();
     sell(&mut shop, &["closed", "paying", "paid", "touched"]);
     shop.place(order("open", vec![line("open", "cola", 3)])).unwrap();
@@ -281,7 +281,7 @@ fn a3_what_is_open_not_settled_young_or_not_acknowledged_stays() {
 }
 
 #[test]
-fn a4_an_archived_order_that_is_touched_comes_back_whole_and_is_archived_again() {
+fn z4_an_archived_order_that_is_touched_comes_back_whole_and_is_archived_again() {
     let mut shop = old_shop();
     shop.commit(&[pay("two", PaymentPhase::Captured)]);
     shop.clock.advance(4 * DAY_MS);
@@ -309,7 +309,7 @@ fn a4_an_archived_order_that_is_touched_comes_back_whole_and_is_archived_again()
 }
 
 #[test]
-fn a4_who_reads_while_a_day_is_replaced_sees_the_order_and_names_nothing() {
+fn z4_who_reads_while_a_day_is_replaced_sees_the_order_and_names_nothing() {
     let mut shop = old_shop();
     move_all(&mut shop);
     let archive = shop.replica().archive().clone();
@@ -347,7 +347,7 @@ fn spoil(shop: &mut Shop, name: &str) {
 }
 
 #[test]
-fn a5_a_damaged_file_is_named_and_the_rest_goes_on() {
+fn z5_a_damaged_file_is_named_and_the_rest_goes_on() {
     let mut shop = old_shop();
     move_all(&mut shop);
     for broken in ["bits", "footer", "gone"] {
@@ -377,7 +377,7 @@ fn a5_a_damaged_file_is_named_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a5_without_a_manifest_that_can_be_believed_nothing_is_written_or_removed() {
+fn z5_without_a_manifest_that_can_be_believed_nothing_is_written_or_removed() {
     let mut shop = old_shop();
     move_all(&mut shop);
     let path = shop.paths().archive().join(manifest::NAME);
@@ -400,7 +400,7 @@ fn a5_without_a_manifest_that_can_be_believed_nothing_is_written_or_removed() {
 }
 
 #[test]
-fn a7_the_check_finds_an_archive_that_disagrees_with_store_or_log() {
+fn z7_the_check_finds_an_archive_that_disagrees_with_store_or_log() {
     let mut shop = old_shop();
     let terms = terms(&shop);
     let orders = ripe_orders(&mut shop, &terms);
@@ -416,7 +416,7 @@ fn a7_the_check_finds_an_archive_that_disagrees_with_store_or_log() {
 }
 
 #[tokio::test]
-async fn a3_the_archiver_moves_what_may_go_and_begins_again_where_it_stopped() {
+async fn z3_the_archiver_moves_what_may_go_and_begins_again_where_it_stopped() {
     let mut shop = old_shop();
     shop.reopen();
     let archive = shop.replica().archive().clone();
