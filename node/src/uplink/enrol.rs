@@ -223,10 +223,15 @@ async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>, EnrolError>
     Ok(body)
 }
 
-/// An error with its causes: reqwest's own words say only that sending failed.
+/// An error with its causes: reqwest's own words say only that sending failed. What a cause repeats is said once.
 pub(super) fn whole(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut said = error.to_string();
+    for cause in std::iter::successors(error.source(), |error| error.source()).map(ToString::to_string) {
+        if !said.ends_with(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -283,6 +288,15 @@ mod tests {
         assert!(!format!("{enrolment:?}").contains("secret"));
         std::fs::write(&path, b"nonsense").unwrap();
         assert!(matches!(Enrolment::load(&path), Err(StoreError::Damaged { tree: "uplink", .. })));
+    }
+
+    #[test]
+    fn y11_an_error_is_told_with_its_causes_once() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let error = StoreError::io("dialling")(refused);
+        assert_eq!(whole(&error), "dialling failed: connection refused");
+        let twice = EnrolError::Unreachable("no route".to_owned());
+        assert_eq!(whole(&twice), "the relay cannot be reached: no route");
     }
 
     #[test]

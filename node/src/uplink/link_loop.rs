@@ -38,7 +38,10 @@ pub(super) enum LinkEnd {
     /// The node stops, or the link is to be made anew.
     #[error("the link was closed here")]
     Closed,
-    /// The relay did what the protocol forbids, or has fallen silent.
+    /// The relay has said nothing for too long.
+    #[error("the relay has fallen silent")]
+    Silent,
+    /// The relay did what the protocol forbids.
     #[error("the relay broke the protocol: {0}")]
     Broken(Violation),
     /// The relay closed the connection, with a word of the protocol.
@@ -143,6 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outbox<S> {
     async fn close(mut self, why: &LinkEnd) {
         let (code, word) = match why {
             LinkEnd::Broken(violation) => (violation.code(), violation.word()),
+            LinkEnd::Silent => (Violation::Silent.code(), Violation::Silent.word()),
             LinkEnd::Closed => (1001, "stopping"),
             LinkEnd::Log(_) | LinkEnd::Apply(_) | LinkEnd::Store => (1011, "store"),
             LinkEnd::Refused(_) | LinkEnd::Gone(_) | LinkEnd::Lost(_) => return,
@@ -182,7 +186,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
             },
             sent = outbox.step(), if outbox.is_busy() => sent.map_err(LinkEnd::from),
             () = async { let _over = tokio::time::timeout(wait, std::future::pending::<()>()).await; } => {
-                session.handle_timeout(driver.clock.now()).map_err(LinkEnd::Broken)
+                session.handle_timeout(driver.clock.now()).map_err(|_silent| LinkEnd::Silent)
             }
         };
         if let Err(end) = step {

@@ -14,6 +14,7 @@ use pilotlight_sync::doc::change::{Change, RawChange};
 use pilotlight_sync::doc::replica::Flushed;
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::store::LogEntry;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -154,6 +155,36 @@ async fn y1_a_refusal_by_the_relay_is_shown_with_its_word() {
     let dialling = node.dial();
     let offline = node.wait_for_phase(|phase| matches!(phase, LinkPhase::Offline { .. })).await;
     assert_eq!(offline, LinkPhase::Offline { since: EVENING, why: "the relay refused: node_too_old".to_owned() });
+    node.stop(dialling).await;
+}
+
+#[tokio::test]
+async fn y2_a_relay_that_has_more_of_this_node_than_the_node_itself_is_told_to_the_owner() {
+    let node = Node::start();
+    let relay = node.relay(vec![]).await;
+    let own = node.parts.head.borrow().origin;
+    relay.book.send_modify(|book| {
+        let mut head = Head::start(&own);
+        let log = book.logs.entry(own).or_default();
+        for n in 0..50 {
+            let bytes = vec![n];
+            head = head.then(&bytes);
+            log.push(LogEntry { origin: own, head, bytes });
+        }
+    });
+    node.enrol_with(&relay);
+    let dialling = node.dial();
+    let mut link = node.uplink.board().watch();
+    let forked = link.wait_for(|state| state.forked).await.unwrap().clone();
+    assert!(forked.waiting_commits(&node.parts.head.borrow()) > 0, "nothing of it reaches the relay");
+    let json = crate::api::uplink::uplink_json(&forked, &node.parts.head.borrow());
+    assert!(json.why.is_some_and(|why| why.contains("its disk went back")));
+    // The relay's own log comes all the same.
+    let mut head = node.parts.head.clone();
+    while !node.heads().await.contains_key(&relay.own) {
+        head.changed().await.unwrap();
+    }
+    assert_eq!(relay.book.borrow().forks, [own]);
     node.stop(dialling).await;
 }
 

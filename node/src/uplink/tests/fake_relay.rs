@@ -50,6 +50,8 @@ pub(super) struct Book {
     pub(super) tokens: Vec<String>,
     /// Bodies of HTTP requests.
     pub(super) requests: Vec<String>,
+    /// Origins whose logs differ.
+    pub(super) forks: Vec<OriginId>,
     acts: VecDeque<Act>,
 }
 
@@ -73,7 +75,7 @@ impl FakeRelay {
         let key = SigningKey::from_bytes(&KEY);
         let own = OriginId::derived(&["relay"]);
         let (logs, keys) = (BTreeMap::new(), BTreeMap::from([(own, key.verifying_key().to_bytes())]));
-        let book = Book { logs, keys, tokens: vec![], requests: vec![], acts: acts.into() };
+        let book = Book { logs, keys, tokens: vec![], requests: vec![], forks: vec![], acts: acts.into() };
         let relay = Arc::new(Self {
             url: format!("https://{}", listener.local_addr().unwrap()),
             ca_pem: ca.ca_pem.clone(),
@@ -228,7 +230,7 @@ impl FakeRelay {
                     session.handle_durable(seal.origin, head);
                 }
                 Event::Opened(_) | Event::Acked { .. } | Event::Wanted(_) | Event::OpenSet(_) => {}
-                Event::Forked(fork) => panic!("{fork:?}"),
+                Event::Forked(fork) => self.book.send_modify(|book| book.forks.push(fork.origin)),
             }
         }
     }
