@@ -423,6 +423,8 @@ impl App {
         loop {
             let own = *head.borrow_and_update();
             let now = uplink_json(&link.borrow_and_update(), &own);
+            let acked = link.borrow().acked();
+            self.note_frontier(acked).await;
             metrics::gauge!("pilotlight_link_waiting_commits").set(now.waiting_commits as f64);
             if last.as_ref() != Some(&now) {
                 self.feed.link(frame(&ToScreenJson::Link(now.clone())).into());
@@ -443,6 +445,21 @@ impl App {
                 return;
             }
         }
+    }
+
+    /// Notes up to where the relay has each log: what it has acknowledged of ours, and its own. The archiver goes no further.
+    async fn note_frontier(&self, acked: Option<(OriginId, u64)>) {
+        let Some((own, seq)) = acked else { return };
+        let known = self.relay_has.borrow().as_ref().and_then(|frontier| frontier.0.get(&own).copied());
+        if known == Some(seq) {
+            return;
+        }
+        let relay = self.store.read(|replica, _| {
+            let relay = replica.site().relay();
+            Ok(relay.and_then(|relay| Some((relay, replica.state().heads().get(&relay)?.seq))))
+        });
+        let Ok(relay) = relay.await else { return };
+        self.relay_has.send_replace(Some(Frontier(BTreeMap::from_iter(relay.into_iter().chain([(own, seq)])))));
     }
 
     /// Looks at free space until the node stops.

@@ -60,6 +60,11 @@ impl LinkState {
         if self.acked_seq(own) >= own.head.seq && self.acked.is_some() { 2 } else { 1 }
     }
 
+    /// Up to which number of which origin the relay has the own log on its disk; `None` until it has said so.
+    pub fn acked(&self) -> Option<(OriginId, u64)> {
+        self.acked
+    }
+
     fn acked_seq(&self, own: &Position) -> u64 {
         self.acked.filter(|(origin, _)| *origin == own.origin).map_or(0, |(_, seq)| seq)
     }
