@@ -18,7 +18,7 @@ import type {
   WhoAmIJson,
 } from '../generated/api'
 
-import type { UplinkJson } from '../live/uplink'
+import type { UplinkJson } from '../generated/api'
 import { asker } from './ask'
 
 export type { Answer } from './ask'

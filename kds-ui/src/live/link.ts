@@ -1,7 +1,7 @@
 // The live connection as a machine without sockets, clocks or randomness: events in, the next state and what to do out.
 import type { FromScreenJson, PositionJson } from '../generated/api'
 import { unreachable } from '../kernels/unreachable'
-import type { ToScreen } from './uplink'
+import type { ToScreenJson } from '../generated/api'
 
 export const PING_MS = 10_000
 export const DEAD_MS = 25_000
@@ -22,13 +22,13 @@ export type LinkEvent =
   | { type: 'start' }
   | { type: 'stop' }
   | { type: 'opened' }
-  | { type: 'frame'; frame: ToScreen }
+  | { type: 'frame'; frame: ToScreenJson }
   | { type: 'closed' }
   /** The browser says the network is back: no need to wait the rest of the backoff. */
   | { type: 'online' }
   | { type: 'tick' }
 
-export type LinkEffect = { do: 'open' } | { do: 'greet' } | { do: 'send'; frame: FromScreenJson } | { do: 'close' } | { do: 'deliver'; frame: ToScreen }
+export type LinkEffect = { do: 'open' } | { do: 'greet' } | { do: 'send'; frame: FromScreenJson } | { do: 'close' } | { do: 'deliver'; frame: ToScreenJson }
 
 export type Step = { link: Link; effects: LinkEffect[] }
 
@@ -93,7 +93,7 @@ function wait(link: Link & { state: 'opening' | 'greeting' | 'live' }, now: numb
   return { link: { state: 'waiting', attempt, until: now + backoff(attempt, random), lostAt }, effects }
 }
 
-function onFrame(link: Link, frame: ToScreen, now: number, random: number): Step {
+function onFrame(link: Link, frame: ToScreenJson, now: number, random: number): Step {
   if (link.state !== 'greeting' && link.state !== 'live') return stay(link)
   if (frame.type === 'bye') {
     if (frame.reason === 'unauthorised') return { link: { state: 'refused', reason: frame.reason }, effects: [{ do: 'close' }] }

@@ -6,7 +6,7 @@ import type { Link } from './link'
 import type { Kept, Replica } from './replica'
 import { EMPTY, keep, reduce, restore } from './replica'
 import { liveSocket, liveUrl } from './socket'
-import type { ToScreen } from './uplink'
+import type { ToScreenJson } from '../generated/api'
 
 const SAVE_AFTER_MS = 1_000
 
@@ -24,7 +24,7 @@ export function live(screen: (FromScreenJson & { type: 'hello' })['screen'], tok
   let lostAt = $state<number | null>(null)
   let saving: ReturnType<typeof setTimeout> | undefined
 
-  const apply = perFrame<ToScreen>((frames) => {
+  const apply = perFrame<ToScreenJson>((frames) => {
     const start = performance.now()
     let next = replica
     for (const frame of frames) {

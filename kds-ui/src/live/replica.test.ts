@@ -2,12 +2,11 @@ import { describe, expect, it } from 'vitest'
 import type { BoardOrderJson, ToScreenJson } from '../generated/api'
 import { many } from '../screens/stories/fixtures'
 import type { Replica } from './replica'
-import type { ToScreen } from './uplink'
 import { EMPTY, keep, reduce, restore } from './replica'
 
 const position = (seq: number) => ({ origin: 'o', seq, hash: `h${seq}` })
 const [a, b, c] = many(3) as [BoardOrderJson, BoardOrderJson, BoardOrderJson]
-const play = (frames: ToScreen[], from: Replica = EMPTY) => frames.reduce((replica, frame) => reduce(replica, frame, 1_000), from)
+const play = (frames: ToScreenJson[], from: Replica = EMPTY) => frames.reduce((replica, frame) => reduce(replica, frame, 1_000), from)
 const snapshot = (orders: BoardOrderJson[], first = true, last = true, seq = 1): ToScreenJson => ({ type: 'snapshot', position: position(seq), orders, first, last })
 const full = play([snapshot([a, b])])
 
@@ -56,7 +55,8 @@ describe('the replica', () => {
     expect(next.menuVersion).toBe('v2')
   })
   it('carries the state of the uplink', () => {
-    expect(play([{ type: 'link', state: 'offline', since: 5, waiting_commits: 3, safe_on: 1 }]).uplink).toEqual({ state: 'offline', since: 5, waiting_commits: 3, safe_on: 1 })
+    const link = { state: 'offline' as const, relay_url: null, since: 5, waiting_commits: 3, safe_on: 1, last_online: null, why: null }
+    expect(play([{ type: 'link', ...link }]).uplink).toEqual(link)
   })
   it('survives a reload', () => {
     const back = restore(structuredClone(keep({ ...full, clockSkewMs: 5 }, 77)))

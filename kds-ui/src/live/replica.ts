@@ -1,6 +1,6 @@
 // This screen's copy of the board: pure reducers over the node's frames. Orders that did not change keep their identity, so nothing of them is drawn again.
 import type { AvailabilityJson, BoardOrderJson, PositionJson } from '../generated/api'
-import type { ToScreen, UplinkJson } from './uplink'
+import type { ToScreenJson, UplinkJson } from '../generated/api'
 
 export type Replica = {
   position: PositionJson | null
@@ -17,7 +17,7 @@ export type Replica = {
 
 export const EMPTY: Replica = { position: null, orders: new Map(), availability: null, menuVersion: null, uplink: null, clockSkewMs: 0, arriving: null }
 
-export function reduce(replica: Replica, frame: ToScreen, deviceNow: number): Replica {
+export function reduce(replica: Replica, frame: ToScreenJson, deviceNow: number): Replica {
   switch (frame.type) {
     case 'welcome':
       return {

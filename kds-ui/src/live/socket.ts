@@ -2,7 +2,7 @@
 import type { FromScreenJson, PositionJson } from '../generated/api'
 import type { Link, LinkEffect, LinkEvent } from './link'
 import { deadline, hello, step } from './link'
-import type { ToScreen } from './uplink'
+import type { ToScreenJson } from '../generated/api'
 
 export type SocketPorts = {
   url: string
@@ -10,7 +10,7 @@ export type SocketPorts = {
   screen: (FromScreenJson & { type: 'hello' })['screen']
   position: () => PositionJson | null
   onLink: (link: Link) => void
-  onFrame: (frame: ToScreen) => void
+  onFrame: (frame: ToScreenJson) => void
 }
 
 export type LiveSocket = { start: () => void; stop: () => void }
@@ -62,7 +62,7 @@ export function liveSocket(ports: SocketPorts): LiveSocket {
     opened.onopen = () => mine({ type: 'opened' })
     opened.onclose = () => mine({ type: 'closed' })
     opened.onmessage = ({ data }) => {
-      if (typeof data === 'string') mine({ type: 'frame', frame: JSON.parse(data) as ToScreen })
+      if (typeof data === 'string') mine({ type: 'frame', frame: JSON.parse(data) as ToScreenJson })
     }
   }
 

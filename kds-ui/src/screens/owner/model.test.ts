@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import type { IngredientJson, OrderJson } from '../../generated/api'
 import { dayStart, hourly } from '../../kernels/business_day'
-import type { UplinkJson } from '../../live/uplink'
+import type { UplinkJson } from '../../generated/api'
 import { en } from '../../words'
 import { NOW, oneOfEach, placed } from '../stories/fixtures'
 import type { Outage, SafetyAsked } from './model'
-import { amount, decisions, noteOutage, orderRows, safety, sales, stockRows } from './model'
+import { amount, decisions, noteOutage, orderRows, safety, sales, stockRows, NO_UPLINK } from './model'
 
 const HOUR = 3_600_000
 const START = dayStart(NOW, 'UTC')
 const clock = (at: number) => new Date(at).toISOString().slice(11, 16)
 const live = { state: 'live', since: 0, heardAt: 0, pingedAt: 0 } as const
 const gone = { state: 'waiting', attempt: 1, until: 0, lostAt: 0 } as const
-const uplink = (state: UplinkJson['state'], more: Partial<UplinkJson> = {}): UplinkJson => ({ state, waiting_commits: 0, safe_on: 2, ...more })
+const uplink = (state: UplinkJson['state'], more: Partial<UplinkJson> = {}): UplinkJson => ({ ...NO_UPLINK, state, safe_on: 2, ...more })
 const asked = (more: Partial<SafetyAsked>): SafetyAsked => ({ link: live, lostAt: null, uplink: null, now: NOW, ...more })
 
 describe('link and safety in one line', () => {

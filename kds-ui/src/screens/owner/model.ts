@@ -5,7 +5,7 @@ import { hourly, placeOf, shownHours } from '../../kernels/business_day'
 import { age } from '../../kernels/ticket_age'
 import { unreachable } from '../../kernels/unreachable'
 import type { Link } from '../../live/link'
-import type { UplinkJson } from '../../live/uplink'
+import type { UplinkJson } from '../../generated/api'
 import type { Words } from '../../words'
 
 // ---- the one line about link and safety
@@ -53,6 +53,9 @@ export function safety(asked: SafetyAsked, clock: (at: number) => string, w: Wor
 export type Outage = { from: number; to: number | null }
 
 const OUTAGES_MAX = 50
+
+/** A restaurant that works alone: no relay was ever enrolled. */
+export const NO_UPLINK: UplinkJson = { state: 'none', relay_url: null, since: null, waiting_commits: 0, safe_on: 1, last_online: null, why: null }
 
 /** Takes the uplink's newest state into the list of outages. */
 export function noteOutage(outages: readonly Outage[], uplink: UplinkJson, now: number): readonly Outage[] {

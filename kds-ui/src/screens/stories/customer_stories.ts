@@ -108,6 +108,7 @@ function order(done: number, more: Partial<CustomerOrderJson> = {}): CustomerOrd
     currency: 'USD',
     history: [{ to: 'ORDER_PLACED', at: f.NOW - 16 * MIN, why: '' }, ...(done > 1 ? [{ to: 'ORDER_CONFIRMED' as const, at: f.NOW - 12 * MIN, why: 'accepted by the restaurant' }] : [])],
     held: null,
+    cancelling: null,
     refunds: [],
     refunded_minor: 0,
     captured_minor: done > 1 ? QUOTE.total_minor : 0,

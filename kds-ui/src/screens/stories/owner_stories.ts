@@ -5,7 +5,7 @@ import { indexMenu, NOTHING_SOLD_OUT, soldOut } from '../../kernels/menu_index'
 import { seeded } from '../../kernels/picture'
 import type { Words } from '../../words'
 import type { Outage, Safety } from '../owner/model'
-import { decisions, orderRows, safety, sales, stockRows } from '../owner/model'
+import { decisions, orderRows, safety, sales, stockRows, NO_UPLINK } from '../owner/model'
 import type { OwnerProps } from '../owner/View.svelte'
 import OwnerView from '../owner/View.svelte'
 import * as f from './fixtures'
@@ -63,7 +63,7 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     now: f.NOW,
     timeZone: ZONE,
     currency: 'USD',
-    safety: told(w, { state: 'online', safe_on: 2, waiting_commits: 0 }),
+    safety: told(w, { ...NO_UPLINK, state: 'online', safe_on: 2, waiting_commits: 0 }),
     sales: sales(orders, START, f.NOW, outages, yesterday),
     partial: null,
     decisions: decisions(onBoard, stock, (key) => f.MENU.stations.find(({ id }) => id === key)?.name ?? key, f.NOW),
@@ -90,7 +90,7 @@ function told(w: Words, uplink: Parameters<typeof safety>[0]['uplink'], lostAt: 
 
 const OUTAGE: Outage = { from: f.NOW - 34 * 60_000, to: null }
 const offline = (w: Words): Partial<OwnerProps> & { outages: Outage[] } => ({
-  safety: told(w, { state: 'offline', since: OUTAGE.from, safe_on: 1, waiting_commits: 118 }),
+  safety: told(w, { ...NO_UPLINK, state: 'offline', since: OUTAGE.from, safe_on: 1, waiting_commits: 118 }),
   outages: [{ from: START + 8.2 * HOUR, to: START + 8.9 * HOUR }, OUTAGE],
 })
 const LONG = 'Mediterranean with Roasted Peppers, Artichokes and Kalamata Olives'
@@ -116,11 +116,11 @@ export const ownerStories = [
   story('owner-full', 'phone', 'light', OwnerView, (w) => owner(day(96), w)),
   story('owner-full-dark', 'phone', 'dark', OwnerView, (w) => owner(day(96), w, { person: 'Mei-Ling' })),
   story('owner-tablet', 'tablet', 'light', OwnerView, (w) => owner(day(96), w, { shown: 14 })),
-  story('owner-empty', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w, { board: false, before: false, soldOut: NOTHING_SOLD_OUT, safety: told(w, { state: 'none', safe_on: 1, waiting_commits: 0 }) }), decisions: [], stock: [] })),
+  story('owner-empty', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w, { board: false, before: false, soldOut: NOTHING_SOLD_OUT, safety: told(w, { ...NO_UPLINK, state: 'none', safe_on: 1, waiting_commits: 0 }) }), decisions: [], stock: [] })),
   story('owner-loading', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w), safety: told(w, null), sales: null, decisions: null, orders: null, stock: null })),
   story('owner-offline', 'phone', 'light', OwnerView, (w) => owner(day(96), w, offline(w))),
   story('owner-away', 'phone', 'light', OwnerView, (w) => owner(day(96), w, { safety: told(w, null, f.NOW - 240_000) })),
-  story('owner-connecting', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { safety: told(w, { state: 'connecting', safe_on: 1, waiting_commits: 12 }) })),
+  story('owner-connecting', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { safety: told(w, { ...NO_UPLINK, state: 'connecting', safe_on: 1, waiting_commits: 12 }) })),
   story('owner-unpaired', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { safety: { tone: 'person', text: w.owner.unpaired, action: 'pair' } })),
   story('owner-problem', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { problem: `Margherita: ${w.awayNothingChanged}` })),
   story('owner-undo', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { toasts: [{ id: 't', text: w.eightySixOff(LONG), undo: nothing }] })),
