@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 fn main() -> anyhow::Result<ExitCode> {
+    pilotlight_edge::program::keep_files_private();
     match Cli::parse().command {
         Command::Openapi => {
             println!("{}", pilotlight_relay::api::openapi::document());

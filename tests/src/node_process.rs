@@ -30,7 +30,8 @@ pub struct Ready {
 /// How to start a node.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
-    program: PathBuf,
+    /// None: the node of this build, which is built when it is not there.
+    program: Option<PathBuf>,
     data: PathBuf,
     listen: String,
     arguments: Vec<String>,
@@ -41,7 +42,7 @@ impl NodeOptions {
     /// The node of this build, over a data directory.
     pub fn new(data: &Path) -> anyhow::Result<Self> {
         Ok(Self {
-            program: build::node_bin()?,
+            program: None,
             data: data.to_path_buf(),
             listen: "127.0.0.1:0".to_owned(),
             arguments: Vec::new(),
@@ -52,7 +53,7 @@ impl NodeOptions {
     /// Another node program.
     #[must_use]
     pub fn program(mut self, program: &Path) -> Self {
-        self.program = program.to_path_buf();
+        self.program = Some(program.to_path_buf());
         self
     }
 
@@ -104,7 +105,7 @@ impl NodeOptions {
             self.data.with_file_name(name)
         };
         let (ready_file, log) = (beside(".ready.json"), beside(".log"));
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(self.program.clone().map_or_else(build::node_bin, Ok)?);
         command
             .args(["run", "--listen", &self.listen, "--data"])
             .arg(&self.data)

@@ -11,6 +11,11 @@ pub fn start_logging(json: bool, levels: &str) {
     if json { logs.json().init() } else { logs.init() }
 }
 
+/// Files of this process are its user's alone: databases hold addresses and telephone numbers.
+pub fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
 /// Chooses ring for all TLS of this process.
 pub fn install_tls_provider() -> anyhow::Result<()> {
     let installed = rustls::crypto::ring::default_provider().install_default();

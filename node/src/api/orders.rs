@@ -9,12 +9,13 @@ use crate::api::to_json;
 use crate::archive::{ArchiveError, latest_of_both};
 use crate::devices::doors::Caller;
 use crate::orders::amend::{AddLine, Amendment, VoidLine};
-use crate::orders::place::{PlaceRefusal, Placed};
+use crate::orders::place::{NewOrder, PlaceRefusal, Placed};
 use crate::orders::{Order, amend, cancel, place};
 use crate::store::replica::{LiveOrder, Replica};
 use crate::till::tender::{self, Tender};
 use http::StatusCode;
 use pilotlight_sync::domain::id::OrderId;
+use pilotlight_sync::domain::order::{Channel, Fulfilment};
 use pilotlight_sync::domain::role::{Action, Role};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
@@ -23,10 +24,31 @@ use std::sync::Arc;
 /// Orders of one page of a listing.
 const PAGE_MAX: usize = 200;
 
+/// What is ordered online is placed at the relay; and a guest's device stands in the shop.
+fn may_say(caller: &Caller, new: &NewOrder) -> Result<(), Problem> {
+    let guest = caller.role == Role::Customer;
+    let not_here = |field: &str, detail: &str, remedy: &str| {
+        Problem::new(StatusCode::FORBIDDEN, "not_from_here", detail).at(field).remedy(remedy)
+    };
+    match new.channel {
+        Channel::Cloud => {
+            return Err(not_here("channel", "online orders are placed at the relay", "send them there"));
+        }
+        Channel::Counter | Channel::Phone | Channel::Marketplace if guest => {
+            return Err(not_here("channel", "a guest's device orders for a guest here", "send kiosk or qr_table"));
+        }
+        Channel::Kiosk | Channel::QrTable | Channel::Counter | Channel::Phone | Channel::Marketplace => {}
+    }
+    if guest && new.fulfilment == Fulfilment::Delivery {
+        return Err(not_here("fulfilment", "nobody could bring it: there is no address", "send dine_in or takeaway"));
+    }
+    Ok(())
+}
+
 /// Places an order. Sending it again is normal: 201 the first time, 200 after.
 #[utoipa::path(post, path = "/api/v1/orders", operation_id = "place_order", tag = "orders", request_body = PlaceOrderJson,
     responses((status = 201, body = OrderJson), (status = 200, body = OrderJson), (status = 400, body = ProblemJson),
-        (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
+        (status = 403, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
 pub async fn place_order(call: Call) -> Answer {
     let caller = call.allow(Action::PlaceOrder)?;
     if call.app.disk_is_full() {
@@ -34,6 +56,7 @@ pub async fn place_order(call: Call) -> Answer {
         return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail).remedy("free some disk space"));
     }
     let new = to_json::new_order(call.json()?)?;
+    may_say(&caller, &new)?;
     let by = caller.actor();
     let placed = call.app.store.run(move |replica, now| place::plan(replica, now, by, new)).await;
     if let Err(crate::store::store_handle::RunError::Refused(PlaceRefusal::SoldOut { .. })) = &placed {
