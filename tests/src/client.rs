@@ -174,9 +174,18 @@ pub fn request(method: &str, host: &str, path: &str, headers: &[(&str, &str)], b
 impl Connection {
     /// Makes a live connection of this one and says hello.
     pub async fn into_screen(self, token: &str, screen: &str, position: &Value) -> anyhow::Result<Screen> {
-        let url = format!("wss://{}/api/v1/live", self.host);
-        let (mut socket, _) = tokio_tungstenite::client_async(url, self.stream).await?;
         let hello = json!({"type": "hello", "token": token, "screen": screen, "position": position});
+        self.into_live("/api/v1/live", &hello).await
+    }
+
+    /// Makes a live connection of this one that follows a customer's order at the relay.
+    pub async fn into_follower(self, token: &str, order: &str) -> anyhow::Result<Screen> {
+        self.into_live(&format!("/api/v1/orders/{order}/live"), &json!({"token": token})).await
+    }
+
+    async fn into_live(self, path: &str, hello: &Value) -> anyhow::Result<Screen> {
+        let url = format!("wss://{}{path}", self.host);
+        let (mut socket, _) = tokio_tungstenite::client_async(url, self.stream).await?;
         socket.send(Message::text(hello.to_string())).await?;
         Ok(Screen { socket })
     }

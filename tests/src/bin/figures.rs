@@ -8,9 +8,10 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use pilotlight_tests::build;
 use pilotlight_tests::clock;
-use pilotlight_tests::figures::{Figure, Plan, draw, history, menu, place_order, rest, screens};
+use pilotlight_tests::demo::scene::Programs;
+use pilotlight_tests::figures::{Figure, Plan, catch_up, cloud_order, draw, history, menu, place_order, rest, screens};
 
-/// Measures the shipped node.
+/// Measures the shipped programs.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Only this benchmark.
@@ -21,9 +22,9 @@ struct Arguments {
     /// Everything short: to see that it runs, not what it measures.
     #[arg(long)]
     quick: bool,
-    /// Another node program than a release build made now.
-    #[arg(long, env = build::NODE_BIN_VARIABLE)]
-    node: Option<PathBuf>,
+    /// The programs of this directory instead of a release build made now.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,17 +39,21 @@ enum Name {
     Rest,
     /// A million archived orders.
     History,
+    /// Ten thousand orders placed while the internet was gone.
+    CatchUp,
+    /// An order from home, and what the relay hears of the kitchen.
+    CloudOrder,
     /// Drawing a change in Chromium.
     Draw,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let node = match arguments.node {
-        Some(node) => node,
-        None => build::build_release_programs()?.join("pilotlight-node"),
-    };
-    let plan = Plan { quick: arguments.quick, node };
+    let programs = Programs::in_directory(&match arguments.programs {
+        Some(directory) => directory,
+        None => build::build_release_programs()?,
+    });
+    let plan = Plan { quick: arguments.quick, programs };
     // One thread: the generator shares the machine's cores with the node and must not take both.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut all = Vec::new();
@@ -66,6 +71,8 @@ fn main() -> anyhow::Result<()> {
                 Name::Menu => menu::run(&plan).await,
                 Name::Rest => rest::run(&plan).await,
                 Name::History => history::run(&plan).await,
+                Name::CatchUp => catch_up::run(&plan).await,
+                Name::CloudOrder => cloud_order::run(&plan).await,
                 Name::Draw => draw::run(),
             }
         });

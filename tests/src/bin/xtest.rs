@@ -294,8 +294,10 @@ fn short_evening(run: &mut Run) -> anyhow::Result<Counted> {
 
 /// Every benchmark once, short and with the unoptimised node: that they run, not what they measure.
 fn quick_figures(run: &mut Run) -> anyhow::Result<Counted> {
-    let output =
-        run.output(&build::root(), "cargo", &["run", "--quiet", "--bin", "figures", "--", "--quick", "--json"])?;
+    let directory = build::build_workspace(false)?;
+    let programs = directory.to_string_lossy().into_owned();
+    let arguments = ["--programs", &programs, "--quick", "--json"];
+    let output = run.output(&build::root(), &directory.join("figures").to_string_lossy(), &arguments)?;
     let start = output.find('[').context("figures printed no JSON")?;
     let figures: Vec<serde_json::Value> =
         serde_json::from_str(&output[start..]).context("figures printed no JSON array")?;

@@ -46,6 +46,14 @@ impl Customer {
     }
 }
 
+impl Customer {
+    /// One of the tabs.
+    #[must_use]
+    pub fn tab(&self) -> &Api {
+        &self.tabs[0]
+    }
+}
+
 /// How a customer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mind {
@@ -106,18 +114,23 @@ pub async fn visit(town: Town, index: usize, guest: Guest, mind: Mind) -> anyhow
     Ok(())
 }
 
+/// What a quote is asked for: these lines, brought home.
+#[must_use]
+pub fn wanted(lines: &[Value]) -> Value {
+    json!({
+        "fulfilment": "delivery", "lines": lines, "tip_minor": TIP_MINOR, "note": null,
+        "address": {"street": "1 Example Street", "city": "New York", "lat": HOME.0, "lon": HOME.1, "note": null},
+    })
+}
+
 async fn quote(
     town: &Town,
     customer: &Customer,
     lines: &[Value],
     order: &mut HomeOrder,
 ) -> anyhow::Result<Option<Value>> {
-    let wanted = json!({
-        "fulfilment": "delivery", "lines": lines, "tip_minor": TIP_MINOR,
-        "address": {"street": "1 Example Street", "city": "New York", "lat": HOME.0, "lon": HOME.1, "note": null}, "note": null,
-    });
-    let asked =
-        ask(&customer.tabs[0], "POST", &format!("/api/v1/restaurants/{}/quotes", town.site), Some(&wanted)).await?;
+    let path = format!("/api/v1/restaurants/{}/quotes", town.site);
+    let asked = ask(&customer.tabs[0], "POST", &path, Some(&wanted(lines))).await?;
     if asked.answer.status == 201 {
         return Ok(Some(asked.answer.json()?));
     }

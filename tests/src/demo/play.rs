@@ -19,11 +19,10 @@ use crate::demo::here::{self, Devices};
 use crate::demo::home::{self, Customer, Mind, Town};
 use crate::demo::journals::Journals;
 use crate::demo::kitchen::Kitchen;
-use crate::demo::persistent::ask;
 use crate::demo::proxy::{Open, Proxy};
 use crate::demo::report::{Chances, Evidence, Kept};
 use crate::demo::riders::Rider;
-use crate::demo::scene::{Gateway, Node, Programs, Relay, enrol, node_options};
+use crate::demo::scene::{Gateway, Node, Programs, Relay, SETTLE, enrol, in_step, look, node_options};
 use crate::seeded::Seeded;
 use crate::shop::{Recipes, Shop, fresh_id, text};
 
@@ -44,8 +43,6 @@ const RELAY_KILL: u64 = 230 * MINUTE;
 const RIDERS: usize = 8;
 /// People who have signed up.
 const CUSTOMERS: usize = 16;
-/// How long everything may take to come to an end after the last guest, in real time.
-const SETTLE: Duration = Duration::from_secs(90);
 /// One gateway answer in twenty is lost.
 const LOST_ANSWERS: f64 = 0.05;
 
@@ -169,7 +166,7 @@ async fn open(setting: Setting, programs: &Programs, home: &Path) -> anyhow::Res
         seed: setting.seed,
     };
     let standing = Standing { node, relay, gateway, admin: shop.admin, site, proxy };
-    in_step(&standing).await?;
+    in_step(&standing.admin).await?;
     Ok(Stage { setting, clock, journals, guests, shelves, short, devices, town, standing, over })
 }
 
@@ -200,25 +197,6 @@ async fn devices(shop: &Shop) -> anyhow::Result<Devices> {
 fn two(device: Api) -> [Api; 2] {
     let other = Api::new(device.target().clone(), Some(device.token().to_owned()));
     [device, other]
-}
-
-/// Reads something from a program that may be killed at any moment.
-async fn look(api: &Api, path: &str) -> anyhow::Result<Value> {
-    ask(api, "GET", path, None).await?.answer.expect(200)
-}
-
-/// Waits until both logs are equal.
-async fn in_step(standing: &Standing) -> anyhow::Result<()> {
-    clock::within("end of catching up", SETTLE, async {
-        loop {
-            let uplink = look(&standing.admin, "/api/v1/uplink").await?;
-            if uplink["state"] == "online" && uplink["waiting_commits"] == 0 && uplink["safe_on"] == 2 {
-                return anyhow::Ok(());
-            }
-            clock::moment(Duration::from_millis(20)).await;
-        }
-    })
-    .await?
 }
 
 fn progress(stage: &Stage) -> ProgressBar {
@@ -341,7 +319,7 @@ async fn heal(stage: &Stage) -> anyhow::Result<(f64, u64)> {
     let proxy = &stage.standing.proxy;
     let (began, bytes) = (clock::now(), proxy.bytes());
     proxy.set(Open { up: true, down: true });
-    in_step(&stage.standing).await?;
+    in_step(&stage.standing.admin).await?;
     let caught_up = (began.elapsed().as_secs_f64(), proxy.bytes() - bytes);
     stage.clock.set_speed(stage.setting.speed)?;
     Ok(caught_up)
@@ -360,7 +338,7 @@ async fn settle(stage: &Stage, bar: &ProgressBar) -> anyhow::Result<()> {
         }
         clock::moment(Duration::from_millis(200)).await;
     }
-    in_step(&stage.standing).await
+    in_step(&stage.standing.admin).await
 }
 
 /// All orders of the node, page by page.

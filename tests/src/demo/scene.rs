@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use crate::client::{Api, Target};
+use crate::clock;
 use crate::demo::business_clock::BusinessClock;
+use crate::demo::persistent::ask;
 use crate::demo::place::SHOP;
 use crate::demo::proxy::Proxy;
 use crate::node_process::{NodeOptions, NodeProcess};
@@ -23,6 +26,11 @@ pub const LINK_FLAGS: [&str; 4] = ["--ping-ms", "500", "--dead-ms", "1500"];
 pub const BACKOFF_FLAGS: [&str; 2] = ["--backoff-max-ms", "1000"];
 /// How long the restaurant's held orders are kept, in business milliseconds: the outage, and a little more.
 const HOLD_MS: u64 = 50 * 60_000;
+
+/// How long everything may take to come to an end, in real time.
+pub const SETTLE: Duration = Duration::from_secs(90);
+/// Between two looks at whether it has.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Where the programs are.
 #[derive(Debug, Clone)]
@@ -198,6 +206,25 @@ pub async fn enrol(relay: &Relay, proxy: &Proxy, admin: &Api) -> anyhow::Result<
     let headers = [("content-type", "application/json")];
     relay.operator.call("PUT", &terms_path, &headers, terms.to_string().as_bytes()).await?.expect(200)?;
     Ok(site)
+}
+
+/// Reads something from a program that may be killed at any moment.
+pub async fn look(api: &Api, path: &str) -> anyhow::Result<Value> {
+    ask(api, "GET", path, None).await?.answer.expect(200)
+}
+
+/// Waits until both logs are equal, as the node's admin sees it.
+pub async fn in_step(admin: &Api) -> anyhow::Result<()> {
+    clock::within("end of catching up", SETTLE, async {
+        loop {
+            let uplink = look(admin, "/api/v1/uplink").await?;
+            if uplink["state"] == "online" && uplink["waiting_commits"] == 0 && uplink["safe_on"] == 2 {
+                return anyhow::Ok(());
+            }
+            clock::moment(LOOK_EVERY).await;
+        }
+    })
+    .await?
 }
 
 /// A node whose process can be replaced.

@@ -4,19 +4,21 @@
 //! - The floors do the same grouping, bytes and syncs as the node; their code is in `floors.rs`.
 //! - Generator, floor and node share the machine's cores.
 
+pub mod catch_up;
+pub mod cloud_order;
 pub mod draw;
 pub mod floors;
 pub mod history;
+mod linked;
 pub mod load;
 pub mod menu;
 pub mod place_order;
 pub mod rest;
 pub mod screens;
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 
+use crate::demo::scene::Programs;
 use crate::node_process::{NodeOptions, NodeProcess};
 
 /// One line of a table.
@@ -55,8 +57,8 @@ impl Figure {
 pub struct Plan {
     /// Everything short: to see that it runs, not what it measures.
     pub quick: bool,
-    /// The node under test.
-    pub node: PathBuf,
+    /// What is under test.
+    pub programs: Programs,
 }
 
 impl Plan {
@@ -68,7 +70,7 @@ impl Plan {
 
     /// Starts the node under test over a directory.
     pub fn start(&self, data: &std::path::Path) -> anyhow::Result<NodeProcess> {
-        NodeOptions::new(data)?.program(&self.node).start()
+        NodeOptions::new(data)?.program(&self.programs.node).start()
     }
 }
 

@@ -11,13 +11,22 @@ use super::{Figure, Plan};
 use crate::client::{Api, Target};
 use crate::clock;
 use crate::seeded::Seeded;
-use crate::shop::{Cart, Shop};
+use crate::shop::{Cart, Shop, text};
 use crate::writers::{all_done, kitchen_actions};
 
 /// Cashiers who work side by side.
 const CASHIERS: usize = 16;
 /// Orders of one cashier that are handed over together: two taps each, a hundred taps a request.
 const HANDED_OVER: usize = 25;
+
+/// Whether guests pay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Paid {
+    /// At the counter, when they order.
+    InCash,
+    /// Not yet.
+    Not,
+}
 
 /// Runs the benchmark.
 pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
@@ -26,7 +35,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let data = home.path().join("data");
     let node = plan.start(&data)?;
     let shop = Shop::open(node.ready()).await?;
-    serve_guests(&shop, orders).await?;
+    serve_guests(&shop, orders, Paid::Not).await?;
     node.stop()?;
 
     let mut ids = Seeded::from_system()?;
@@ -53,12 +62,12 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// Places that many orders, has them cooked and hands them over, but for the last of each cashier, which stay open.
-async fn serve_guests(shop: &Shop, orders: usize) -> anyhow::Result<()> {
+pub(super) async fn serve_guests(shop: &Shop, orders: usize, paid: Paid) -> anyhow::Result<()> {
     let mut cashiers = JoinSet::new();
     for index in 0..CASHIERS {
         let device = shop.pair("staff", &format!("Cashier {index}")).await?;
         let (carts, share) = (shop.carts.clone(), orders / CASHIERS);
-        cashiers.spawn(serve_share(device, carts, index, share));
+        cashiers.spawn(serve_share(device, carts, index, share, paid));
     }
     while let Some(served) = cashiers.join_next().await {
         served??;
@@ -66,12 +75,17 @@ async fn serve_guests(shop: &Shop, orders: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve_share(device: Api, carts: Arc<[Cart]>, cashier: usize, share: usize) -> anyhow::Result<()> {
+async fn serve_share(device: Api, carts: Arc<[Cart]>, cashier: usize, share: usize, paid: Paid) -> anyhow::Result<()> {
     let mut ids = Seeded::from_system()?;
     let mut waiting = Vec::new();
     for index in 0..share {
         let cart = &carts[(index * CASHIERS + cashier) % carts.len()];
-        waiting.push(device.post("/api/v1/orders", &cart.order(&mut ids)).await?.expect(201)?);
+        let order = device.post("/api/v1/orders", &cart.order(&mut ids)).await?.expect(201)?;
+        if paid == Paid::InCash {
+            let tender = json!({"id": ids.uuid(), "amount_minor": cart.total_minor()});
+            device.post(&format!("/api/v1/orders/{}/payments", text(&order["id"])), &tender).await?.expect(200)?;
+        }
+        waiting.push(order);
         if waiting.len() == HANDED_OVER {
             for action in ["bump", "hand_over"] {
                 let mut taps = Vec::new();
