@@ -114,6 +114,8 @@ struct Shared {
     head: watch::Sender<Position>,
     availability_changed: Arc<Notify>,
     relay_work: Arc<Notify>,
+    /// The relay has introduced itself.
+    relay_known: AtomicBool,
 }
 
 impl Shared {
@@ -137,7 +139,9 @@ impl Shared {
         if flushed.availability || flushed.menu {
             self.availability_changed.notify_one();
         }
-        if flushed.whole || flushed.orders.iter().any(|(_, order)| accept::may_wait(&order.view)) {
+        // A relay that has just come in gets its share now: until then it cannot sell what is counted.
+        let relay_came = replica.site().relay().is_some() && !self.relay_known.swap(true, Ordering::Relaxed);
+        if relay_came || flushed.whole || flushed.orders.iter().any(|(_, order)| accept::may_wait(&order.view)) {
             self.relay_work.notify_one();
         }
     }
@@ -170,6 +174,7 @@ impl App {
             head: head_sender,
             availability_changed: availability_changed.clone(),
             relay_work: relay_work.clone(),
+            relay_known: AtomicBool::new(false),
         };
         let (reopen_paths, reopen_clock) = (paths.clone(), clock.clone());
         let archive = first.archive().clone();

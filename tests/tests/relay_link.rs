@@ -17,6 +17,9 @@ const BACKOFF: [&str; 2] = ["--backoff-max-ms", "500"];
 /// Between two looks at whether both hold the same.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// Well before the node's look at everything, which comes every half minute.
+const SHARED_WITHIN: Duration = Duration::from_secs(10);
+
 /// How the relay is started, over a directory of its own.
 fn relay_options(home: &Path) -> anyhow::Result<NodeOptions> {
     let program = build::node_bin()?.with_file_name("pilotlight-relay");
@@ -66,6 +69,23 @@ async fn until_same(admin: &Api, operator: &Api, site: &str) -> anyhow::Result<u
     clock::within("equal digests", clock::PATIENCE, looking).await?
 }
 
+/// What the node may still sell, over all ingredients.
+async fn rights(admin: &Api) -> anyhow::Result<u64> {
+    let stock = admin.get("/api/v1/stock").await?.expect(200)?;
+    Ok(stock["ingredients"].as_array().context("ingredients")?.iter().filter_map(|one| one["rights"].as_u64()).sum())
+}
+
+/// Waits until the relay has its share of the stock: as soon as it is known (SPEC S7), not when the node next looks around.
+async fn until_shared(admin: &Api, alone: u64) -> anyhow::Result<()> {
+    let looking = async {
+        while rights(admin).await? > alone / 10 * 8 {
+            clock::moment(LOOK_EVERY).await;
+        }
+        anyhow::Ok(())
+    };
+    clock::within("share of the relay", SHARED_WITHIN, looking).await?
+}
+
 async fn sell(shop: &Shop, admin: &Api, ids: &mut Seeded, orders: usize) -> anyhow::Result<()> {
     for cart in shop.carts.iter().take(orders) {
         admin.post("/api/v1/orders", &cart.order(ids)).await?.expect(201)?;
@@ -84,8 +104,10 @@ async fn e8_whoever_is_killed_when_both_end_with_the_same_documents() -> anyhow:
     let operator = operator(home, &relay)?;
     // What the node took before anyone heard of a relay is sent too.
     sell(&shop, &shop.admin, &mut ids, 50).await?;
+    let alone = rights(&shop.admin).await?;
     let site = enrol(&operator, &relay, &shop.admin).await?;
     assert_eq!(until_same(&shop.admin, &operator, &site).await?, 50);
+    until_shared(&shop.admin, alone).await?;
 
     relay.kill_nine()?;
     sell(&shop, &shop.admin, &mut ids, 50).await?;

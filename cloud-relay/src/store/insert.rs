@@ -1,4 +1,5 @@
-//! Many rows by few statements: chunks of fixed sizes, so that a handful of prepared statements serves every count.
+//! Many rows by few statements: chunks of fixed sizes, so that a handful of prepared statements serves every count. A statement costs a
+//! round through the connection's thread, whatever it does.
 
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -47,4 +48,14 @@ impl Insert {
         let row = format!("({})", vec!["?"; self.columns].join(","));
         format!("{} {} {}", self.head, vec![row.as_str(); rows].join(","), self.tail)
     }
+}
+
+/// Splits keys into chunks that a few prepared statements serve, each with the text of its `IN` list.
+pub(crate) fn in_lists<T>(mut keys: &[T]) -> impl Iterator<Item = (&[T], String)> {
+    std::iter::from_fn(move || {
+        let size = CHUNKS.into_iter().find(|size| keys.len() >= *size)?;
+        let (chunk, rest) = keys.split_at(size);
+        keys = rest;
+        Some((chunk, format!("({})", vec!["?"; size].join(","))))
+    })
 }

@@ -3,13 +3,13 @@
 //! A unit of work takes the site's row first (`take_turn`), so that two processes never write one site at the same time, and the one
 //! that wrote in between is noticed. What the unit writes besides (effects, customers) goes into the same transaction.
 
-use crate::store::insert::Insert;
+use crate::store::insert::{Insert, in_lists};
 use crate::store::{Database, StoreError, from_sql, to_sql};
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::key::DocKey;
-use pilotlight_sync::domain::id::OriginId;
+use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::store::{CommitError, LogEntry, Seal, SiteStore, Writes};
-use sqlx::{Executor, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Executor, Sqlite, SqliteConnection};
 use std::collections::BTreeMap;
 
 const LOG: Insert =
@@ -36,6 +36,9 @@ const NOTES: Insert = Insert {
     columns: 3,
     tail: "ON CONFLICT DO UPDATE SET bytes = excluded.bytes",
 };
+
+/// Orders among the documents.
+const ORDER_KIND: u8 = DocKey::Order(OrderId::from_bytes([0; 16])).kind();
 
 /// The number of a site's row: what its other rows are keyed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,6 +137,27 @@ pub async fn doc(
     Ok(found)
 }
 
+/// Those of these orders that are stored.
+pub async fn orders(
+    on: &mut SqliteConnection,
+    site: SiteNo,
+    ids: &[OrderId],
+) -> Result<BTreeMap<OrderId, Vec<u8>>, StoreError> {
+    let mut found = BTreeMap::new();
+    for (chunk, list) in in_lists(ids) {
+        let select = format!("SELECT id, bytes FROM site_doc WHERE site = ? AND kind = ? AND id IN {list}");
+        let mut select = sqlx::query_as::<_, (Vec<u8>, Vec<u8>)>(AssertSqlSafe(select)).bind(site.0);
+        select = select.bind(i64::from(ORDER_KIND));
+        for id in chunk {
+            select = select.bind(id.as_bytes().to_vec());
+        }
+        for (id, bytes) in select.fetch_all(&mut *on).await? {
+            found.insert(OrderId::from_bytes(fixed("site_doc", id)?), bytes);
+        }
+    }
+    Ok(found)
+}
+
 /// Writes everything within a unit of work. What does not continue the logs is refused; then the unit must be dropped.
 pub async fn write(tx: &mut SqliteConnection, site: SiteNo, writes: &Writes) -> Result<(), CommitError<StoreError>> {
     let stored = heads(&mut *tx, site).await.map_err(CommitError::Store)?;
@@ -193,12 +217,13 @@ async fn write_all(
     .await?;
     let (put, removed): (Vec<_>, Vec<_>) = writes.index.iter().partition(|(_, put)| **put);
     INDEX.all(tx, &put, |statement, (key, _)| statement.bind(site.0).bind((*key).clone())).await?;
-    for (key, _) in removed {
-        sqlx::query("DELETE FROM site_index WHERE site = ?1 AND key = ?2")
-            .bind(site.0)
-            .bind(key.clone())
-            .execute(&mut *tx)
-            .await?;
+    for (chunk, list) in in_lists(&removed) {
+        let mut delete =
+            sqlx::query(AssertSqlSafe(format!("DELETE FROM site_index WHERE site = ? AND key IN {list}"))).bind(site.0);
+        for (key, _) in chunk {
+            delete = delete.bind((*key).clone());
+        }
+        delete.execute(&mut *tx).await?;
     }
     let notes: Vec<(&Vec<u8>, &Vec<u8>)> = writes.notes.iter().collect();
     NOTES

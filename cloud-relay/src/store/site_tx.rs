@@ -233,12 +233,10 @@ impl SiteTx {
 
     /// Reads orders that are not in memory.
     async fn fetch(&mut self, ids: impl IntoIterator<Item = OrderId>) -> Result<(), StoreError> {
-        for id in ids {
-            if self.replica.live(&id).is_none() && !self.fetched.0.contains_key(&id) {
-                let bytes = site_store::doc(&mut *self.tx, self.site, &DocKey::Order(id)).await?;
-                self.fetched.0.insert(id, bytes);
-            }
-        }
+        let unknown = |id: &OrderId| self.replica.live(id).is_none() && !self.fetched.0.contains_key(id);
+        let ids: Vec<OrderId> = ids.into_iter().filter(unknown).collect();
+        let mut stored = site_store::orders(&mut self.tx, self.site, &ids).await?;
+        self.fetched.0.extend(ids.into_iter().map(|id| (id, stored.remove(&id))));
         Ok(())
     }
 }
