@@ -467,8 +467,10 @@ impl React for Desk {
         changed: &'t BTreeSet<OrderId>,
     ) -> BoxFuture<'t, Result<(), WorkError<Infallible>>> {
         async move {
-            for order in changed {
-                work::react(tx, order, self.clock.real()).await?;
+            // Most orders are the node's own.
+            let changed: Vec<OrderId> = changed.iter().copied().collect();
+            for order in cloud_orders::among(tx.sql(), &changed).await? {
+                work::react(tx, &order, self.clock.real()).await?;
             }
             Ok(())
         }

@@ -42,10 +42,6 @@ pub struct Around {
 
 /// Takes every step that an order needs now (SPEC B1). Returns whether any was taken.
 pub async fn react<R>(tx: &mut SiteTx, order: &OrderId, real: Timestamp) -> Result<bool, WorkError<R>> {
-    // Most orders are the node's own; those in memory say so themselves.
-    if tx.replica().live(order).is_some_and(|live| live.view.commercial.is_none()) {
-        return Ok(false);
-    }
     let Some(mut kept) = cloud_orders::find_in(tx.sql(), order).await? else { return Ok(false) };
     let mut taken = false;
     for _ in 0..STEPS_MAX {

@@ -1,10 +1,12 @@
 //! What the relay keeps beside the facts of an order that it placed: whose it is, where it goes, until when it waits for what.
 
+use crate::store::insert::in_lists;
 use crate::store::people::Address;
 use crate::store::rows::Read;
 use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::{CustomerId, OrderId, PaymentId, SiteId};
 use pilotlight_sync::domain::timestamp::Timestamp;
+use sqlx::AssertSqlSafe;
 
 /// How far an order is for the relay; its facts say the same in more words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +142,22 @@ pub async fn find_in(sql: &mut Sql, order: &OrderId) -> Result<Option<CloudOrder
     let row = sqlx::query("SELECT * FROM cloud_order WHERE order_id = ?1").bind(&order.as_bytes()[..]);
     let row = row.fetch_optional(&mut *sql).await?;
     row.map(|row| read(&Read::new("cloud_order", &row))).transpose()
+}
+
+/// Those of these orders that the relay placed.
+pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
+    let mut found = Vec::new();
+    for (chunk, list) in in_lists(orders) {
+        let select = format!("SELECT order_id FROM cloud_order WHERE order_id IN {list} ORDER BY order_id");
+        let mut select = sqlx::query(AssertSqlSafe(select));
+        for order in chunk {
+            select = select.bind(order.as_bytes().to_vec());
+        }
+        for row in select.fetch_all(&mut *sql).await? {
+            found.push(Read::new("cloud_order", &row).id("order_id")?);
+        }
+    }
+    Ok(found)
 }
 
 /// A customer's orders, the newest first.

@@ -5,8 +5,9 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
 
-/// Rows in one statement, the largest first. Seven columns of the largest stay below SQLite's limit of parameters.
-const CHUNKS: [usize; 4] = [256, 32, 4, 1];
+/// Rows in one statement, the largest first: each count is a sum of few. Seven columns of the largest stay below SQLite's limit of
+/// parameters.
+const CHUNKS: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// A statement being filled with values.
 pub(crate) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;

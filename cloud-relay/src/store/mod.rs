@@ -27,6 +27,10 @@ use std::time::Duration;
 
 /// Connections that read at the same time.
 const READERS_MAX: u32 = 8;
+/// Memory for pages of each connection, in KiB: a negative number, as SQLite has it.
+const CACHE_KIB: &str = "-32768";
+/// Pages of 4 KiB in the write-ahead log before they are put in their places.
+const WAL_PAGES: &str = "4000";
 /// How long a connection, or the lock that another process holds, is waited for.
 const WAIT_MS_MAX: Duration = Duration::from_secs(10);
 
@@ -73,6 +77,10 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // A long log touches pages all over the database; what a statement may have to undo stays in memory too.
+            .pragma("cache_size", CACHE_KIB)
+            .pragma("temp_store", "memory")
+            .pragma("wal_autocheckpoint", WAL_PAGES)
             .busy_timeout(WAIT_MS_MAX)
             .statement_cache_capacity(256);
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT_MS_MAX);
