@@ -140,6 +140,9 @@ async fn b2_a_customer_orders_tracks_and_is_told_and_another_learns_nothing() {
     let (status, order) = open.place(&ada, "one", &quote).await;
     assert_eq!((status, &order["status"]), (201, &json!("ORDER_PLACED")), "{order}");
     assert_eq!(open.place(&ada, "one", &quote).await.0, 200, "the same intent");
+    let (status, problem) = open.place(&ada, "other", &quote).await;
+    assert_eq!((status, &problem["code"], &problem["field"]), (409, &json!("quote_used"), &json!("quote")));
+    assert!(problem["remedy"].as_str().unwrap().contains("/api/v1/orders/"), "{problem}");
     let id = OrderId::derived(&["one"]);
     for path in [format!("/orders/{id}"), format!("/orders/{id}/cancel-preview"), format!("/orders/{id}/cancel")] {
         let method = if path.ends_with(&id.to_string()) { Method::GET } else { Method::POST };

@@ -99,6 +99,37 @@ async fn b2_a_quote_runs_out_belongs_to_its_customer_and_names_the_price_that_is
 }
 
 #[tokio::test]
+async fn b2_a_quote_becomes_one_order_whatever_ids_are_sent_with_it() {
+    let mut market = Market::open(Faults::default()).await;
+    let quote = market.quote(cart(vec![line("l", "pizza", 1)])).await.unwrap();
+    let declined = market.place(request("declined", &quote, "tok_declined")).await;
+    assert!(matches!(declined, Err(PlaceRefusal::Declined(_))), "{declined:?}");
+    // Two orders at the same moment: one of them has the quote.
+    let (one, two) = (request("one", &quote, "tok_ok"), request("two", &quote, "tok_ok"));
+    let (placed_one, placed_two) = join(market.place(one.clone()), market.place(two.clone())).await;
+    let (winner, loser, lost) =
+        if placed_one.is_ok() { (one, two, placed_two) } else { (two, one, placed_one) };
+    let used = |refused: &Result<Placed, PlaceRefusal>| {
+        matches!(refused, Err(PlaceRefusal::QuoteUsed(order)) if *order == winner.order)
+    };
+    assert!(used(&lost), "{lost:?}");
+    assert!(matches!(market.place(winner.clone()).await, Ok(Placed::Before(_))), "the same intent is answered as before");
+    // The declined order may try another card, but no longer at this price.
+    let again = crate::ordering::desk::PlaceRequest {
+        payment: PaymentId::derived(&["second"]),
+        ..request("declined", &quote, "tok_ok")
+    };
+    assert!(used(&market.place(again).await));
+    market.restart().await;
+    market.connect();
+    market.clock.advance(QUOTE_MS);
+    let late = market.place(loser.clone()).await;
+    assert!(used(&late), "it is told of its order, not of the time: {late:?}");
+    assert_eq!(market.gateway.executed(&loser.order).await, Vec::<String>::new());
+    assert_eq!(market.rights().await, 400);
+}
+
+#[tokio::test]
 async fn b2_a_declined_card_leaves_nothing_and_another_payment_may_be_tried() {
     let market = Market::open(Faults::default()).await;
     let quote = market.quote(cart(vec![line("l", "pizza", 1)])).await.unwrap();
