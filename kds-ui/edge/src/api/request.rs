@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 pub use warp::reply::Response;
@@ -42,7 +43,7 @@ impl Request {
 
     /// Where it came from, for slowing down guesses.
     pub fn from(&self) -> String {
-        self.connection.as_ref().map_or_else(|| "local".to_owned(), |connection| connection.peer.ip().to_string())
+        self.connection.as_ref().map_or_else(|| "local".to_owned(), |connection| whence(connection.peer.ip()))
     }
 
     /// The body, or a problem that says that it is too large.
@@ -65,6 +66,17 @@ impl Request {
     pub fn query(&self, name: &str) -> Option<&str> {
         let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+}
+
+/// One place of the network: of version 6 whoever has one address has all of its network.
+fn whence(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
     }
 }
 
@@ -130,5 +142,19 @@ pub fn respond(answer: Answer) -> Response {
             }
             response
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r5_addresses_of_one_network_are_one_place() {
+        let place = |text: &str| whence(text.parse().unwrap());
+        assert_eq!(place("2001:db8:1:2::1"), place("2001:db8:1:2:ffff::9"));
+        assert_ne!(place("2001:db8:1:2::1"), place("2001:db8:1:3::1"));
+        assert_eq!(place("::ffff:192.0.2.1"), place("192.0.2.1"));
+        assert_ne!(place("192.0.2.1"), place("192.0.2.2"));
     }
 }
