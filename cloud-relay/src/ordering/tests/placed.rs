@@ -4,6 +4,7 @@ use crate::ordering::desk::{PlaceRefusal, Placed};
 use crate::ordering::place::CartField;
 use crate::ordering::quote::{QUOTE_MS, QuoteRefusal};
 use crate::payments::sandbox::faults::Faults;
+use crate::store::testing::{empty_log, has};
 use crate::store::{effects, payments};
 use crate::testing::{Market, ada, cart, line, request};
 use futures_util::future::join;
@@ -32,6 +33,28 @@ async fn b1_an_accepted_order_is_confirmed_and_its_money_taken_in_the_same_step(
     // The card's token is forgotten once it has served.
     let rows = effects::of_order(&market.app.database, &order).await.unwrap();
     assert!(rows.iter().all(|row| row.effect.card.is_none()));
+}
+
+#[tokio::test]
+async fn a7_a_cards_token_is_on_the_disk_while_it_is_authorised_and_never_after() {
+    let market = Market::open(Faults::default()).await;
+    for (name, card) in [("good", "tok_good_and_gone"), ("bad", "tok_declined")] {
+        let quote = market.quote(cart(vec![line(name, "pizza", 1)])).await.unwrap();
+        let placing = market.app.desk.place(&market.site, ada(), request(name, &quote, card));
+        let claimed = async {
+            loop {
+                if let Some(claimed) = market.worker.claim(1).await.unwrap().pop() {
+                    break claimed;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let claimed = tokio::select! { claimed = claimed => claimed, placed = placing => panic!("{placed:?}") };
+        assert!(has(&market.config.data, card.as_bytes()), "it must survive a kill until the gateway has answered");
+        market.worker.one(claimed).await;
+        empty_log(&market.app.database).await;
+        assert!(!has(&market.config.data, card.as_bytes()), "{card}");
+    }
 }
 
 #[tokio::test]
@@ -107,13 +130,16 @@ async fn b2_a_quote_becomes_one_order_whatever_ids_are_sent_with_it() {
     // Two orders at the same moment: one of them has the quote.
     let (one, two) = (request("one", &quote, "tok_ok"), request("two", &quote, "tok_ok"));
     let (placed_one, placed_two) = join(market.place(one.clone()), market.place(two.clone())).await;
-    let (winner, loser, lost) =
-        if placed_one.is_ok() { (one, two, placed_two) } else { (two, one, placed_one) };
-    let used = |refused: &Result<Placed, PlaceRefusal>| {
-        matches!(refused, Err(PlaceRefusal::QuoteUsed(order)) if *order == winner.order)
+    let (winner, loser, lost) = if placed_one.is_ok() { (one, two, placed_two) } else { (two, one, placed_one) };
+    let used = |refused: &Result<Placed, PlaceRefusal>| match refused {
+        Err(PlaceRefusal::QuoteUsed(order)) => *order == winner.order,
+        Ok(_) | Err(_) => false,
     };
     assert!(used(&lost), "{lost:?}");
-    assert!(matches!(market.place(winner.clone()).await, Ok(Placed::Before(_))), "the same intent is answered as before");
+    assert!(
+        matches!(market.place(winner.clone()).await, Ok(Placed::Before(_))),
+        "the same intent is answered as before"
+    );
     // The declined order may try another card, but no longer at this price.
     let again = crate::ordering::desk::PlaceRequest {
         payment: PaymentId::derived(&["second"]),
