@@ -246,8 +246,16 @@ impl From<ReceiveRefusal> for Problem {
 
 impl From<ImportRefusal> for Problem {
     fn from(refusal: ImportRefusal) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable_import", refusal.to_string())
-            .at("body")
-            .remedy("check that the file is of the named format")
+        let remedy = match &refusal {
+            ImportRefusal::NothingFound { not_understood } => not_understood.first().map(|first| first.remedy.clone()),
+            ImportRefusal::TooLarge { .. }
+            | ImportRefusal::NotUtf8 { .. }
+            | ImportRefusal::NotJson { .. }
+            | ImportRefusal::OtherDocument { .. }
+            | ImportRefusal::NotCsv { .. }
+            | ImportRefusal::UnknownRestaurant { .. } => None,
+        };
+        let remedy = remedy.unwrap_or_else(|| "check that the file is of the named format".to_owned());
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable_import", refusal.to_string()).at("body").remedy(remedy)
     }
 }
