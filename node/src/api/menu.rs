@@ -60,7 +60,7 @@ pub async fn import_menu(call: Call) -> Answer {
         .ok_or_else(|| Problem::bad_field("format", "no such format", format!("ask for one of {}", words())))?;
     let currency = call.app.settings.currency;
     let options = ImportOptions { restaurant: call.query("restaurant").map(str::to_owned), currency };
-    let file = call.body()?.clone();
+    let file = call.body.clone();
     let imported = tokio::task::spawn_blocking(move || import(format, &file, &options)).await;
     let imported = imported.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "import_panicked", "the import broke; nothing was written")

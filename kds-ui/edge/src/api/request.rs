@@ -1,6 +1,6 @@
 //! One request as handlers see it: connection, headers, query, body; and how answers become responses.
 
-use crate::api::problem::{Problem, body_too_large};
+use crate::api::problem::Problem;
 use crate::server::Connection;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
@@ -21,8 +21,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Its query, undecoded.
     pub query: String,
-    /// Its body; `None` when it is over the limit or broke off.
-    pub body: Option<Bytes>,
+    /// Its body.
+    pub body: Bytes,
 }
 
 /// What a handler answers.
@@ -46,14 +46,9 @@ impl Request {
         self.connection.as_ref().map_or_else(|| "local".to_owned(), |connection| whence(connection.peer.ip()))
     }
 
-    /// The body, or a problem that says that it is too large.
-    pub fn body(&self) -> Result<&Bytes, Problem> {
-        self.body.as_ref().ok_or_else(body_too_large)
-    }
-
     /// The body as this shape, or a problem that says where it is not.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let mut read = serde_json::Deserializer::from_slice(self.body()?);
+        let mut read = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
             let path = error.path().to_string();
             bad_json(error.inner(), (path != ".").then_some(path))
