@@ -317,6 +317,17 @@ async fn b8_a_menu_is_asked_for_conditionally_and_changes_with_what_is_sold_out(
 }
 
 #[tokio::test]
+async fn e9_a_new_site_has_a_code_and_no_id_until_its_node_has_enrolled() {
+    let open = Open::new().await;
+    let new = json!({"name": " Corner ", "lat": 45.0, "lon": 9.0});
+    let (status, created) = open.post("/sites", &open.operator, new).await;
+    assert_eq!((status, &created["site"], &created["name"]), (201, &Value::Null, &json!("Corner")), "{created}");
+    assert!(created["site_code"].is_string() && created["expires_at"].is_u64(), "{created}");
+    let (status, renewed) = open.post(&format!("/sites/{}/code", open.site()), &open.operator, Value::Null).await;
+    assert_eq!((status, &renewed["site"], &renewed["name"]), (201, &json!(open.site()), &json!("Trattoria")));
+}
+
+#[tokio::test]
 async fn every_described_path_is_there_and_answers_as_described() {
     let open = Open::new().await;
     let description: Value = serde_json::from_str(&document()).unwrap();
