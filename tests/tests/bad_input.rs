@@ -8,6 +8,8 @@ use pilotlight_tests::seeded::Seeded;
 use pilotlight_tests::shop::{Shop, fresh_id, import, text, with};
 use serde_json::{Value, json};
 
+const NIL: &str = "00000000-0000-0000-0000-000000000000";
+
 struct Open {
     _home: tempfile::TempDir,
     node: NodeProcess,
@@ -82,6 +84,9 @@ async fn a_bad_order_is_refused_by_field_and_nothing_is_written() -> anyhow::Res
         ("/lines", json!(lines_501), 422, "too_many_lines", "lines"),
         ("/lines", json!("all"), 400, "bad_json", "lines"),
         ("/id", json!("seven"), 400, "bad_field", "id"),
+        ("/id", json!(NIL), 400, "bad_field", "id"),
+        ("/lines/0/id", json!(NIL), 400, "bad_field", "lines[0].id"),
+        ("/lines/0/item", json!(NIL), 400, "bad_field", "lines[0].item"),
         ("/channel", json!("fax"), 400, "bad_json", "channel"),
         ("/channel", json!("cloud"), 403, "not_from_here", "channel"),
         ("/channel", json!("phone"), 403, "not_from_here", "channel"),

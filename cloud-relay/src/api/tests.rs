@@ -21,6 +21,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+const NIL: &str = "00000000-0000-0000-0000-000000000000";
+
 /// A market behind its real door.
 struct Open {
     market: Market,
@@ -189,6 +191,7 @@ async fn b2_an_expired_quote_an_empty_cart_and_a_wrong_token_are_refused_by_name
             404,
             "unknown_item",
         ),
+        (json!({"lines": [{"id": NIL, "item": MenuItemId::derived(&["pizza"]).to_string(), "quantity": 1}]}), 400, "bad_field"),
         (json!({"fulfilment": "teleport"}), 400, "bad_json"),
     ] {
         let mut cart = Open::cart("one");

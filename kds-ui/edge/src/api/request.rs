@@ -98,7 +98,8 @@ fn bad_json(error: &serde_json::Error, path: Option<String>) -> Problem {
 pub fn id<T: FromStr>(field: impl Into<String>, text: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| {
         let shown: String = text.chars().take(64).collect();
-        Problem::bad_field(field, format!("{shown:?} is not a UUID"), "send the id as it was given")
+        let remedy = "send the id as it was given; a new one is a UUID of version 7";
+        Problem::bad_field(field, format!("{shown:?} is not a UUID, or is the nil one"), remedy)
     })
 }
 
