@@ -93,6 +93,9 @@ async fn a_bad_order_is_refused_by_field_and_nothing_is_written() -> anyhow::Res
         ("/fulfilment", json!("delivery"), 403, "not_from_here", "fulfilment"),
         ("/fulfilment", json!(3), 400, "bad_json", "fulfilment"),
         ("/note", json!("n".repeat(281)), 422, "text_too_long", "note"),
+        ("/note", json!("no\u{0}onions"), 400, "bad_field", "note"),
+        ("/table", json!("4\u{202e}2"), 400, "bad_field", "table"),
+        ("/lines/0/note", json!("\u{1b}[2Jraw"), 400, "bad_field", "lines[0].note"),
         ("/expected_total_minor", json!(total - 1), 409, "price_changed", "expected_total_minor"),
         ("/expected_total_minor", json!(-total), 409, "price_changed", "expected_total_minor"),
     ];

@@ -9,6 +9,7 @@ use crate::sites::listing::After;
 use crate::sites::site_handle::SiteHandle;
 use crate::store::site_rows::NewSite;
 use http::StatusCode;
+use pilotlight_edge::api::text;
 use pilotlight_edge::api::to_json::status;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::replica::LiveOrder;
@@ -25,6 +26,7 @@ const PAGE_MAX: usize = 200;
 pub async fn create(call: Call) -> Answer {
     call.allow_operator().await?;
     let sent: NewSiteJson = call.json()?;
+    text::one_line("name", &sent.name)?;
     let name = sent.name.trim().to_owned();
     let code = call.app.sites.create(NewSite { name: name.clone(), lat: sent.lat, lon: sent.lon }).await?;
     Ok(json(StatusCode::CREATED, &code_json(None, name, code)))

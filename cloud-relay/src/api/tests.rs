@@ -191,7 +191,13 @@ async fn b2_an_expired_quote_an_empty_cart_and_a_wrong_token_are_refused_by_name
             404,
             "unknown_item",
         ),
-        (json!({"lines": [{"id": NIL, "item": MenuItemId::derived(&["pizza"]).to_string(), "quantity": 1}]}), 400, "bad_field"),
+        (
+            json!({"lines": [{"id": NIL, "item": MenuItemId::derived(&["pizza"]).to_string(), "quantity": 1}]}),
+            400,
+            "bad_field",
+        ),
+        (json!({"note": "ring\u{0}twice"}), 400, "bad_field"),
+        (json!({"address": {"street": "Way\u{202e}1", "city": "Town", "lat": 45.41, "lon": 9.2}}), 400, "bad_field"),
         (json!({"fulfilment": "teleport"}), 400, "bad_json"),
     ] {
         let mut cart = Open::cart("one");
@@ -201,8 +207,14 @@ async fn b2_an_expired_quote_an_empty_cart_and_a_wrong_token_are_refused_by_name
     }
     let (status, problem) = open.post(&path, "plt_nobody", Open::cart("one")).await;
     assert_eq!((status, &problem["code"]), (401, &json!("unauthorised")));
-    let rider = json!({"name": "Ria", "phone": "0151 1234", "password": "long enough"});
-    let (_, rider) = open.post("/riders", "", rider).await;
+    let mut named =
+        json!({"name": "Ria\u{7}", "phone": "0151 1234", "password": "long enough", "email": "ria@example.org"});
+    for path in ["/riders", "/customers", "/customers/guest"] {
+        let (status, problem) = open.post(path, "", named.clone()).await;
+        assert_eq!((status, &problem["field"]), (400, &json!("name")), "{path}: {problem}");
+    }
+    named["name"] = json!("Ria");
+    let (_, rider) = open.post("/riders", "", named).await;
     let (status, _) = open.post(&path, rider["token"].as_str().unwrap(), Open::cart("one")).await;
     assert_eq!(status, 403);
 }

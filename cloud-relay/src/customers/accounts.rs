@@ -279,7 +279,9 @@ fn a_name(name: &str) -> Result<String, AccountRefusal> {
 fn an_email(email: &str) -> Result<String, AccountRefusal> {
     let email = email.trim().to_lowercase();
     let parts = email.split_once('@').filter(|(name, host)| !name.is_empty() && host.contains('.'));
-    let fits = parts.is_some() && email.len() <= 254 && !email.contains(char::is_whitespace);
+    let fits = parts.is_some()
+        && email.len() <= 254
+        && !email.contains(|letter: char| letter.is_whitespace() || letter.is_control());
     fits.then_some(email).ok_or(AccountRefusal::Field { field: "email", what: "an e-mail address" })
 }
 
