@@ -1,4 +1,5 @@
-//! What the relay does by the clock: sites that went away or came back, orders whose time is over, offers to riders, wishes for rights.
+//! What the relay does by the clock: sites that went away or came back, orders whose time is over, offers to riders, wishes for rights;
+//! and it empties the database's log, so that what was deleted is gone.
 
 use crate::app::App;
 use pilotlight_sync::domain::id::SiteId;
@@ -9,9 +10,13 @@ use std::time::Duration;
 /// Looks so often, in real time: business time may run faster.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// The database's log is emptied so often, in looks.
+const LOOKS_A_SWEEP: u32 = 100;
+
 /// Makes its rounds until the relay stops.
 pub async fn run(app: Arc<App>) {
     let mut open = BTreeMap::new();
+    let mut looks = 0;
     while tokio::time::timeout(LOOK_EVERY, app.stopping.cancelled()).await.is_err() {
         follow_links(&app, &mut open).await;
         if let Err(error) = app.desk.sweep().await {
@@ -19,6 +24,15 @@ pub async fn run(app: Arc<App>) {
         }
         if let Err(error) = app.riders.round().await {
             tracing::error!(%error, "orders could not be offered to riders");
+        }
+        looks += 1;
+        if looks >= LOOKS_A_SWEEP {
+            let emptied = app.database.empty_log().await.unwrap_or_else(|error| {
+                tracing::error!(%error, "the database's log could not be emptied");
+                false
+            });
+            // Who writes has waited a little: it is tried again after a second, not at once.
+            looks = if emptied { 0 } else { LOOKS_A_SWEEP - 10 };
         }
     }
 }

@@ -131,7 +131,7 @@ fn seed_menus(mut replica: Replica, config: &RunConfig, clock: &Clock) -> anyhow
         for line in &imported.not_understood {
             tracing::warn!(place = line.place, remedy = line.remedy, "{}", line.what);
         }
-        let upsert = upsert::changes(replica.site(), &imported.draft);
+        let upsert = upsert::changes(replica.site(), &imported.draft).with_context(|| format!("importing {path}"))?;
         for changes in upsert.commits {
             replica.commit(Actor::System, clock.now(), &changes)?;
         }

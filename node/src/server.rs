@@ -5,11 +5,11 @@ use crate::api::routes;
 use crate::app::App;
 use crate::recovery::RecoveryDesk;
 use http::HeaderMap;
-use http_body_util::Limited;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use pilotlight_edge::body;
 pub use pilotlight_edge::server::bind;
 use pilotlight_edge::server::{BODY_BYTES_MAX, HANDSHAKE_MS_MAX, STRANGER_BYTES_MAX, Served};
 use std::sync::Arc;
@@ -18,6 +18,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// Bytes of an import with a good token.
 const IMPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of what is sent to the recovery page.
+const RECOVERY_BYTES_MAX: usize = 1024;
 
 /// Serves the recovery page of a node without a store, until a manager has decided.
 pub async fn serve_recovery(desk: Arc<RecoveryDesk>, listener: TcpListener, tls: Arc<rustls::ServerConfig>) {
@@ -32,8 +34,9 @@ pub async fn serve_recovery(desk: Arc<RecoveryDesk>, listener: TcpListener, tls:
         let (acceptor, routes, decided) = (acceptor.clone(), routes.clone(), desk.decided.clone());
         tokio::spawn(async move {
             let Ok(Ok(tls)) = tokio::time::timeout(HANDSHAKE_MS_MAX, acceptor.accept(stream)).await else { return };
+            let stopping = decided.clone();
             let service = tower::service_fn(move |request: http::Request<Incoming>| {
-                tower::ServiceExt::oneshot(routes.clone(), request.map(|body| Limited::new(body, 1024)))
+                body::answer(routes.clone(), request, RECOVERY_BYTES_MAX, stopping.clone())
             });
             let builder = Builder::new(TokioExecutor::new());
             let serving = builder.serve_connection(TokioIo::new(tls), TowerToHyperService::new(service));

@@ -8,6 +8,8 @@ use pilotlight_tests::seeded::Seeded;
 use pilotlight_tests::shop::{Shop, fresh_id, import, text, with};
 use serde_json::{Value, json};
 
+const NIL: &str = "00000000-0000-0000-0000-000000000000";
+
 struct Open {
     _home: tempfile::TempDir,
     node: NodeProcess,
@@ -82,12 +84,18 @@ async fn a_bad_order_is_refused_by_field_and_nothing_is_written() -> anyhow::Res
         ("/lines", json!(lines_501), 422, "too_many_lines", "lines"),
         ("/lines", json!("all"), 400, "bad_json", "lines"),
         ("/id", json!("seven"), 400, "bad_field", "id"),
+        ("/id", json!(NIL), 400, "bad_field", "id"),
+        ("/lines/0/id", json!(NIL), 400, "bad_field", "lines[0].id"),
+        ("/lines/0/item", json!(NIL), 400, "bad_field", "lines[0].item"),
         ("/channel", json!("fax"), 400, "bad_json", "channel"),
         ("/channel", json!("cloud"), 403, "not_from_here", "channel"),
         ("/channel", json!("phone"), 403, "not_from_here", "channel"),
         ("/fulfilment", json!("delivery"), 403, "not_from_here", "fulfilment"),
         ("/fulfilment", json!(3), 400, "bad_json", "fulfilment"),
         ("/note", json!("n".repeat(281)), 422, "text_too_long", "note"),
+        ("/note", json!("no\u{0}onions"), 400, "bad_field", "note"),
+        ("/table", json!("4\u{202e}2"), 400, "bad_field", "table"),
+        ("/lines/0/note", json!("\u{1b}[2Jraw"), 400, "bad_field", "lines[0].note"),
         ("/expected_total_minor", json!(total - 1), 409, "price_changed", "expected_total_minor"),
         ("/expected_total_minor", json!(-total), 409, "price_changed", "expected_total_minor"),
     ];

@@ -54,16 +54,19 @@ async fn the_pizza_shop_is_served_whole_and_a_second_import_changes_nothing() ->
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_refused_whole_and_changes_nothing() -> anyhow::Result<()> {
+async fn i6_a_file_of_which_nothing_can_be_used_is_refused_whole_and_changes_nothing() -> anyhow::Result<()> {
     let (_home, node, admin) = fresh().await?;
     import(&admin, "pizzaplace", &fixtures::fixture(fixtures::PIZZAPLACE_MENU)?).await?;
     let before = admin.get("/api/v1/menu").await?.expect(200)?;
+    let stock = admin.get("/api/v1/stock").await?.expect(200)?;
     for (format, file) in [
         ("pizzaplace", &b"name,size\nbbq,S\n"[..]),
         ("pizzaplace", b"\xff\xfe\x00"),
         ("millers", b"{\"not\": \"a catalogue\"}"),
         ("tastyigniter", b"[[["),
         ("recipes", b""),
+        ("maven", b"menu_item_id,item_name,category,price\n1,Stew,Another heading,much\n"),
+        ("recipes", b"item,size,ingredient,grams\nno_such_dish,S,Saffron,1\n"),
     ] {
         let answer = admin.upload(&format!("/api/v1/menu/imports?format={format}"), file).await?;
         let problem = answer.expect(422)?;
@@ -72,6 +75,7 @@ async fn a_damaged_file_is_refused_whole_and_changes_nothing() -> anyhow::Result
     let answer = admin.upload("/api/v1/menu/imports?format=napkin", b"x").await?.expect(400)?;
     assert_eq!(answer["field"], "format");
     assert!(admin.get("/api/v1/menu").await?.expect(200)? == before, "the menu is as it was");
+    assert!(admin.get("/api/v1/stock").await?.expect(200)? == stock, "and so is the stock");
     node.stop()
 }
 

@@ -6,7 +6,8 @@ use pilotlight_tests::shop::Shop;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_relay_that_cannot_be_is_refused_by_name_and_the_node_stays_alone() -> anyhow::Result<()> {
+async fn y11_a_relay_that_cannot_be_is_refused_by_name_without_an_error_in_the_log_and_the_node_stays_alone()
+-> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
     let node = NodeOptions::new(&home.path().join("data"))?.start()?;
     let admin = Shop::pair_first(node.ready()).await?;
@@ -30,6 +31,9 @@ async fn a_relay_that_cannot_be_is_refused_by_name_and_the_node_stays_alone() ->
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["field"].as_str().unwrap_or_default(), field, "{problem}");
     }
+    let stranger = admin.post("/api/v1/uplink", &enrol(node.ready().url.as_str(), Value::Null)).await?.expect(422)?;
+    assert_eq!((&stranger["code"], &stranger["field"]), (&json!("relay_untrusted"), &json!("ca_pem")));
+    assert!(stranger["remedy"].as_str().is_some_and(|remedy| remedy.contains("ca.crt")), "{stranger}");
     assert_eq!(nobody.post("/api/v1/uplink", &enrol("https://relay.example", Value::Null)).await?.status, 401);
     assert_eq!(nobody.get("/api/v1/uplink").await?.status, 401);
     let link = admin.get("/api/v1/uplink").await?.expect(200)?;

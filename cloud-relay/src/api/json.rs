@@ -45,6 +45,9 @@ shape! {
     }
     /// The code that a node enrols with: good once.
     pub struct SiteCodeJson {
+        /// The restaurant's id is its node's own: it is known here once the node has enrolled.
+        pub site: Option<String>,
+        pub name: String,
         pub site_code: String,
         #[ts(type = "number")]
         pub expires_at: Millis,

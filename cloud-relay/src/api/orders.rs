@@ -10,6 +10,7 @@ use crate::store::StoreError;
 use crate::store::checkouts::CheckoutState;
 use crate::store::effects;
 use http::StatusCode;
+use pilotlight_edge::api::text;
 use pilotlight_sync::domain::id::{CustomerId, OrderId};
 
 /// Orders of one listing.
@@ -110,6 +111,7 @@ pub async fn preview(call: Call, order: String) -> Answer {
 pub async fn cancel(call: Call, order: String) -> Answer {
     let (customer, seen) = own(&call, &order).await?;
     let sent: CancelJson = call.json()?;
+    text::note("why", &sent.why)?;
     call.app.desk.cancel(customer, &seen, sent.why, sent.expected_refund_minor).await?;
     let seen = call.app.desk.order(customer, &seen.kept.order).await?.ok_or_else(unknown)?;
     Ok(json(StatusCode::OK, &order_json(&call, &seen).await?))

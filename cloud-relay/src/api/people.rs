@@ -6,6 +6,7 @@ use crate::api::problem::Problem;
 use crate::store::people::{self, Customer, Owner, Rider};
 use bytes::Bytes;
 use http::StatusCode;
+use pilotlight_edge::api::text;
 use pilotlight_sync::domain::id::{CustomerId, RiderId};
 
 impl Call {
@@ -67,6 +68,7 @@ fn rider_session_json(rider: &Rider, token: String) -> RiderSessionJson {
     request_body = NewCustomerJson, responses((status = 201, body = SessionJson), (status = 400, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn register(call: Call) -> Answer {
     let sent: NewCustomerJson = call.json()?;
+    text::one_line("name", &sent.name)?;
     let (customer, token) = call.app.accounts.register(&sent.name, &sent.email, &sent.password, call.now()).await?;
     Ok(json(StatusCode::CREATED, &session_json(&customer, token)))
 }
@@ -76,6 +78,7 @@ pub async fn register(call: Call) -> Answer {
     request_body = NewGuestJson, responses((status = 201, body = SessionJson), (status = 400, body = ProblemJson)))]
 pub async fn guest(call: Call) -> Answer {
     let sent: NewGuestJson = call.json()?;
+    text::one_line("name", &sent.name)?;
     let (customer, token) = call.app.accounts.guest(&sent.name, &sent.phone, call.now()).await?;
     Ok(json(StatusCode::CREATED, &session_json(&customer, token)))
 }
@@ -112,6 +115,7 @@ pub async fn me(call: Call) -> Answer {
     request_body = NewRiderJson, responses((status = 201, body = RiderSessionJson), (status = 400, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn register_rider(call: Call) -> Answer {
     let sent: NewRiderJson = call.json()?;
+    text::one_line("name", &sent.name)?;
     let (rider, token) = call.app.accounts.register_rider(&sent.name, &sent.phone, &sent.password, call.now()).await?;
     Ok(json(StatusCode::CREATED, &rider_session_json(&rider, token)))
 }

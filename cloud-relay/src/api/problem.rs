@@ -160,6 +160,9 @@ impl From<PlaceRefusal> for Problem {
             R::UnknownSite => Self::new(StatusCode::NOT_FOUND, "unknown_site", detail).at("site"),
             R::Closed(_) => conflict("restaurant_closed").remedy("try later, or another restaurant"),
             R::UnknownQuote => Self::new(StatusCode::NOT_FOUND, "unknown_quote", detail).at("quote").remedy(again),
+            R::QuoteUsed(order) => conflict("quote_used")
+                .at("quote")
+                .remedy(format!("GET /api/v1/orders/{order} shows it; to order once more, ask for a new quote")),
             R::QuoteExpired => conflict("quote_expired").at("quote").remedy(again),
             R::Quote(refusal) => refusal.into(),
             R::PriceChanged { .. } => conflict("price_changed").at("quote").remedy(again),

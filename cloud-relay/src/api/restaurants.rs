@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderValue, StatusCode};
 use pilotlight_edge::api::menu::{MenuPage, availability_json};
+use pilotlight_edge::api::text;
 use pilotlight_edge::api::to_json::cart_line;
 use pilotlight_edge::availability::unavailable;
 use pilotlight_sync::domain::id::SiteId;
@@ -136,6 +137,12 @@ pub async fn quote(call: Call, site: String) -> Answer {
     let customer = call.customer().await?;
     let site = site_of(&call, &site)?;
     let sent: QuoteRequestJson = call.json()?;
+    text::note("note", sent.note.as_deref().unwrap_or_default())?;
+    if let Some(address) = &sent.address {
+        text::one_line("address.street", &address.street)?;
+        text::one_line("address.city", &address.city)?;
+        text::note("address.note", address.note.as_deref().unwrap_or_default())?;
+    }
     let lines = sent.lines.iter().enumerate().map(|(at, line)| cart_line(&format!("lines[{at}]"), line));
     let request = QuoteRequest {
         fulfilment: match sent.fulfilment {

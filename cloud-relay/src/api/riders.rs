@@ -7,6 +7,7 @@ use crate::api::to_json;
 use crate::dispatch::desk::RiderStep;
 use crate::geo::Place;
 use http::StatusCode;
+use pilotlight_edge::api::text;
 use pilotlight_sync::domain::id::RiderId;
 
 fn place(lat: f64, lon: f64) -> Result<Place, Problem> {
@@ -100,5 +101,6 @@ pub async fn delivered(call: Call, order: String) -> Answer {
         (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
 pub async fn failed(call: Call, order: String) -> Answer {
     let sent: WhyJson = call.json()?;
+    text::note("why", &sent.why)?;
     step(&call, &order, RiderStep::Failed { why: sent.why }).await
 }

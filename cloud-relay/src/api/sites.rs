@@ -9,23 +9,27 @@ use crate::sites::listing::After;
 use crate::sites::site_handle::SiteHandle;
 use crate::store::site_rows::NewSite;
 use http::StatusCode;
+use pilotlight_edge::api::text;
 use pilotlight_edge::api::to_json::status;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::replica::LiveOrder;
-use pilotlight_sync::domain::id::OrderId;
+use pilotlight_sync::domain::id::{OrderId, SiteId};
 use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// Orders on one page.
 const PAGE_MAX: usize = 200;
 
-/// Creates a restaurant, and the code that its node enrols with. For the operator.
+/// Creates a restaurant, and the code that its node enrols with. Its id is its node's own, and is known once that has enrolled. For the
+/// operator.
 #[utoipa::path(post, path = "/api/v1/sites", operation_id = "create_site", tag = "sites", request_body = NewSiteJson,
     responses((status = 201, body = SiteCodeJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson)))]
 pub async fn create(call: Call) -> Answer {
     call.allow_operator().await?;
     let sent: NewSiteJson = call.json()?;
-    let code = call.app.sites.create(NewSite { name: sent.name, lat: sent.lat, lon: sent.lon }).await?;
-    Ok(json(StatusCode::CREATED, &code_json(code)))
+    text::one_line("name", &sent.name)?;
+    let name = sent.name.trim().to_owned();
+    let code = call.app.sites.create(NewSite { name: name.clone(), lat: sent.lat, lon: sent.lon }).await?;
+    Ok(json(StatusCode::CREATED, &code_json(None, name, code)))
 }
 
 /// All enrolled restaurants and their links. For the operator.
@@ -43,8 +47,9 @@ pub async fn list(call: Call) -> Answer {
     responses((status = 201, body = SiteCodeJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson)))]
 pub async fn renew_code(call: Call, site: String) -> Answer {
     call.allow_operator().await?;
-    let code = call.app.sites.renew_code(&id("id", &site)?).await?;
-    Ok(json(StatusCode::CREATED, &code_json(code)))
+    let site = call.app.sites.get(&id("id", &site)?).ok_or(CreateRefusal::UnknownSite)?;
+    let code = call.app.sites.renew_code(&site.facts.id).await?;
+    Ok(json(StatusCode::CREATED, &code_json(Some(&site.facts.id), site.facts.name.clone(), code)))
 }
 
 /// Takes a node in: the code is used up, the token is shown once.
@@ -104,8 +109,8 @@ fn order_json(id: &OrderId, order: &LiveOrder) -> SiteOrderJson {
     }
 }
 
-fn code_json(code: SiteCode) -> SiteCodeJson {
-    SiteCodeJson { site_code: code.code, expires_at: code.expires_at }
+fn code_json(site: Option<&SiteId>, name: String, code: SiteCode) -> SiteCodeJson {
+    SiteCodeJson { site: site.map(ToString::to_string), name, site_code: code.code, expires_at: code.expires_at }
 }
 
 fn site_json(site: &SiteHandle, open: bool) -> SiteLinkJson {

@@ -21,6 +21,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+const NIL: &str = "00000000-0000-0000-0000-000000000000";
+
 /// A market behind its real door.
 struct Open {
     market: Market,
@@ -140,6 +142,9 @@ async fn b2_a_customer_orders_tracks_and_is_told_and_another_learns_nothing() {
     let (status, order) = open.place(&ada, "one", &quote).await;
     assert_eq!((status, &order["status"]), (201, &json!("ORDER_PLACED")), "{order}");
     assert_eq!(open.place(&ada, "one", &quote).await.0, 200, "the same intent");
+    let (status, problem) = open.place(&ada, "other", &quote).await;
+    assert_eq!((status, &problem["code"], &problem["field"]), (409, &json!("quote_used"), &json!("quote")));
+    assert!(problem["remedy"].as_str().unwrap().contains("/api/v1/orders/"), "{problem}");
     let id = OrderId::derived(&["one"]);
     for path in [format!("/orders/{id}"), format!("/orders/{id}/cancel-preview"), format!("/orders/{id}/cancel")] {
         let method = if path.ends_with(&id.to_string()) { Method::GET } else { Method::POST };
@@ -186,6 +191,13 @@ async fn b2_an_expired_quote_an_empty_cart_and_a_wrong_token_are_refused_by_name
             404,
             "unknown_item",
         ),
+        (
+            json!({"lines": [{"id": NIL, "item": MenuItemId::derived(&["pizza"]).to_string(), "quantity": 1}]}),
+            400,
+            "bad_field",
+        ),
+        (json!({"note": "ring\u{0}twice"}), 400, "bad_field"),
+        (json!({"address": {"street": "Way\u{202e}1", "city": "Town", "lat": 45.41, "lon": 9.2}}), 400, "bad_field"),
         (json!({"fulfilment": "teleport"}), 400, "bad_json"),
     ] {
         let mut cart = Open::cart("one");
@@ -195,8 +207,14 @@ async fn b2_an_expired_quote_an_empty_cart_and_a_wrong_token_are_refused_by_name
     }
     let (status, problem) = open.post(&path, "plt_nobody", Open::cart("one")).await;
     assert_eq!((status, &problem["code"]), (401, &json!("unauthorised")));
-    let rider = json!({"name": "Ria", "phone": "0151 1234", "password": "long enough"});
-    let (_, rider) = open.post("/riders", "", rider).await;
+    let mut named =
+        json!({"name": "Ria\u{7}", "phone": "0151 1234", "password": "long enough", "email": "ria@example.org"});
+    for path in ["/riders", "/customers", "/customers/guest"] {
+        let (status, problem) = open.post(path, "", named.clone()).await;
+        assert_eq!((status, &problem["field"]), (400, &json!("name")), "{path}: {problem}");
+    }
+    named["name"] = json!("Ria");
+    let (_, rider) = open.post("/riders", "", named).await;
     let (status, _) = open.post(&path, rider["token"].as_str().unwrap(), Open::cart("one")).await;
     assert_eq!(status, 403);
 }
@@ -311,6 +329,17 @@ async fn b8_a_menu_is_asked_for_conditionally_and_changes_with_what_is_sold_out(
     }
     let menu: Value = ask(&etag).await.json().await.unwrap();
     assert_eq!(menu["availability"]["unavailable"][0]["reason"], "sold_out");
+}
+
+#[tokio::test]
+async fn e9_a_new_site_has_a_code_and_no_id_until_its_node_has_enrolled() {
+    let open = Open::new().await;
+    let new = json!({"name": " Corner ", "lat": 45.0, "lon": 9.0});
+    let (status, created) = open.post("/sites", &open.operator, new).await;
+    assert_eq!((status, &created["site"], &created["name"]), (201, &Value::Null, &json!("Corner")), "{created}");
+    assert!(created["site_code"].is_string() && created["expires_at"].is_u64(), "{created}");
+    let (status, renewed) = open.post(&format!("/sites/{}/code", open.site()), &open.operator, Value::Null).await;
+    assert_eq!((status, &renewed["site"], &renewed["name"]), (201, &json!(open.site()), &json!("Trattoria")));
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
-//! Signing up, signing in, sessions. Passwords are kept as Argon2id; guessing is slowed down.
+//! Signing up, signing in, sessions. Passwords are kept as Argon2id; who guesses is slowed down, and locks nobody else out.
 
 use crate::store::people::{self, Customer, Owner, Rider};
 use crate::store::{Database, StoreError};
 use pilotlight_edge::secret::{self, NoHash};
-use pilotlight_edge::throttle::{Locked, Throttle};
+use pilotlight_edge::throttle::{Budget, Locked, Throttle};
 use pilotlight_edge::tokens::{self, NoRandom};
 use pilotlight_sync::domain::id::{CustomerId, RiderId};
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -16,6 +16,14 @@ pub const SESSION_MS: u64 = 30 * 24 * 3_600_000;
 const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 8..=128;
 /// Passwords hashed at the same time: each takes 19 MiB.
 const HASHING_MAX: usize = 4;
+
+/// Wrong passwords for one account from everywhere, and from one address for all accounts: far more than people mistype, far fewer than
+/// would help to guess.
+const SHARED_FAILURES_MAX: u32 = 100;
+/// An account's budget fills up by one in this time; a single address, which waits 15 minutes in the end, never empties it.
+const ACCOUNT_REFILL_MS: u64 = 60_000;
+/// An address's does in this time: many people may share one.
+const ADDRESS_REFILL_MS: u64 = 15_000;
 
 /// Why nobody is signed in.
 #[derive(Debug, thiserror::Error)]
@@ -51,11 +59,20 @@ impl From<NoRandom> for AccountRefusal {
     }
 }
 
+/// Wrong passwords so far.
+#[derive(Debug)]
+struct Guesses {
+    /// By account and where they came from.
+    here: Throttle,
+    by_account: Budget,
+    by_address: Budget,
+}
+
 /// Accounts and sessions.
 #[derive(Debug)]
 pub struct Accounts {
     database: Database,
-    throttle: Mutex<Throttle>,
+    guesses: Mutex<Guesses>,
     hashing: Arc<tokio::sync::Semaphore>,
     /// Checked when there is no such account, so that its absence takes as long as a wrong password.
     decoy: String,
@@ -66,7 +83,7 @@ impl Accounts {
     pub fn new(database: Database) -> Result<Self, NoHash> {
         let decoy = secret::hash("nobody's password")?;
         let hashing = Arc::new(tokio::sync::Semaphore::new(HASHING_MAX));
-        Ok(Self { database, throttle: Mutex::default(), hashing, decoy })
+        Ok(Self { database, guesses: Mutex::new(Guesses::none()), hashing, decoy })
     }
 
     /// Signs a customer up and in.
@@ -185,7 +202,7 @@ impl Accounts {
         Ok(token)
     }
 
-    /// Checks a password, slowly, and slower for who guesses: by account, and by where it comes from.
+    /// Checks a password, slowly, and slower for who guesses (SPEC R5).
     async fn check(
         &self,
         account: &str,
@@ -194,21 +211,17 @@ impl Accounts {
         hash: Option<String>,
         now: Timestamp,
     ) -> Result<(), AccountRefusal> {
-        let keys = [account.to_owned(), format!("from {from} for {account}")];
-        let throttle = || self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in &keys {
-            throttle().check(key, now)?;
-        }
+        let here = format!("{from} for {account}");
+        let guesses = || self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        guesses().try_one(&here, account, from, now)?;
         let known = hash.is_some();
         let (password, hash) = (password.to_owned(), hash.unwrap_or_else(|| self.decoy.clone()));
         let right = self.hashing(move || secret::is(&password, &hash)).await? && known;
-        if right {
-            keys.iter().for_each(|key| throttle().succeeded(key));
-            Ok(())
-        } else {
-            keys.iter().for_each(|key| throttle().failed(key, now));
-            Err(AccountRefusal::Wrong)
+        if !right {
+            return Err(AccountRefusal::Wrong);
         }
+        guesses().was_right(&here, account, from, now);
+        Ok(())
     }
 
     async fn hash(&self, password: &str) -> Result<String, AccountRefusal> {
@@ -228,6 +241,34 @@ impl Accounts {
     }
 }
 
+impl Guesses {
+    fn none() -> Self {
+        Self {
+            here: Throttle::default(),
+            by_account: Budget::new(SHARED_FAILURES_MAX, ACCOUNT_REFILL_MS),
+            by_address: Budget::new(SHARED_FAILURES_MAX, ADDRESS_REFILL_MS),
+        }
+    }
+
+    /// Counts a try, before the slow hash, so that many that are sent at once are all counted.
+    fn try_one(&mut self, here: &str, account: &str, from: &str, now: Timestamp) -> Result<(), Locked> {
+        self.here.check(here, now)?;
+        self.by_account.check(account, now)?;
+        self.by_address.check(from, now)?;
+        self.here.failed(here, now);
+        self.by_account.failed(account, now);
+        self.by_address.failed(from, now);
+        Ok(())
+    }
+
+    /// It was none. What others have failed at stays: a good password of one's own buys no guesses at others.
+    fn was_right(&mut self, here: &str, account: &str, from: &str, now: Timestamp) {
+        self.here.succeeded(here);
+        self.by_account.put_back(account, now);
+        self.by_address.put_back(from, now);
+    }
+}
+
 fn a_name(name: &str) -> Result<String, AccountRefusal> {
     let name = name.trim();
     let what = "1 to 120 characters";
@@ -238,7 +279,9 @@ fn a_name(name: &str) -> Result<String, AccountRefusal> {
 fn an_email(email: &str) -> Result<String, AccountRefusal> {
     let email = email.trim().to_lowercase();
     let parts = email.split_once('@').filter(|(name, host)| !name.is_empty() && host.contains('.'));
-    let fits = parts.is_some() && email.len() <= 254 && !email.contains(char::is_whitespace);
+    let fits = parts.is_some()
+        && email.len() <= 254
+        && !email.contains(|letter: char| letter.is_whitespace() || letter.is_control());
     fits.then_some(email).ok_or(AccountRefusal::Field { field: "email", what: "an e-mail address" })
 }
 
@@ -294,6 +337,46 @@ mod tests {
         }
         let later = NOW.plus_ms(15 * 60_000);
         assert!(accounts.sign_in("ada@example.org", "correct horse", "there", later).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn r5_who_guesses_waits_and_locks_nobody_out() {
+        let file = TestDatabase::new();
+        let accounts = Accounts::new(file.open().await).unwrap();
+        accounts.register("Ada", "ada@example.org", "correct horse", NOW).await.unwrap();
+        accounts.register_rider("Ria", "0151999", "long enough", NOW).await.unwrap();
+        // Sent at the same moment they are all counted.
+        let guess = || accounts.sign_in("ada@example.org", "wrong", "eve", NOW);
+        let guesses = futures_util::future::join_all((0..20).map(|_| guess())).await;
+        let wrong = guesses.iter().filter(|guess| matches!(guess, Err(AccountRefusal::Wrong))).count();
+        assert_eq!(wrong, 5, "{guesses:?}");
+        for _ in 0..5 {
+            let _wrong = accounts.sign_in_rider("0151999", "wrong", "eve", NOW).await;
+        }
+        let locked = accounts.sign_in("ada@example.org", "correct horse", "eve", NOW).await;
+        assert!(matches!(locked, Err(AccountRefusal::Locked(_))), "{locked:?}");
+        assert!(accounts.sign_in("ada@example.org", "correct horse", "ada's", NOW).await.is_ok());
+        assert!(accounts.sign_in_rider("0151999", "long enough", "ria's", NOW).await.is_ok());
+    }
+
+    #[test]
+    fn r5_guessing_from_many_addresses_and_at_many_accounts_is_bounded_and_one_address_empties_no_account() {
+        let tries = |here: &dyn Fn(u32) -> (String, String), step_ms: u64, times: u32| {
+            let mut guesses = Guesses::none();
+            let tried = (0..times).filter(|n| {
+                let (account, from) = here(*n);
+                let now = NOW.plus_ms(u64::from(*n) * step_ms);
+                guesses.try_one(&format!("{from} for {account}"), &account, &from, now).is_ok()
+            });
+            let tried = tried.count();
+            let end = NOW.plus_ms(u64::from(times) * step_ms);
+            (tried, guesses.by_account.check("ada", end).is_ok())
+        };
+        assert_eq!(tries(&|n| ("ada".to_owned(), n.to_string()), 0, 1_000), (100, false), "many addresses");
+        assert_eq!(tries(&|n| (n.to_string(), "eve".to_owned()), 0, 1_000).0, 100, "many accounts");
+        // One address, each second for a week.
+        let week = tries(&|_| ("ada".to_owned(), "eve".to_owned()), 1_000, 604_800);
+        assert!(week.0 < 700 && week.1, "{week:?}");
     }
 
     #[tokio::test]

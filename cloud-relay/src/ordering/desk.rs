@@ -54,6 +54,9 @@ pub enum PlaceRefusal {
     /// The quote's time is over.
     #[error("the quote has run out")]
     QuoteExpired,
+    /// The quote became another order.
+    #[error("this quote has been ordered already, as {0}")]
+    QuoteUsed(OrderId),
     /// The cart has no price any more.
     #[error(transparent)]
     Quote(#[from] QuoteRefusal),
@@ -259,6 +262,9 @@ impl Desk {
         if card.is_empty() || card.chars().count() > CARD_CHARS_MAX {
             return Err(PlaceRefusal::Card);
         }
+        if let Some(other) = checkouts::order_of_quote(self.database.pool(), customer, &request.quote).await? {
+            return Err(PlaceRefusal::QuoteUsed(other));
+        }
         let quote = quote.ok_or(PlaceRefusal::UnknownQuote)?;
         let now = self.clock.now();
         if quote.expires_at <= now {
@@ -302,7 +308,10 @@ impl Desk {
         if checkouts::order_of_payment(&mut tx, payment).await?.is_some_and(|other| other != *order) {
             return Err(PlaceRefusal::SameIdOtherCart(CartField::Payment));
         }
-        let begun = checkouts::begin(&mut tx, &checkout, now).await?;
+        if let Some(other) = checkouts::order_of_quote(&mut *tx, customer, &quote.id).await? {
+            return Err(PlaceRefusal::QuoteUsed(other));
+        }
+        let begun = checkouts::begin(&mut tx, &checkout, &quote.id, now).await?;
         effects::insert(&mut tx, &pay, around.real).await?;
         tx.commit().await.map_err(StoreError::from)?;
         Ok(begun)

@@ -151,13 +151,13 @@ pub async fn quote(database: &Database, id: &QuoteId) -> Result<Option<Quote>, S
     }))
 }
 
-/// Begins a checkout, or begins a declined one again with another payment. `false`: the id is taken.
-pub async fn begin(sql: &mut Sql, checkout: &Checkout, now: Timestamp) -> Result<bool, StoreError> {
+/// Begins a checkout of this quote, or begins a declined one again with another payment. `false`: the id is taken.
+pub async fn begin(sql: &mut Sql, checkout: &Checkout, quote: &QuoteId, now: Timestamp) -> Result<bool, StoreError> {
     let statement =
         "INSERT INTO checkout (order_id, customer, site, payment, cart, address, header, amount_minor, minutes_min,
-            minutes_max, state, attempt, made_at, expires_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'paying', ?11, ?12, ?13)
-        ON CONFLICT (order_id) DO UPDATE SET payment = excluded.payment, state = 'paying', refusal = NULL,
+            minutes_max, state, attempt, made_at, expires_at, quote)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'paying', ?11, ?12, ?13, ?14)
+        ON CONFLICT (order_id) DO UPDATE SET payment = excluded.payment, quote = excluded.quote, state = 'paying', refusal = NULL,
             attempt = excluded.attempt, header = excluded.header, expires_at = excluded.expires_at
             WHERE state = 'declined' AND attempt = excluded.attempt - 1";
     let written = sqlx::query(statement)
@@ -174,6 +174,7 @@ pub async fn begin(sql: &mut Sql, checkout: &Checkout, now: Timestamp) -> Result
         .bind(checkout.attempt)
         .bind(to_sql(now.0))
         .bind(to_sql(checkout.expires_at.0))
+        .bind(&quote.as_bytes()[..])
         .execute(&mut *sql)
         .await?;
     Ok(written.rows_affected() > 0)
@@ -183,6 +184,18 @@ pub async fn begin(sql: &mut Sql, checkout: &Checkout, now: Timestamp) -> Result
 pub async fn order_of_payment(sql: &mut Sql, payment: &PaymentId) -> Result<Option<OrderId>, StoreError> {
     let row = sqlx::query("SELECT order_id FROM checkout WHERE payment = ?1").bind(&payment.as_bytes()[..]);
     row.fetch_optional(&mut *sql).await?.map(|row| Read::new("checkout", &row).id("order_id")).transpose()
+}
+
+/// The order that a quote of this customer became, or is becoming.
+pub async fn order_of_quote(
+    sql: impl sqlx::SqliteExecutor<'_>,
+    customer: CustomerId,
+    quote: &QuoteId,
+) -> Result<Option<OrderId>, StoreError> {
+    let statement =
+        "SELECT order_id FROM checkout WHERE quote = ?1 AND customer = ?2 AND state IN ('paying', 'placed')";
+    let row = sqlx::query(statement).bind(&quote.as_bytes()[..]).bind(&customer.as_bytes()[..]);
+    row.fetch_optional(sql).await?.map(|row| Read::new("checkout", &row).id("order_id")).transpose()
 }
 
 /// Ends a checkout that is paying. `false`: it had ended.

@@ -330,3 +330,6 @@ fn effect(read: &Read<'_>) -> Result<NewEffect, StoreError> {
         why: read.text("why")?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("001_operator", include_str!("migrations/001_operator.sql")),
     ("002_site", include_str!("migrations/002_site.sql")),
     ("010_commerce", include_str!("migrations/010_commerce.sql")),
+    ("011_quote_once", include_str!("migrations/011_quote_once.sql")),
 ];
 
 /// Runs those that have not run yet.

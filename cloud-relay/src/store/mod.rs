@@ -1,7 +1,7 @@
 //! The relay's database: the only folder that names one. SQLite by default, with WAL and `synchronous = FULL`.
 //!
 //! Writes go one after the other over a connection of their own, each in a `BEGIN IMMEDIATE` transaction; reads go beside them.
-//! What COMMIT has answered survives a power cut.
+//! What COMMIT has answered survives a power cut; what was deleted is overwritten (SPEC A7).
 
 pub mod checkouts;
 pub mod cloud_orders;
@@ -33,6 +33,9 @@ const CACHE_KIB: &str = "-32768";
 const WAL_PAGES: &str = "4000";
 /// How long a connection, or the lock that another process holds, is waited for.
 const WAIT_MS_MAX: Duration = Duration::from_secs(10);
+
+/// How long the write-ahead log's sweeper keeps others waiting.
+const SWEEP_MS_MAX: Duration = Duration::from_millis(100);
 
 /// One unit of work. Dropped without commit, it leaves nothing.
 pub type Tx = Transaction<'static, Sqlite>;
@@ -67,6 +70,7 @@ impl From<sqlx::Error> for StoreError {
 pub struct Database {
     readers: SqlitePool,
     writer: SqlitePool,
+    sweeper: SqlitePool,
 }
 
 impl Database {
@@ -81,12 +85,15 @@ impl Database {
             .pragma("cache_size", CACHE_KIB)
             .pragma("temp_store", "memory")
             .pragma("wal_autocheckpoint", WAL_PAGES)
+            // Freed bytes are overwritten: a card's token is gone when it is deleted.
+            .pragma("secure_delete", "ON")
             .busy_timeout(WAIT_MS_MAX)
             .statement_cache_capacity(256);
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT_MS_MAX);
         let writer = pool(1).min_connections(1).connect_with(options.clone()).await?;
+        let sweeper = pool(1).connect_lazy_with(options.clone().busy_timeout(SWEEP_MS_MAX));
         let readers = pool(READERS_MAX).connect_lazy_with(options);
-        let database = Self { readers, writer };
+        let database = Self { readers, writer, sweeper };
         migrations::run(&database).await?;
         Ok(database)
     }
@@ -101,6 +108,16 @@ impl Database {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
+    /// Empties the write-ahead log, which has deleted rows as they were. `false`: somebody reads or writes just now; ask again later.
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        let mut sweeper = self.sweeper.acquire().await?;
+        // Most of it beside the writers; only what came meanwhile while they wait.
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *sweeper).await?;
+        let (busy, _, _): (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *sweeper).await?;
+        Ok(busy == 0)
+    }
+
     /// Whether it answers.
     pub async fn answers(&self) -> bool {
         sqlx::query_scalar::<_, i64>("SELECT 1").fetch_one(&self.readers).await.is_ok()
@@ -109,6 +126,7 @@ impl Database {
     /// Waits for what is being done and closes it.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.sweeper.close().await;
         self.writer.close().await;
     }
 }

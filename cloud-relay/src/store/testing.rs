@@ -20,6 +20,29 @@ impl TestDatabase {
     }
 }
 
+impl TestDatabase {
+    /// Whether these bytes are in the database's file, its log or beside them.
+    pub(crate) fn has(&self, bytes: &[u8]) -> bool {
+        has(self.0.path(), bytes)
+    }
+}
+
+/// Empties the database's log, once whoever still reads is done.
+pub(crate) async fn empty_log(database: &Database) {
+    for _ in 0..100 {
+        if database.empty_log().await.unwrap() {
+            return;
+        }
+    }
+    panic!("somebody reads for ever");
+}
+
+/// Whether a file of this directory has these bytes.
+pub(crate) fn has(dir: &std::path::Path, bytes: &[u8]) -> bool {
+    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    files.into_iter().any(|path| std::fs::read(path).unwrap().windows(bytes.len()).any(|window| window == bytes))
+}
+
 /// A site's row that no node has enrolled at.
 pub(crate) async fn new_site(database: &Database, name: &str) -> SiteNo {
     let mut tx = database.begin().await.unwrap();

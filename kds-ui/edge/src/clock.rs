@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The fastest that business time may run.
 const SPEED_MAX: f64 = 100_000.0;
+/// The end of the year 9999, in milliseconds: no calendar goes further.
+const TIME_MS_MAX: u64 = 253_402_300_799_999;
 
 /// Tells the time: the machine's, that of a file, or one that a test moves.
 #[derive(Debug, Clone)]
@@ -56,8 +58,18 @@ pub enum ClockFileError {
     #[error("there is no clock file {0}")]
     Missing(String),
     /// It says something else.
-    #[error("the clock file must be JSON with real_ms, business_ms and a speed from 0 to {SPEED_MAX}: {0}")]
-    Content(String),
+    #[error(
+        "the clock file {file}: {field}: {said}. Write JSON with real_ms and business_ms, in milliseconds since 1970 up to the year 9999, \
+         and a speed from 0 to {SPEED_MAX}"
+    )]
+    Content {
+        /// Which file.
+        file: String,
+        /// Where in it.
+        field: String,
+        /// What is wrong there.
+        said: String,
+    },
 }
 
 impl Clock {
@@ -75,7 +87,7 @@ impl Clock {
     pub fn of(file: Option<&Path>) -> Result<Self, ClockFileError> {
         let Some(path) = file else { return Ok(Self::machine()) };
         let changed_at = changed_at(path);
-        let rate = read(path)?;
+        let rate = read(path, machine_ms())?;
         let clock = FileClock { path: path.to_owned(), rate: RwLock::new((changed_at, rate)), last: AtomicU64::new(0) };
         Ok(Self(Source::File(Arc::new(clock))))
     }
@@ -107,12 +119,29 @@ impl Clock {
     /// Looks after the file until the program stops; other clocks need no looking after.
     pub async fn follow(self, stopping: CancellationToken) {
         let Source::File(clock) = self.0 else { return };
+        let mut told = false;
         while tokio::time::timeout(LOOK_EVERY, stopping.cancelled()).await.is_err() {
-            if let Err(error) = clock.look() {
-                tracing::warn!(%error, "the clock goes on as before");
+            match clock.look(machine_ms()) {
+                Ok(Looked::Same) => {}
+                Ok(Looked::Changed) => told = false,
+                Err(error) => {
+                    // Also when it is written again and again: the log says it once until the file is good.
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%error, "the clock goes on as before");
+                    }
+                }
             }
         }
     }
+}
+
+/// What a look at the file found.
+#[derive(Debug, PartialEq, Eq)]
+enum Looked {
+    /// It says what it said.
+    Same,
+    /// It is good, and time runs by it from now on.
+    Changed,
 }
 
 impl FileClock {
@@ -122,24 +151,37 @@ impl FileClock {
     }
 
     /// Reads the file again when it was changed. A file that cannot be read is told once, and looked at again when it changes.
-    fn look(&self) -> Result<(), ClockFileError> {
+    fn look(&self, real_ms: u64) -> Result<Looked, ClockFileError> {
         let changed_at = changed_at(&self.path);
         if self.rate.read().unwrap_or_else(PoisonError::into_inner).0 == changed_at {
-            return Ok(());
+            return Ok(Looked::Same);
         }
-        let rate = read(&self.path);
+        let rate = read(&self.path, real_ms);
         let mut known = self.rate.write().unwrap_or_else(PoisonError::into_inner);
         known.0 = changed_at;
         known.1 = rate?;
-        Ok(())
+        Ok(Looked::Changed)
     }
 }
 
 impl Rate {
     fn at(&self, real_ms: u64) -> u64 {
         let passed = real_ms.saturating_sub(self.real_ms) as f64 * self.speed;
-        // A float becomes the nearest integer in range: there is no time that does not fit.
-        self.business_ms.saturating_add(passed as u64)
+        // A float becomes the nearest integer in range; at the end of the calendar time stands still.
+        self.business_ms.saturating_add(passed as u64).min(TIME_MS_MAX)
+    }
+
+    /// The field that no clock can run by, with what is wrong about it.
+    fn absurd(&self, real_ms: u64) -> Option<(&'static str, String)> {
+        if !(0.0..=SPEED_MAX).contains(&self.speed) {
+            return Some(("speed", format!("{} is no speed", self.speed)));
+        }
+        let times = [("real_ms", self.real_ms), ("business_ms", self.business_ms)];
+        if let Some((field, ms)) = times.into_iter().find(|(_, ms)| *ms > TIME_MS_MAX) {
+            return Some((field, format!("{ms} is beyond the year 9999")));
+        }
+        (self.at(real_ms) == TIME_MS_MAX)
+            .then(|| ("real_ms", format!("{}: at this speed it would be the year 9999 by now", self.real_ms)))
     }
 }
 
@@ -148,14 +190,21 @@ fn changed_at(path: &Path) -> Option<Changed> {
     Some((metadata.modified().ok()?, metadata.len()))
 }
 
-fn read(path: &Path) -> Result<Rate, ClockFileError> {
+fn read(path: &Path, real_ms: u64) -> Result<Rate, ClockFileError> {
     let bytes = files::read_if_there(path)?;
     let bytes = bytes.ok_or_else(|| ClockFileError::Missing(path.display().to_string()))?;
-    let rate: Rate = serde_json::from_slice(&bytes).map_err(|error| ClockFileError::Content(error.to_string()))?;
-    if !(0.0..=SPEED_MAX).contains(&rate.speed) {
-        return Err(ClockFileError::Content(format!("speed {}", rate.speed)));
+    let content = |field: &str, said| {
+        let field = if field == "." { "the whole file" } else { field };
+        ClockFileError::Content { file: path.display().to_string(), field: field.to_owned(), said }
+    };
+    let mut json = serde_json::Deserializer::from_slice(&bytes);
+    let rate: Rate = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| content(&error.path().to_string(), error.inner().to_string()))?;
+    json.end().map_err(|error| content(".", error.to_string()))?;
+    match rate.absurd(real_ms) {
+        Some((field, said)) => Err(content(field, said)),
+        None => Ok(rate),
     }
-    Ok(rate)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the door through which time comes in")]
@@ -202,24 +251,54 @@ mod tests {
         let path = dir.path().join("clock.json");
         std::fs::write(&path, r#"{"real_ms":2000,"business_ms":4000,"speed":1.0}"#).unwrap();
         clock.rate.write().unwrap().0 = None;
-        clock.look().unwrap();
+        assert_eq!(clock.look(3000).unwrap(), Looked::Changed);
+        assert_eq!(clock.look(3000).unwrap(), Looked::Same);
         assert_eq!([clock.now(3000), clock.now(14_000)], [15_000, 16_000], "a file that goes back waits");
     }
 
     #[test]
     fn h3_a_clock_file_that_says_nothing_sensible_is_refused_and_a_running_clock_goes_on() {
-        for wrong in
-            ["", "{}", r#"{"real_ms":1,"business_ms":1,"speed":-1.0}"#, r#"{"real_ms":1,"business_ms":1,"speed":1e9}"#]
-        {
-            assert!(matches!(file_clock(wrong).1, Err(ClockFileError::Content(_))), "{wrong}");
+        let now_ms = machine_ms();
+        for (wrong, expected) in [
+            (String::new(), "the whole file"),
+            ("{}".to_owned(), "the whole file: missing field `real_ms`"),
+            (format!(r#"{{"real_ms":{now_ms},"business_ms":1,"speed":1}} more"#), "the whole file"),
+            (format!(r#"{{"real_ms":{now_ms},"business_ms":1,"speed":-1.0}}"#), "speed"),
+            (format!(r#"{{"real_ms":{now_ms},"business_ms":1,"speed":1e9}}"#), "speed"),
+            (format!(r#"{{"real_ms":{now_ms},"business_ms":1,"speed":1e300}}"#), "speed"),
+            (format!(r#"{{"real_ms":{now_ms},"business_ms":1,"speed":1e999}}"#), "speed"),
+            (format!(r#"{{"real_ms":{now_ms},"business_ms":1,"speed":NaN}}"#), "speed"),
+            (format!(r#"{{"real_ms":{now_ms},"business_ms":1,"speed":"fast"}}"#), "speed"),
+            (format!(r#"{{"real_ms":{now_ms},"business_ms":-1,"speed":1}}"#), "business_ms"),
+            (format!(r#"{{"real_ms":{now_ms},"business_ms":{},"speed":1}}"#, u64::MAX), "business_ms"),
+            (format!(r#"{{"real_ms":{now_ms},"business_ms":253402300800000,"speed":1}}"#), "business_ms"),
+            (format!(r#"{{"real_ms":{},"business_ms":1,"speed":1}}"#, u64::MAX), "real_ms"),
+            (r#"{"real_ms":0,"business_ms":1,"speed":100000}"#.to_owned(), "real_ms"),
+        ] {
+            match file_clock(&wrong).1 {
+                Err(error @ ClockFileError::Content { .. }) => {
+                    let said = error.to_string();
+                    assert!(said.contains("clock.json") && said.contains("Write JSON"), "{said}");
+                    assert!(said.contains(&format!("clock.json: {expected}")), "{wrong}: {said}");
+                }
+                other => panic!("{wrong}: {other:?}"),
+            }
         }
+        let Source::File(long) =
+            file_clock(&format!(r#"{{"real_ms":{now_ms},"business_ms":1,"speed":100000}}"#)).1.unwrap().0
+        else {
+            panic!("not a file's clock")
+        };
+        assert_eq!(long.now(u64::MAX), TIME_MS_MAX, "the calendar ends");
         assert!(matches!(Clock::of(Some(Path::new("not-there"))), Err(ClockFileError::Missing(_))));
         let (dir, clock) = file_clock(r#"{"real_ms":1000,"business_ms":5000,"speed":1}"#);
         let Source::File(clock) = clock.unwrap().0 else { panic!("not a file's clock") };
-        std::fs::write(dir.path().join("clock.json"), "torn").unwrap();
-        clock.rate.write().unwrap().0 = None;
-        assert!(clock.look().is_err());
-        assert!(clock.look().is_ok(), "told once");
-        assert_eq!(clock.now(1500), 5_500);
+        for absurd in ["torn", r#"{"real_ms":1000,"business_ms":9000,"speed":-2}"#] {
+            std::fs::write(dir.path().join("clock.json"), absurd).unwrap();
+            clock.rate.write().unwrap().0 = None;
+            assert!(clock.look(1500).is_err(), "{absurd}");
+            assert_eq!(clock.look(1500).unwrap(), Looked::Same, "looked at once");
+            assert_eq!(clock.now(1500), 5_500);
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod availability;
+pub mod body;
 pub mod clock;
 pub mod files;
 pub mod private_ca;

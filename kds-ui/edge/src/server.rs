@@ -3,12 +3,10 @@
 //! A connection is a stranger's until a request on it has shown a good token. Strangers are few: when there are too many, the
 //! one that has been here longest is closed; none stays longer than `STRANGER_MS_MAX`.
 
-use crate::api::problem::body_too_large;
-use crate::api::request::respond;
-use crate::api::routes::{Service, boxed_body};
+use crate::api::routes::Service;
+use crate::body;
 use anyhow::Context;
 use http::HeaderMap;
-use http_body_util::Limited;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -180,17 +178,11 @@ impl Serving {
             },
         };
         let (connection, body_limit) = (self.connection.clone(), self.served.body_limit.clone());
-        let inner = self.served.service.clone();
+        let (inner, stopping) = (self.served.service.clone(), self.served.stopping.clone());
         let service = tower::service_fn(move |mut request: http::Request<Incoming>| {
             request.extensions_mut().insert(connection.clone());
             let limit = body_limit(request.headers(), request.uri().path());
-            let inner = inner.clone();
-            async move {
-                if says_too_large(&request, limit) {
-                    return Ok(respond(Err(body_too_large())).map(boxed_body));
-                }
-                tower::ServiceExt::oneshot(inner, request.map(|body| Limited::new(body, limit))).await
-            }
+            body::answer(inner.clone(), request, limit, stopping.clone())
         });
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_MS_MAX).max_buf_size(64 * 1024);
@@ -218,10 +210,4 @@ impl Serving {
             }
         }
     }
-}
-
-/// Whether a body says itself that it is over the limit: it is refused before it is read.
-fn says_too_large(request: &http::Request<Incoming>, limit: usize) -> bool {
-    let said = request.headers().get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    said.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64)
 }

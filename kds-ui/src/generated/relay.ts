@@ -338,7 +338,11 @@ export type SignInCustomerJson = { email: string, password: string, };
 /**
  * The code that a node enrols with: good once.
  */
-export type SiteCodeJson = { site_code: string, expires_at: number, };
+export type SiteCodeJson = { 
+/**
+ * The restaurant's id is its node's own: it is known here once the node has enrolled.
+ */
+site: string | null, name: string, site_code: string, expires_at: number, };
 
 /**
  * An enrolled restaurant and its link.

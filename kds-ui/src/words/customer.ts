@@ -128,6 +128,8 @@ export const customer = {
   restaurantClosedHint: 'Nothing was ordered or paid. Your basket is kept.',
   otherCart: 'This basket was already ordered, with other things in it',
   otherCartHint: 'Nothing was ordered or paid twice. Look at that order, or begin anew.',
+  orderedAlready: 'You have ordered this already',
+  orderedAlreadyHint: 'Nothing was paid twice. Look at your orders; if you pay again, it is one more order.',
   seeOrder: 'See that order',
   newBasket: 'Begin a new basket',
 
@@ -309,6 +311,8 @@ export const customerAr: CustomerWords = {
   soldOutHint: 'مُعلَّم في سلتك. لم يُطلب ولم يُدفع شيء.',
   restaurantClosed: 'أغلق المطعم للتو',
   restaurantClosedHint: 'لم يُطلب ولم يُدفع شيء. سلتك محفوظة.',
+  orderedAlready: 'لقد طلبت هذا من قبل',
+  orderedAlreadyHint: 'لم يُدفع شيء مرتين. انظر إلى طلباتك؛ وإن دفعت مرة أخرى فهو طلب آخر.',
   seeOrder: 'اعرض ذلك الطلب',
   newBasket: 'ابدأ سلة جديدة',
   order: (number) => `الطلب ${number}`,

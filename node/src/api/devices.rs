@@ -9,6 +9,7 @@ use bytes::Bytes;
 use fast_qr::convert::svg::SvgBuilder;
 use fast_qr::qr::QRBuilder;
 use http::StatusCode;
+use pilotlight_edge::api::text;
 use pilotlight_edge::tokens;
 use pilotlight_sync::doc::people::Device;
 use pilotlight_sync::domain::id::DeviceId;
@@ -38,6 +39,7 @@ pub async fn get_site(call: Call) -> Answer {
     responses((status = 400, body = ProblemJson), (status = 201, body = PairedJson), (status = 403, body = ProblemJson), (status = 429, body = ProblemJson)))]
 pub async fn pair(call: Call) -> Answer {
     let sent: PairJson = call.json()?;
+    text::one_line("name", &sent.name)?;
     let name = check_name(&sent.name)?;
     let now = call.now();
     let role = call.app.pairing.take(&sent.code, &call.from(), now)?;

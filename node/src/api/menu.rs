@@ -4,7 +4,7 @@ use crate::api::call::{Answer, Call, id, json, with_type};
 use crate::api::json::*;
 use crate::api::problem::Problem;
 use crate::inventory::eighty_six;
-use crate::menu::import::{Format, Import, ImportOptions, import};
+use crate::menu::import::{Format, Import, ImportOptions, ImportRefusal, import};
 use crate::menu::upsert;
 use crate::store::store_handle::{Plan, PlanError};
 use bytes::Bytes;
@@ -14,7 +14,6 @@ use pilotlight_edge::availability::unavailable;
 use pilotlight_sync::doc::site::Off;
 use pilotlight_sync::domain::role::Action;
 use pilotlight_sync::domain::timestamp::Timestamp;
-use std::convert::Infallible;
 
 /// The whole menu. Conditional: `If-None-Match` with the version answers 304.
 #[utoipa::path(get, path = "/api/v1/menu", operation_id = "get_menu", tag = "menu", responses((status = 200, body = MenuJson), (status = 304)))]
@@ -61,20 +60,20 @@ pub async fn import_menu(call: Call) -> Answer {
         .ok_or_else(|| Problem::bad_field("format", "no such format", format!("ask for one of {}", words())))?;
     let currency = call.app.settings.currency;
     let options = ImportOptions { restaurant: call.query("restaurant").map(str::to_owned), currency };
-    let file = call.body()?.clone();
+    let file = call.body.clone();
     let imported = tokio::task::spawn_blocking(move || import(format, &file, &options)).await;
     let imported = imported.map_err(|_| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "import_panicked", "the import broke; nothing was written")
     })??;
     let by = caller.actor();
     let plan = move |replica: &crate::store::replica::Replica, _| {
-        let upsert = upsert::changes(replica.site(), &imported.draft);
+        let upsert = upsert::changes(replica.site(), &imported.draft).map_err(PlanError::Refused)?;
         let mut imported = imported;
         imported.not_understood.extend(upsert.lost_recipes);
         let mut commits = upsert.commits.into_iter();
         let first = commits.next().unwrap_or_default();
         let plan = Plan::new(by, first, move |_| imported);
-        Ok::<_, PlanError<Infallible>>(Plan { more: commits.collect(), ..plan })
+        Ok::<_, PlanError<ImportRefusal>>(Plan { more: commits.collect(), ..plan })
     };
     let imported = call.app.store.run(plan).await?;
     Ok(json(StatusCode::OK, &report_json(&imported)))

@@ -14,6 +14,7 @@ use crate::orders::{Order, amend, cancel, place};
 use crate::store::replica::{LiveOrder, Replica};
 use crate::till::tender::{self, Tender};
 use http::StatusCode;
+use pilotlight_edge::api::text;
 use pilotlight_sync::domain::id::OrderId;
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
 use pilotlight_sync::domain::role::{Action, Role};
@@ -177,6 +178,7 @@ pub async fn amend_order(call: Call, order: String) -> Answer {
     let caller = call.allow(Action::ChangeOrder)?;
     let sent: AmendOrderJson = call.json()?;
     let void = sent.void.iter().enumerate().map(|(at, void)| {
+        text::note(format!("void[{at}].why"), &void.why)?;
         Ok::<_, Problem>(VoidLine { line: id(format!("void[{at}].line"), &void.line)?, why: void.why.clone() })
     });
     let add = sent.add.iter().enumerate().map(|(at, add)| {
@@ -216,6 +218,7 @@ pub async fn cancel_order(call: Call, order: String) -> Answer {
         call.allow(Action::ChangeOrder)?;
     }
     let sent: CancelOrderJson = call.json()?;
+    text::note("why", &sent.why)?;
     let order = id::<OrderId>("id", &order)?;
     let by = caller.actor();
     let own_only = (caller.role == Role::Customer).then_some(caller.device);

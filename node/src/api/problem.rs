@@ -7,7 +7,7 @@ use crate::devices::staff::PinRefusal;
 use crate::inventory::eighty_six::EightySixRefusal;
 use crate::inventory::receive::ReceiveRefusal;
 use crate::menu::import::ImportRefusal;
-use crate::orders::amend::AmendRefusal;
+use crate::orders::amend::{AmendRefusal, AmendmentField};
 use crate::orders::cancel::CancelRefusal;
 use crate::orders::place::{CartField, PlaceRefusal};
 use crate::store::store_handle::RunError;
@@ -143,6 +143,14 @@ impl From<AmendRefusal> for Problem {
         };
         match refusal {
             R::UnknownOrder(_) => Self::new(StatusCode::NOT_FOUND, "unknown_order", detail),
+            R::SameIdOther(field) => Self::new(StatusCode::CONFLICT, "same_id_other_amendment", detail)
+                .at(match field {
+                    AmendmentField::VoidCount => "void".to_owned(),
+                    AmendmentField::Void(at) => format!("void[{at}]"),
+                    AmendmentField::AddCount => "add".to_owned(),
+                    AmendmentField::Add(at) => format!("add[{at}]"),
+                })
+                .remedy("mint a new id for another amendment, or send the one that was made"),
             R::Finished(_) => {
                 Self::new(StatusCode::CONFLICT, "finished", detail).remedy("place a new order for what is added")
             }
@@ -226,6 +234,11 @@ impl From<ReceiveRefusal> for Problem {
             ReceiveRefusal::UnknownIngredient(_) => {
                 Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
             }
+            ReceiveRefusal::SameIdOtherReceipt { field, .. } => {
+                Self::new(StatusCode::CONFLICT, "same_id_other_receipt", detail)
+                    .at(field)
+                    .remedy("mint a new id for another delivery, or send the one that was booked")
+            }
             ReceiveRefusal::Amount(_) => Self::bad_field("amount", detail, "book what was delivered, in the unit"),
         }
     }
@@ -233,8 +246,16 @@ impl From<ReceiveRefusal> for Problem {
 
 impl From<ImportRefusal> for Problem {
     fn from(refusal: ImportRefusal) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable_import", refusal.to_string())
-            .at("body")
-            .remedy("check that the file is of the named format")
+        let remedy = match &refusal {
+            ImportRefusal::NothingFound { not_understood } => not_understood.first().map(|first| first.remedy.clone()),
+            ImportRefusal::TooLarge { .. }
+            | ImportRefusal::NotUtf8 { .. }
+            | ImportRefusal::NotJson { .. }
+            | ImportRefusal::OtherDocument { .. }
+            | ImportRefusal::NotCsv { .. }
+            | ImportRefusal::UnknownRestaurant { .. } => None,
+        };
+        let remedy = remedy.unwrap_or_else(|| "check that the file is of the named format".to_owned());
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable_import", refusal.to_string()).at("body").remedy(remedy)
     }
 }

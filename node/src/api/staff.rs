@@ -8,6 +8,7 @@ use crate::devices::pairing::check_name;
 use crate::devices::{pairing, staff};
 use bytes::Bytes;
 use http::StatusCode;
+use pilotlight_edge::api::text;
 use pilotlight_edge::tokens;
 use pilotlight_sync::doc::people::Person;
 use pilotlight_sync::domain::id::StaffId;
@@ -36,6 +37,7 @@ pub async fn list(call: Call) -> Answer {
 pub async fn add(call: Call) -> Answer {
     let caller = call.allow(Action::Administer)?;
     let sent: NewStaffJson = call.json()?;
+    text::one_line("name", &sent.name)?;
     let name = check_name(&sent.name)?;
     let role = to_json::from_role(sent.role);
     if role == Role::Customer {

@@ -46,7 +46,7 @@ fn stock_json(replica: &Replica) -> StockJson {
 
 /// Books a delivery. Sending it again books nothing twice.
 #[utoipa::path(post, path = "/api/v1/stock/{ingredient}/receipts", operation_id = "receive_stock", tag = "stock", params(("ingredient" = String, Path)),
-    request_body = ReceiptJson, responses((status = 204), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson)))]
+    request_body = ReceiptJson, responses((status = 204), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn receive(call: Call, ingredient: String) -> Answer {
     let caller = call.allow(Action::ChangeStock)?;
     let sent: ReceiptJson = call.json()?;

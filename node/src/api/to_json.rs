@@ -6,6 +6,7 @@ use crate::api::problem::Problem;
 use crate::orders::Order;
 use crate::orders::place::NewOrder;
 use crate::store::replica::{LiveOrder, Position};
+use pilotlight_edge::api::text;
 pub(crate) use pilotlight_edge::api::to_json::cart_line;
 use pilotlight_edge::api::to_json::{from_fulfilment, fulfilment, status};
 use pilotlight_sync::doc::order_view::{Deed, LineView, OrderView, TicketView};
@@ -72,6 +73,8 @@ pub(crate) fn position(position: &Position) -> PositionJson {
 }
 
 pub(crate) fn new_order(json: PlaceOrderJson) -> Result<NewOrder, Problem> {
+    text::note("note", json.note.as_deref().unwrap_or_default())?;
+    text::one_line("table", json.table.as_deref().unwrap_or_default())?;
     let lines = json.lines.iter().enumerate().map(|(at, line)| cart_line(&format!("lines[{at}]"), line));
     Ok(NewOrder {
         id: id("id", &json.id)?,

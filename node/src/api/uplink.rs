@@ -44,7 +44,7 @@ pub async fn get_uplink(call: Call) -> Answer {
 /// Joins this site to a relay with a one-time code. What the node wrote alone is sent from its first commit on.
 #[utoipa::path(post, path = "/api/v1/uplink", operation_id = "enrol", tag = "operations", request_body = EnrolJson,
     responses((status = 200, body = UplinkJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson), (status = 409, body = ProblemJson),
-        (status = 422, body = ProblemJson), (status = 502, body = ProblemJson)))]
+        (status = 422, body = ProblemJson), (status = 429, body = ProblemJson), (status = 502, body = ProblemJson)))]
 pub async fn enrol(call: Call) -> Answer {
     call.allow(Action::Administer)?;
     let sent: EnrolJson = call.json()?;
@@ -76,6 +76,16 @@ impl From<EnrolError> for Problem {
             EnrolError::BadCa(_) => Self::bad_field("ca_pem", detail, "send the CA's certificate as PEM text"),
             EnrolError::Unreachable(_) => Self::new(StatusCode::BAD_GATEWAY, "relay_unreachable", detail)
                 .remedy("check the address, the internet connection and the CA; the code is still good"),
+            EnrolError::Untrusted(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "relay_untrusted", detail)
+                .at("ca_pem")
+                .remedy("send the relay's CA, which https://RELAY/ca.crt answers, or check the address; the code is still good"),
+            EnrolError::Wait { retry_after_s } => Self {
+                retry_after_s: Some(retry_after_s),
+                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "relay_busy", detail)
+            }
+            .remedy(format!("wait {retry_after_s} s and send the same again; the code is still good")),
+            EnrolError::Failed(_) => Self::new(StatusCode::BAD_GATEWAY, "relay_failed", detail)
+                .remedy("send the same again later; if it stays so, its operator must look"),
             EnrolError::Refused { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "relay_refused", detail)
                 .at("code")
                 .remedy("ask the relay's operator for a new code"),

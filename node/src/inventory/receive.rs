@@ -16,6 +16,14 @@ pub enum ReceiveRefusal {
     /// No such ingredient.
     #[error("ingredient {0} is not known")]
     UnknownIngredient(IngredientId),
+    /// This id booked something else.
+    #[error("this id booked {} of ingredient {}", booked.amount, booked.ingredient)]
+    SameIdOtherReceipt {
+        /// The first field that differs.
+        field: &'static str,
+        /// What was booked.
+        booked: Receipt,
+    },
     /// Nothing, or more than any shop holds.
     #[error("amount {0} is not between 1 and {STOCK_AMOUNT_MAX}")]
     Amount(u64),
@@ -29,14 +37,19 @@ pub fn plan(
     intent: IntentId,
     receipt: Receipt,
 ) -> Result<Plan<()>, PlanError<ReceiveRefusal>> {
+    if let Some(booked) = replica.receipt(&intent)? {
+        let differs = |field| Err(PlanError::Refused(ReceiveRefusal::SameIdOtherReceipt { field, booked }));
+        return match receipt {
+            Receipt { ingredient, .. } if ingredient != booked.ingredient => differs("ingredient"),
+            Receipt { amount, .. } if amount != booked.amount => differs("amount"),
+            Receipt { .. } => Ok(Plan::answer_only(by, ())),
+        };
+    }
     let site = replica.site();
     let known = site.menu().ingredients.get(&receipt.ingredient);
     let known = known.ok_or(PlanError::Refused(ReceiveRefusal::UnknownIngredient(receipt.ingredient)))?;
     if receipt.amount == 0 || receipt.amount > STOCK_AMOUNT_MAX {
         return Err(PlanError::Refused(ReceiveRefusal::Amount(receipt.amount)));
-    }
-    if replica.has_receipt(&intent)? {
-        return Ok(Plan::answer_only(by, ()));
     }
     // An imported ingredient is unlimited until somebody counts it: the first delivery begins that.
     let first = site.stock(&receipt.ingredient).is_none_or(|stock| stock.is_never_stocked());
@@ -47,4 +60,41 @@ pub fn plan(
         vec![Change::Receipt(intent, receipt), Change::Stock(receipt.ingredient, row.deliver(receipt.amount))];
     changes.extend(begin);
     Ok(Plan::new(by, changes, |_| ()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Shop, dough};
+
+    #[test]
+    fn o6_a_delivery_is_booked_once_under_its_id_and_another_under_it_is_refused_by_the_field() {
+        let mut shop = Shop::open();
+        let other = IngredientId::derived(&["salt"]);
+        let salt = Ingredient {
+            id: other,
+            name: "Salt".into(),
+            unit: pilotlight_sync::domain::menu::Unit::Gram,
+            enforced: false,
+        };
+        let known = shop.replica().site().write_ingredient(other, Some(salt));
+        shop.commit(&[known]);
+        let intent = IntentId::derived(&["delivery"]);
+        let mut book = |ingredient, amount| -> Result<u64, ReceiveRefusal> {
+            shop.run(|replica, now| plan(replica, now, Actor::System, intent, Receipt { ingredient, amount }))?;
+            Ok(shop.rights())
+        };
+        let booked = Receipt { ingredient: dough(), amount: 500 };
+        for _ in 0..2 {
+            assert_eq!(book(dough(), 500), Ok(1_500));
+        }
+        let refused = |field| Err(ReceiveRefusal::SameIdOtherReceipt { field, booked });
+        assert_eq!(book(dough(), 501), refused("amount"));
+        assert_eq!(book(other, 500), refused("ingredient"));
+        shop.reopen();
+        let again = Receipt { amount: 1, ..booked };
+        let late = shop.run(|replica, now| plan(replica, now, Actor::System, intent, again));
+        assert_eq!(late, Err(ReceiveRefusal::SameIdOtherReceipt { field: "amount", booked }));
+        assert_eq!(shop.rights(), 1_500);
+    }
 }

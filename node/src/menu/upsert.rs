@@ -1,6 +1,6 @@
 //! Writes what an import found: what is new or changed, and nothing else.
 
-use crate::menu::import::{MenuDraft, NotUnderstood, RecipeFor};
+use crate::menu::import::{ImportRefusal, MenuDraft, NotUnderstood, RecipeFor};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::domain::menu::{MenuItem, ModifierGroup};
@@ -18,8 +18,9 @@ pub struct Upsert {
     pub lost_recipes: Vec<NotUnderstood>,
 }
 
-/// The changes that make the site's menu hold this draft. Importing the same again yields none (SPEC I1).
-pub fn changes(site: &Site, draft: &MenuDraft) -> Upsert {
+/// The changes that make the site's menu hold this draft. Importing the same again yields none (SPEC I1). Recipes of which the menu
+/// knows no dish are refused whole (SPEC I6).
+pub fn changes(site: &Site, draft: &MenuDraft) -> Result<Upsert, ImportRefusal> {
     let menu = site.menu();
     let mut changes = Vec::new();
     for station in draft.stations.iter().filter(|new| menu.stations.get(&new.id) != Some(new)) {
@@ -59,7 +60,11 @@ pub fn changes(site: &Site, draft: &MenuDraft) -> Upsert {
     for (id, item) in items.into_iter().filter(|(id, new)| menu.items.get(id) != Some(new)) {
         changes.push(site.write_item(id, Some(item)));
     }
-    Upsert { commits: in_commits(changes), lost_recipes }
+    let all_lost = draft.items.is_empty() && !lost_recipes.is_empty() && lost_recipes.len() == draft.recipes.len();
+    if all_lost {
+        return Err(ImportRefusal::NothingFound { not_understood: lost_recipes });
+    }
+    Ok(Upsert { commits: in_commits(changes), lost_recipes })
 }
 
 fn lost(recipe: &RecipeFor) -> NotUnderstood {

@@ -2,12 +2,12 @@
 //! names who and why (SPEC V1).
 
 use crate::orders::Order;
-use crate::orders::place::{PlaceRefusal, check_on_sale, sold_out};
+use crate::orders::place::{PlaceRefusal, check_on_sale, same_line, sold_out};
 use crate::orders::stock_rows::StockRows;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
-use pilotlight_sync::doc::order::{AddedLine, OrderFact};
+use pilotlight_sync::doc::order::{AddedLine, OrderDoc, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::domain::id::{IntentId, LineId, OrderId};
 use pilotlight_sync::domain::order::Status;
@@ -49,12 +49,28 @@ pub struct Amendment {
     pub add: Vec<AddLine>,
 }
 
+/// Where a repeated amendment differs from the one that was made under its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AmendmentField {
+    /// How many lines are voided.
+    VoidCount,
+    /// A void, counted from zero.
+    Void(usize),
+    /// How many lines are added.
+    AddCount,
+    /// An addition, counted from zero.
+    Add(usize),
+}
+
 /// Why the order stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AmendRefusal {
     /// No such order here.
     #[error("order {0} is not known here")]
     UnknownOrder(OrderId),
+    /// This id was used for another amendment of the order.
+    #[error("the order was amended in another way under this id")]
+    SameIdOther(AmendmentField),
     /// It is finished, or was cancelled.
     #[error("the order is {0:?}")]
     Finished(Status),
@@ -124,7 +140,10 @@ pub fn plan(
     let order = replica.order(&id)?.ok_or(refuse(AmendRefusal::UnknownOrder(id)))?;
     let view = &order.view;
     if view.intents.contains(&amendment.intent) {
-        return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
+        return match difference(&order.doc, &amendment) {
+            Some(field) => Err(refuse(AmendRefusal::SameIdOther(field))),
+            None => Ok(Plan::answer_only(by, Order { id, live: order.clone() })),
+        };
     }
     check(view, &amendment).map_err(refuse)?;
     let priced = price_added(replica, now, &amendment).map_err(|refusal| refuse(refusal.into()))?;
@@ -145,6 +164,37 @@ pub fn plan(
         Order { id, live }
     };
     Ok(Plan::new(by, changes, answer))
+}
+
+/// The first place in which a repeated amendment differs from what was made of its id (SPEC O6).
+fn difference(doc: &OrderDoc, amendment: &Amendment) -> Option<AmendmentField> {
+    let facts = doc.in_order();
+    let (mut voided, mut added) = (Vec::new(), Vec::new());
+    for fact in &facts {
+        if let OrderFact::LineVoided { intent, line, why } = &fact.what
+            && *intent == amendment.intent
+        {
+            voided.push((line, why));
+        } else if let OrderFact::LinesAdded { intent, lines } = &fact.what
+            && *intent == amendment.intent
+        {
+            added.extend(lines);
+        }
+    }
+    if voided.len() != amendment.void.len() {
+        return Some(AmendmentField::VoidCount);
+    }
+    let differs =
+        |(void, (line, why)): (&VoidLine, &(&LineId, &String))| void.line != **line || void.why.trim() != **why;
+    if let Some(at) = amendment.void.iter().zip(&voided).position(differs) {
+        return Some(AmendmentField::Void(at));
+    }
+    if added.len() != amendment.add.len() {
+        return Some(AmendmentField::AddCount);
+    }
+    let differs =
+        |(add, known): (&AddLine, &&AddedLine)| add.replaces != known.replaces || !same_line(&add.line, &known.line);
+    amendment.add.iter().zip(&added).position(differs).map(AmendmentField::Add)
 }
 
 fn check(view: &OrderView, amendment: &Amendment) -> Result<(), AmendRefusal> {

@@ -242,7 +242,8 @@ fn difference(new: &NewOrder, known: &OrderView) -> Option<CartField> {
     new.lines.iter().zip(&first).position(differs).map(CartField::Line)
 }
 
-fn same_line(line: &CartLine, known: &PricedLine) -> bool {
+/// Whether a repeated line is the one that was priced.
+pub(crate) fn same_line(line: &CartLine, known: &PricedLine) -> bool {
     let choices = |known: &PricedLine| -> Vec<CartChoice> {
         let choice = known.choices.iter();
         choice.map(|choice| CartChoice { group: choice.group, option: choice.option, count: choice.count }).collect()

@@ -1,6 +1,6 @@
 //! Orders over a real store: placed, repeated, changed, cancelled, and what the stock says after each.
 
-use super::amend::{AddLine, AmendRefusal, Amendment, VoidLine};
+use super::amend::{AddLine, AmendRefusal, Amendment, AmendmentField, VoidLine};
 use super::place::{CartField, PlaceRefusal, Placed};
 use super::{Order, amend, cancel};
 use crate::kitchen::act::{self, ActRefusal, KitchenAction, Outcome, Tap};
@@ -223,6 +223,31 @@ fn v1_an_amendment_voids_by_name_adds_and_returns_stock_and_is_done_once() {
         AmendRefusal::Place(PlaceRefusal::SoldOut { .. })
     ));
     assert_eq!(shop.rights(), 400, "a refused amendment returns nothing");
+}
+
+#[test]
+fn o6_an_amendment_under_a_known_id_is_the_same_one_or_refused_by_the_field() {
+    let mut shop = Shop::open();
+    let lines = vec![line("a", "cola", 1), line("b", "cola", 2), line("c", "cola", 3)];
+    now_placed(shop.place(order("one", lines)));
+    let replacement = || AddLine { line: line("d", "pizza", 1), replaces: Some(LineId::derived(&["b"])) };
+    let made = || amendment("one", "first", &["b", "a"], vec![replacement()]);
+    for _ in 0..2 {
+        assert_eq!(amend(&mut shop, made()).unwrap().live.view.lines.len(), 4);
+    }
+    let mut other_why = made();
+    other_why.void[1].why = "another reason".into();
+    let mut other_add = made();
+    other_add.add[0].line.quantity = 2;
+    for (other, field) in [
+        (amendment("one", "first", &["b"], vec![replacement()]), AmendmentField::VoidCount),
+        (amendment("one", "first", &["b", "c"], vec![replacement()]), AmendmentField::Void(1)),
+        (other_why, AmendmentField::Void(1)),
+        (amendment("one", "first", &["b", "a"], vec![]), AmendmentField::AddCount),
+        (other_add, AmendmentField::Add(0)),
+    ] {
+        assert_eq!(amend(&mut shop, other).unwrap_err(), AmendRefusal::SameIdOther(field));
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::replica::{
     ApplyError, HLC_NOTE, HOT_NOTE, Loading, Replica as State, index_keys, number_key, order_of_key,
 };
-use pilotlight_sync::doc::site::Site;
+use pilotlight_sync::doc::site::{Receipt, Site};
 use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{IntentId, OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
@@ -217,10 +217,18 @@ impl Replica {
         Ok(leave)
     }
 
-    /// Whether this delivery was booked, here or in this group.
-    pub fn has_receipt(&self, intent: &IntentId) -> Result<bool, StoreError> {
+    /// The delivery that was booked under this id, here or in this group.
+    pub fn receipt(&self, intent: &IntentId) -> Result<Option<Receipt>, StoreError> {
         let key = DocKey::Receipt(*intent);
-        Ok(self.state.has_staged_receipt(intent) || self.store.get(&key)?.is_some())
+        let stored = match self.state.staged_receipt(intent) {
+            Some(staged) => Some(staged.to_vec()),
+            None => self.store.get(&key)?,
+        };
+        let damaged = |error: minicbor::decode::Error| StoreError::Damaged {
+            tree: "docs-1",
+            why: format!("receipt {intent}: {error}"),
+        };
+        stored.map(|bytes| minicbor::decode(&bytes).map_err(damaged)).transpose()
     }
 
     /// Bytes of the store on disk.

@@ -20,6 +20,11 @@ const ANSWER_MS_MAX: Duration = Duration::from_secs(15);
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 
+/// A relay that is busy and does not say for how long is asked again after so many seconds.
+const WAIT_S: u64 = 30;
+/// Nobody is asked to wait longer, in seconds.
+const WAIT_S_MAX: u64 = 3_600;
+
 /// What the node must know to dial its relay.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Enrolment {
@@ -109,6 +114,18 @@ pub enum EnrolError {
     /// The relay cannot be reached.
     #[error("the relay cannot be reached: {0}")]
     Unreachable(String),
+    /// Nobody that is trusted here vouches for the relay.
+    #[error("nobody that this machine trusts vouches for the relay: {0}")]
+    Untrusted(String),
+    /// The relay is there, and asks to wait.
+    #[error("the relay asks to wait {retry_after_s} s")]
+    Wait {
+        /// So long, in seconds.
+        retry_after_s: u64,
+    },
+    /// The relay failed.
+    #[error("the relay failed: {0}")]
+    Failed(String),
     /// The relay said no: a code that is used up, another site's, a version that it does not speak.
     #[error("the relay refused: {detail}")]
     Refused {
@@ -171,7 +188,10 @@ pub async fn enrol(
 ) -> Result<Enrolment, EnrolError> {
     let relay_url = relay_url(url)?;
     let tls = trust(ca_pem.as_deref())?;
-    let unreachable = |error: reqwest::Error| EnrolError::Unreachable(whole(&error));
+    let unreachable = |error: reqwest::Error| match untrusted(&error) {
+        Some(why) => EnrolError::Untrusted(why),
+        None => EnrolError::Unreachable(whole(&error)),
+    };
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls.as_ref().clone())
         .https_only(true)
@@ -195,11 +215,18 @@ pub async fn enrol(
     };
     let response = client.post(format!("{relay_url}/api/v1/enrol")).json(&request).send().await.map_err(unreachable)?;
     let status = response.status();
+    let asked_to_wait = wait_s(response.headers());
     let body = bounded(response).await?;
     let no_relay = |why: &dyn std::fmt::Display| EnrolError::NoRelay(why.to_string());
     // A node, or any other server that speaks in problems, has no such path.
     if matches!(status.as_u16(), 404 | 405) {
         return Err(no_relay(&status));
+    }
+    if matches!(status.as_u16(), 429 | 503) {
+        return Err(EnrolError::Wait { retry_after_s: asked_to_wait });
+    }
+    if status.is_server_error() {
+        return Err(EnrolError::Failed(status.to_string()));
     }
     if !status.is_success() {
         let problem: ProblemJson = serde_json::from_slice(&body).map_err(|_| no_relay(&status))?;
@@ -209,6 +236,26 @@ pub async fn enrol(
     let relay_origin = answer.relay.origin.parse().map_err(|error| no_relay(&error))?;
     let relay_key = unhex(&answer.relay.key).ok_or_else(|| no_relay(&"its key is not 64 hexadecimal digits"))?;
     Ok(Enrolment { relay_url, token: answer.uplink_token, ca_pem, relay_origin, relay_key })
+}
+
+/// How long somebody who is busy asks to wait, in seconds. A date instead of a number says as little as nothing.
+fn wait_s(headers: &http::HeaderMap) -> u64 {
+    let said = headers.get(http::header::RETRY_AFTER).and_then(|said| said.to_str().ok()?.trim().parse().ok());
+    said.unwrap_or(WAIT_S).clamp(1, WAIT_S_MAX)
+}
+
+/// What is wrong with the other side's certificate, if it is that.
+fn untrusted(error: &reqwest::Error) -> Option<String> {
+    let first: &(dyn std::error::Error + 'static) = error;
+    let causes = std::iter::successors(Some(first), |error| error.source());
+    let wrong = causes.filter_map(of_tls).find(|error| matches!(error, rustls::Error::InvalidCertificate(_)));
+    wrong.map(ToString::to_string)
+}
+
+/// TLS's own error: an I/O error does not name as its source what it wraps, and may wrap another one.
+fn of_tls<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    let wrapped = || of_tls(cause.downcast_ref::<std::io::Error>()?.get_ref()?);
+    cause.downcast_ref().or_else(wrapped)
 }
 
 /// The body, as far as it may be long.
@@ -297,6 +344,19 @@ mod tests {
         assert_eq!(whole(&error), "dialling failed: connection refused");
         let twice = EnrolError::Unreachable("no route".to_owned());
         assert_eq!(whole(&twice), "the relay cannot be reached: no route");
+    }
+
+    #[test]
+    fn y11_a_relay_that_is_busy_is_given_a_sensible_time() {
+        let asked = |said: Option<&str>| {
+            let said = said.map(|said| (http::header::RETRY_AFTER, said.parse().unwrap()));
+            wait_s(&said.into_iter().collect())
+        };
+        let never = Some("Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(
+            [asked(Some("17")), asked(None), asked(never), asked(Some("0")), asked(Some("99999"))],
+            [17, 30, 30, 1, 3_600]
+        );
     }
 
     #[test]

@@ -197,17 +197,31 @@ async fn y11_a_node_that_worked_alone_is_enrolled_and_sends_all_that_it_wrote() 
     let card = format!(r#"{{"origin":"{relay_origin}","key":"{relay_key}","role":"relay","letter":""}}"#);
     let good = format!(r#"{{"uplink_token":"plt_given","relay":{card}}}"#);
     let used_up = r#"{"type":"/problems/code","title":"No","status":403,"code":"code_used","detail":"used up"}"#;
-    let acts = [(403, used_up.to_owned()), (200, "{}".to_owned()), (500, "oops".to_owned()), (201, good)];
+    let busy = r#"{"code":"locked","detail":"too many failures"}"#.to_owned();
+    let acts = [
+        (429, busy.clone()),
+        (503, busy),
+        (403, used_up.to_owned()),
+        (200, "{}".to_owned()),
+        (500, "oops".to_owned()),
+        (201, good),
+    ];
     let relay = node.relay(acts.map(|(status, body)| Act::Http { status, body }).into()).await;
     let dialling = node.dial();
     assert_eq!(node.uplink.board().now().phase, LinkPhase::None);
     let identity = node.parts.store.read(|replica, _| Ok(replica.identity().clone())).await.unwrap();
     let ask = |ca: Option<String>| enrol(&relay.url, " ABCD ", ca, &node.parts.site, "Trattoria", &identity);
-    assert!(matches!(ask(None).await, Err(EnrolError::Unreachable(_))), "nobody vouches for it");
+    let unknown = ask(None).await;
+    assert!(matches!(unknown, Err(EnrolError::Untrusted(_))), "nobody vouches for it: {unknown:?}");
     let trusted = || Some(relay.ca_pem.clone());
+    for _ in 0..2 {
+        let wait = ask(trusted()).await;
+        assert!(matches!(wait, Err(EnrolError::Wait { retry_after_s: 17 })), "{wait:?}");
+        assert_eq!(wait.unwrap_err().to_string(), "the relay asks to wait 17 s");
+    }
     assert!(matches!(ask(trusted()).await, Err(EnrolError::Refused { code, .. }) if code == "code_used"));
     assert!(matches!(ask(trusted()).await, Err(EnrolError::NoRelay(_))));
-    assert!(matches!(ask(trusted()).await, Err(EnrolError::NoRelay(_))));
+    assert!(matches!(ask(trusted()).await, Err(EnrolError::Failed(_))));
     let enrolment = ask(trusted()).await.unwrap();
     let request: enrol::EnrolRequestJson = serde_json::from_str(&relay.book.borrow().requests[0]).unwrap();
     assert_eq!((request.code.as_str(), request.site), ("ABCD", node.parts.site.to_string()));

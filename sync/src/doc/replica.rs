@@ -292,9 +292,9 @@ impl Replica {
         self.orders.get(id)
     }
 
-    /// Whether a delivery is booked by what is staged.
-    pub fn has_staged_receipt(&self, intent: &IntentId) -> bool {
-        self.staged.receipts.contains_key(&DocKey::Receipt(*intent))
+    /// The delivery that what is staged books under this id, as it will be stored.
+    pub fn staged_receipt(&self, intent: &IntentId) -> Option<&[u8]> {
+        self.staged.receipts.get(&DocKey::Receipt(*intent)).map(Vec::as_slice)
     }
 
     /// Applies changes as one commit of this replica and stages it. Nothing is durable, or may be told, before it is written.

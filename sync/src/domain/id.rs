@@ -7,9 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// The text was not a UUID.
+/// The text was not a UUID, or the nil one, which nobody has minted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a UUID: {0:?}")]
+#[error("not an id: {0:?}")]
 pub struct NotAnId(pub String);
 
 macro_rules! id {
@@ -58,7 +58,8 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = NotAnId;
             fn from_str(text: &str) -> Result<Self, NotAnId> {
-                Uuid::try_parse(text).map(|id| Self(*id.as_bytes())).map_err(|_| NotAnId(text.chars().take(64).collect()))
+                let id = Uuid::try_parse(text).ok().filter(|id| !id.is_nil());
+                id.map(|id| Self(*id.as_bytes())).ok_or_else(|| NotAnId(text.chars().take(64).collect()))
             }
         }
 
@@ -102,6 +103,15 @@ mod tests {
     fn i1_an_import_twice_derives_the_same_id_and_other_words_another() {
         assert_eq!(MenuItemId::derived(&["pizzaplace", "bbq_ckn"]), MenuItemId::derived(&["pizzaplace", "bbq_ckn"]));
         assert_ne!(MenuItemId::derived(&["a", "bc"]), MenuItemId::derived(&["ab", "c"]));
+    }
+
+    #[test]
+    fn i7_the_nil_id_is_nobodys_in_whatever_form_it_is_written() {
+        let nil = "00000000-0000-0000-0000-000000000000";
+        for text in [nil.to_owned(), nil.replace('-', ""), format!("{{{nil}}}"), format!("urn:uuid:{nil}")] {
+            assert_eq!(text.parse::<OrderId>(), Err(NotAnId(text.clone())));
+        }
+        assert!("00000000-0000-0000-0000-000000000001".parse::<OrderId>().is_ok());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::ordering::desk::{PlaceRefusal, Placed};
 use crate::ordering::place::CartField;
 use crate::ordering::quote::{QUOTE_MS, QuoteRefusal};
 use crate::payments::sandbox::faults::Faults;
+use crate::store::testing::{empty_log, has};
 use crate::store::{effects, payments};
 use crate::testing::{Market, ada, cart, line, request};
 use futures_util::future::join;
@@ -32,6 +33,28 @@ async fn b1_an_accepted_order_is_confirmed_and_its_money_taken_in_the_same_step(
     // The card's token is forgotten once it has served.
     let rows = effects::of_order(&market.app.database, &order).await.unwrap();
     assert!(rows.iter().all(|row| row.effect.card.is_none()));
+}
+
+#[tokio::test]
+async fn a7_a_cards_token_is_on_the_disk_while_it_is_authorised_and_never_after() {
+    let market = Market::open(Faults::default()).await;
+    for (name, card) in [("good", "tok_good_and_gone"), ("bad", "tok_declined")] {
+        let quote = market.quote(cart(vec![line(name, "pizza", 1)])).await.unwrap();
+        let placing = market.app.desk.place(&market.site, ada(), request(name, &quote, card));
+        let claimed = async {
+            loop {
+                if let Some(claimed) = market.worker.claim(1).await.unwrap().pop() {
+                    break claimed;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let claimed = tokio::select! { claimed = claimed => claimed, placed = placing => panic!("{placed:?}") };
+        assert!(has(&market.config.data, card.as_bytes()), "it must survive a kill until the gateway has answered");
+        market.worker.one(claimed).await;
+        empty_log(&market.app.database).await;
+        assert!(!has(&market.config.data, card.as_bytes()), "{card}");
+    }
 }
 
 #[tokio::test]
@@ -96,6 +119,40 @@ async fn b2_a_quote_runs_out_belongs_to_its_customer_and_names_the_price_that_is
     market.clock.advance(QUOTE_MS);
     assert!(matches!(market.place(request("x", &quote, "tok_ok")).await, Err(PlaceRefusal::QuoteExpired)));
     assert_eq!(market.gateway.journal().await.len(), 0, "nothing was ever charged");
+}
+
+#[tokio::test]
+async fn b2_a_quote_becomes_one_order_whatever_ids_are_sent_with_it() {
+    let mut market = Market::open(Faults::default()).await;
+    let quote = market.quote(cart(vec![line("l", "pizza", 1)])).await.unwrap();
+    let declined = market.place(request("declined", &quote, "tok_declined")).await;
+    assert!(matches!(declined, Err(PlaceRefusal::Declined(_))), "{declined:?}");
+    // Two orders at the same moment: one of them has the quote.
+    let (one, two) = (request("one", &quote, "tok_ok"), request("two", &quote, "tok_ok"));
+    let (placed_one, placed_two) = join(market.place(one.clone()), market.place(two.clone())).await;
+    let (winner, loser, lost) = if placed_one.is_ok() { (one, two, placed_two) } else { (two, one, placed_one) };
+    let used = |refused: &Result<Placed, PlaceRefusal>| match refused {
+        Err(PlaceRefusal::QuoteUsed(order)) => *order == winner.order,
+        Ok(_) | Err(_) => false,
+    };
+    assert!(used(&lost), "{lost:?}");
+    assert!(
+        matches!(market.place(winner.clone()).await, Ok(Placed::Before(_))),
+        "the same intent is answered as before"
+    );
+    // The declined order may try another card, but no longer at this price.
+    let again = crate::ordering::desk::PlaceRequest {
+        payment: PaymentId::derived(&["second"]),
+        ..request("declined", &quote, "tok_ok")
+    };
+    assert!(used(&market.place(again).await));
+    market.restart().await;
+    market.connect();
+    market.clock.advance(QUOTE_MS);
+    let late = market.place(loser.clone()).await;
+    assert!(used(&late), "it is told of its order, not of the time: {late:?}");
+    assert_eq!(market.gateway.executed(&loser.order).await, Vec::<String>::new());
+    assert_eq!(market.rights().await, 400);
 }
 
 #[tokio::test]

@@ -6,4 +6,5 @@ pub mod problem;
 pub mod request;
 pub mod routes;
 pub mod screens;
+pub mod text;
 pub mod to_json;

@@ -1,12 +1,13 @@
 //! One request as handlers see it: connection, headers, query, body; and how answers become responses.
 
-use crate::api::problem::{Problem, body_too_large};
+use crate::api::problem::Problem;
 use crate::server::Connection;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 pub use warp::reply::Response;
@@ -20,8 +21,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Its query, undecoded.
     pub query: String,
-    /// Its body; `None` when it is over the limit or broke off.
-    pub body: Option<Bytes>,
+    /// Its body.
+    pub body: Bytes,
 }
 
 /// What a handler answers.
@@ -42,17 +43,12 @@ impl Request {
 
     /// Where it came from, for slowing down guesses.
     pub fn from(&self) -> String {
-        self.connection.as_ref().map_or_else(|| "local".to_owned(), |connection| connection.peer.ip().to_string())
-    }
-
-    /// The body, or a problem that says that it is too large.
-    pub fn body(&self) -> Result<&Bytes, Problem> {
-        self.body.as_ref().ok_or_else(body_too_large)
+        self.connection.as_ref().map_or_else(|| "local".to_owned(), |connection| whence(connection.peer.ip()))
     }
 
     /// The body as this shape, or a problem that says where it is not.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        let mut read = serde_json::Deserializer::from_slice(self.body()?);
+        let mut read = serde_json::Deserializer::from_slice(&self.body);
         let value = serde_path_to_error::deserialize(&mut read).map_err(|error| {
             let path = error.path().to_string();
             bad_json(error.inner(), (path != ".").then_some(path))
@@ -65,6 +61,17 @@ impl Request {
     pub fn query(&self, name: &str) -> Option<&str> {
         let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+}
+
+/// One place of the network: of version 6 whoever has one address has all of its network.
+fn whence(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
     }
 }
 
@@ -91,7 +98,8 @@ fn bad_json(error: &serde_json::Error, path: Option<String>) -> Problem {
 pub fn id<T: FromStr>(field: impl Into<String>, text: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| {
         let shown: String = text.chars().take(64).collect();
-        Problem::bad_field(field, format!("{shown:?} is not a UUID"), "send the id as it was given")
+        let remedy = "send the id as it was given; a new one is a UUID of version 7";
+        Problem::bad_field(field, format!("{shown:?} is not a UUID, or is the nil one"), remedy)
     })
 }
 
@@ -130,5 +138,19 @@ pub fn respond(answer: Answer) -> Response {
             }
             response
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r5_addresses_of_one_network_are_one_place() {
+        let place = |text: &str| whence(text.parse().unwrap());
+        assert_eq!(place("2001:db8:1:2::1"), place("2001:db8:1:2:ffff::9"));
+        assert_ne!(place("2001:db8:1:2::1"), place("2001:db8:1:3::1"));
+        assert_eq!(place("::ffff:192.0.2.1"), place("192.0.2.1"));
+        assert_ne!(place("192.0.2.1"), place("192.0.2.2"));
     }
 }

@@ -7,8 +7,7 @@ use crate::server::Connection;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full};
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
@@ -24,8 +23,8 @@ use warp::reply::{Reply, Response};
 
 /// A group of routes.
 pub type Route = BoxedFilter<(Response,)>;
-/// A program as one service over requests whose bodies are bounded.
-pub type Service = BoxCloneSyncService<http::Request<Limited<Incoming>>, http::Response<ResponseBody>, Infallible>;
+/// A program as one service over requests whose bodies were taken in.
+pub type Service = BoxCloneSyncService<http::Request<Full<Bytes>>, http::Response<ResponseBody>, Infallible>;
 /// The body of an answer.
 pub type ResponseBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -86,13 +85,11 @@ fn screens() -> Route {
 /// Puts a request together.
 pub fn request() -> BoxedFilter<(Request,)> {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
-    // A body that is too large or breaks off is told by the handler that wants it, as a problem that names it.
-    let body = warp::body::bytes().map(Some).or_else(|_| async { Ok::<_, Rejection>((None,)) });
     warp::header::headers_cloned()
         .and(query)
         .and(warp::ext::optional::<Arc<Connection>>())
-        .and(body)
-        .map(|headers: HeaderMap, query: String, connection: Option<Arc<Connection>>, body: Option<Bytes>| Request {
+        .and(warp::body::bytes())
+        .map(|headers: HeaderMap, query: String, connection: Option<Arc<Connection>>, body: Bytes| Request {
             connection,
             headers,
             query,

@@ -3,6 +3,7 @@
 use crate::api::json::*;
 use crate::api::problem::Problem;
 use crate::api::request::id;
+use crate::api::text;
 use pilotlight_sync::domain::order::{Fulfilment, Status};
 use pilotlight_sync::domain::pricing::{CartChoice, CartLine};
 
@@ -49,6 +50,7 @@ pub fn cart_line(at: &str, line: &PlaceLineJson) -> Result<CartLine, Problem> {
             count: choice.count,
         })
     };
+    text::note(format!("{at}.note"), line.note.as_deref().unwrap_or_default())?;
     Ok(CartLine {
         id: id(format!("{at}.id"), &line.id)?,
         item: id(format!("{at}.item"), &line.item)?,

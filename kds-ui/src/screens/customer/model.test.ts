@@ -73,6 +73,7 @@ it.each([
   [problem('eighty_six'), 'sold_out'],
   [problem('restaurant_closed'), 'closed'],
   [problem('same_id_other_cart'), 'other_cart'],
+  [problem('quote_used'), 'ordered'],
   [problem('quote_expired'), 'requote'],
   [problem('price_changed'), 'requote'],
   [problem('payment_too_late'), 'requote'],

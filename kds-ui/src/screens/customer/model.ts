@@ -122,6 +122,8 @@ export type PayRefusal =
   | { why: 'sold_out' }
   | { why: 'closed' }
   | { why: 'other_cart' }
+  /** This price became another order, whose id this device has forgotten. */
+  | { why: 'ordered' }
   | { why: 'signed_out' }
   /** A new price is asked for and shown. */
   | { why: 'requote' }
@@ -139,6 +141,8 @@ export function payRefusal(problem: ProblemJson): PayRefusal {
       return { why: 'closed' }
     case 'same_id_other_cart':
       return { why: 'other_cart' }
+    case 'quote_used':
+      return { why: 'ordered' }
     case 'quote_expired':
     case 'price_changed':
     case 'unknown_quote':

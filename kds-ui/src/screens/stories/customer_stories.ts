@@ -207,6 +207,7 @@ export const customerStories = [
   story('customer-checkout-renewed', 'phone', 'light', CustomerView, (w) => checkout(w, { quoting: quoted(QUOTE, true), way: 'takeaway' })),
   story('customer-checkout-declined', 'phone', 'light', CustomerView, (w) => checkout(w, { refusal: { why: 'declined' }, card: 'tok_declined' })),
   story('customer-checkout-other-cart', 'phone', 'light', CustomerView, (w) => checkout(w, { refusal: { why: 'other_cart' } })),
+  story('customer-checkout-ordered', 'phone', 'light', CustomerView, (w) => checkout(w, { refusal: { why: 'ordered' } })),
   story('customer-checkout-offline', 'phone', 'light', CustomerView, (w) => checkout(w, { quoting: { state: 'away', before: QUOTE }, blocked: 'price', lostAt: f.NOW - 3 * MIN })),
   story('customer-checkout-closed', 'phone', 'light', CustomerView, (w) => checkout(w, { quoting: { state: 'refused', problem: problem('restaurant_closed', 409, '') }, blocked: 'price' })),
   story('customer-paying', 'phone', 'light', CustomerView, (w) => paid(w, { state: 'sending', since: f.NOW })),

@@ -347,8 +347,10 @@ impl Builder {
             });
         }
         let MenuDraft { stations: _, categories, ingredients: _, groups, items, recipes } = &draft;
-        if categories.is_empty() && groups.is_empty() && items.is_empty() && recipes.is_empty() {
-            return Err(ImportRefusal::NothingFound { first: not_understood.into_iter().next() });
+        // Headings and groups may come in a file of their own; beside items of which none can be sold they are nothing.
+        let beside = found.items == 0 && !(categories.is_empty() && groups.is_empty());
+        if items.is_empty() && recipes.is_empty() && !beside {
+            return Err(ImportRefusal::NothingFound { not_understood });
         }
         draft.stations = posts.into_iter().map(Post::station).collect();
         tell_apart(&mut draft.items);

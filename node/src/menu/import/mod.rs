@@ -210,15 +210,22 @@ pub enum ImportRefusal {
         offered: String,
     },
     /// A file from which nothing can be imported.
-    #[error("the file holds nothing to import{}", because(first.as_ref()))]
+    #[error("the file holds nothing to import{}", because(not_understood))]
     NothingFound {
-        /// The first thing that was not understood.
-        first: Option<NotUnderstood>,
+        /// All that was not understood.
+        not_understood: Vec<NotUnderstood>,
     },
 }
 
-fn because(first: Option<&NotUnderstood>) -> String {
-    first.map(|entry| format!(": {}: {}", entry.place, entry.what)).unwrap_or_default()
+/// What a refused file is said to have wrong; the rest is counted.
+const SAID_MAX: usize = 5;
+
+fn because(not_understood: &[NotUnderstood]) -> String {
+    let said = not_understood.iter().take(SAID_MAX).map(|entry| format!("{}: {}", entry.place, entry.what));
+    let rest = not_understood.len().saturating_sub(SAID_MAX);
+    let rest = (rest > 0).then(|| format!("and {rest} more"));
+    let said: Vec<String> = said.chain(rest).collect();
+    if said.is_empty() { String::new() } else { format!(": {}", said.join("; ")) }
 }
 
 /// Reads a file of this format into a draft of the menu. Reads nothing else, writes nothing.

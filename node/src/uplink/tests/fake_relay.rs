@@ -253,8 +253,9 @@ impl FakeRelay {
             read.extend_from_slice(&more[..count]);
         }
         let length = body.len();
+        let wait = if matches!(status, 429 | 503) { "retry-after: 17\r\n" } else { "" };
         let head = format!(
-            "HTTP/1.1 {status} Word\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+            "HTTP/1.1 {status} Word\r\ncontent-type: application/json\r\n{wait}content-length: {length}\r\nconnection: close\r\n\r\n"
         );
         stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();

@@ -358,3 +358,30 @@ fn a_file_that_cannot_be_read_is_refused_with_place_and_reason() {
     assert_eq!(read(Format::Maven, &format!("\u{feff}{MAVEN}")).draft.items.len(), 1, "a byte order mark is no column");
     assert_eq!(read(Format::TastyIgniter, "\u{feff}[{\"name\":\"C\"}]").draft.categories.len(), 1);
 }
+
+#[test]
+fn i6_a_file_without_one_usable_item_is_refused_whole_and_says_why() {
+    let head = MAVEN.lines().next().unwrap();
+    let many: String = (2..9).map(|n| format!("{n},,Asian,5\n")).collect();
+    let different: String = (2..9).map(|n| format!("{n},Dish {n},Asian,much\n")).collect();
+    for (format, file, refusal) in [
+        (Format::Maven, format!("{head}\n1,Stew,Asian,much\n"), "nothing to import: line 2: "),
+        (Format::Maven, format!("{head}\n{many}"), "line 2 and 6 more places: the item has no name"),
+        (Format::Maven, format!("{head}\n{different}"), "and 2 more"),
+        (Format::Pizzaplace, format!("{}\nx,classic,S,much\n", PIZZA.lines().next().unwrap()), "line 2: "),
+        (
+            Format::Millers,
+            r#"[{"name":"Soups","source":"food","items":[{"name":"Soup","basePrice":"much"}]}]"#.to_owned(),
+            "categories[0].items[0]",
+        ),
+        (Format::TastyIgniter, r#"{"menus":[{"menu_name":"D"}],"categories":[{"name":"C"}]}"#.to_owned(), "menus[0]"),
+        (Format::Recipes, "item,size,ingredient,grams\nhawaiian,S,Ham,some\n".to_owned(), "line 2: "),
+    ] {
+        match import(format, file.as_bytes(), &dollars()) {
+            Err(refused) => assert!(refused.to_string().contains(refusal), "{refused} lacks {refusal}"),
+            Ok(import) => panic!("{file} is no menu: {import:?}"),
+        }
+    }
+    let headings = read(Format::TastyIgniter, r#"{"categories":[{"name":"C"}]}"#);
+    assert_eq!(headings.draft.categories.len(), 1, "headings may come alone");
+}
