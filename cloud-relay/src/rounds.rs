@@ -1,6 +1,8 @@
 //! What the relay does by the clock: sites that went away or came back, orders whose time is over, offers to riders, wishes for rights.
 
 use crate::app::App;
+use crate::ordering::desk::Desk;
+use crate::sites::node_registry::Sites;
 use pilotlight_sync::domain::id::SiteId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub async fn run(app: Arc<App>) {
     let mut open = BTreeMap::new();
     while tokio::time::timeout(LOOK_EVERY, app.stopping.cancelled()).await.is_err() {
-        follow_links(&app, &mut open).await;
+        follow_links(&app.sites, &app.desk, &mut open).await;
         if let Err(error) = app.desk.sweep().await {
             tracing::error!(%error, "orders whose time has come could not be found");
         }
@@ -25,18 +27,18 @@ pub async fn run(app: Arc<App>) {
 
 /// Holds and releases orders as sites close and open. A site that was not looked at before counts as closed: what an earlier run
 /// left unaccepted is held until its node is back.
-async fn follow_links(app: &Arc<App>, known: &mut BTreeMap<SiteId, bool>) {
-    for site in app.sites.all() {
-        let is_open = app.sites.is_open(&site);
+pub async fn follow_links(sites: &Sites, desk: &Desk, known: &mut BTreeMap<SiteId, bool>) {
+    for site in sites.all() {
+        let is_open = sites.is_open(&site);
         let was_open = known.insert(site.facts.id, is_open);
         let done = match (was_open, is_open) {
-            (Some(true), false) => app.desk.hold(&site).await,
-            (None, is_open) => match app.desk.hold(&site).await {
-                Ok(()) if is_open => app.desk.release(&site).await,
+            (Some(true), false) => desk.hold(&site).await,
+            (None, is_open) => match desk.hold(&site).await {
+                Ok(()) if is_open => desk.release(&site).await,
                 other => other,
             },
-            (Some(false), true) => app.desk.release(&site).await,
-            (Some(true), true) => app.desk.wish(&site).await,
+            (Some(false), true) => desk.release(&site).await,
+            (Some(true), true) => desk.wish(&site).await,
             (Some(false), false) => Ok(()),
         };
         if let Err(error) = done {
