@@ -2,6 +2,8 @@
 //! and it empties the database's log, so that what was deleted is gone.
 
 use crate::app::App;
+use crate::ordering::desk::Desk;
+use crate::sites::node_registry::Sites;
 use pilotlight_sync::domain::id::SiteId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ pub async fn run(app: Arc<App>) {
     let mut open = BTreeMap::new();
     let mut looks = 0;
     while tokio::time::timeout(LOOK_EVERY, app.stopping.cancelled()).await.is_err() {
-        follow_links(&app, &mut open).await;
+        follow_links(&app.sites, &app.desk, &mut open).await;
         if let Err(error) = app.desk.sweep().await {
             tracing::error!(%error, "orders whose time has come could not be found");
         }
@@ -39,18 +41,18 @@ pub async fn run(app: Arc<App>) {
 
 /// Holds and releases orders as sites close and open. A site that was not looked at before counts as closed: what an earlier run
 /// left unaccepted is held until its node is back.
-async fn follow_links(app: &Arc<App>, known: &mut BTreeMap<SiteId, bool>) {
-    for site in app.sites.all() {
-        let is_open = app.sites.is_open(&site);
+pub async fn follow_links(sites: &Sites, desk: &Desk, known: &mut BTreeMap<SiteId, bool>) {
+    for site in sites.all() {
+        let is_open = sites.is_open(&site);
         let was_open = known.insert(site.facts.id, is_open);
         let done = match (was_open, is_open) {
-            (Some(true), false) => app.desk.hold(&site).await,
-            (None, is_open) => match app.desk.hold(&site).await {
-                Ok(()) if is_open => app.desk.release(&site).await,
+            (Some(true), false) => desk.hold(&site).await,
+            (None, is_open) => match desk.hold(&site).await {
+                Ok(()) if is_open => desk.release(&site).await,
                 other => other,
             },
-            (Some(false), true) => app.desk.release(&site).await,
-            (Some(true), true) => app.desk.wish(&site).await,
+            (Some(false), true) => desk.release(&site).await,
+            (Some(true), true) => desk.wish(&site).await,
             (Some(false), false) => Ok(()),
         };
         if let Err(error) = done {

@@ -6,6 +6,7 @@
 use crate::archive::Archive;
 use crate::store::StoreError;
 use crate::store::identity::Identity;
+use crate::store::node_store::NodeStore;
 use crate::store::replica::Replica;
 use crate::store::sled_store::{SledStore, move_aside};
 use crate::store::witness::Witness;
@@ -16,6 +17,7 @@ use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,41 +108,79 @@ pub fn open_with(paths: &Paths, clock: &Clock, archive: &Arc<Archive>) -> Result
 
 fn open_store(paths: &Paths, clock: &Clock, archive: &Arc<Archive>) -> Result<Replica, OpenError> {
     let mut store = SledStore::open(&paths.store())?;
-    let heads = store.log_heads()?;
     let known = Identity::load(&paths.identity())?;
-    let believed = match &known {
+    let said = match &known {
         Some(identity) => {
             let (witness, said) = Witness::open(&paths.witness(), &identity.origin)?;
-            if heads.is_empty() && said.is_some() {
-                drop(store);
-                return Err(gone(paths, clock)?);
-            }
-            let believed = agrees(&store, &heads, &identity.origin, said)?;
             store.set_witness(identity.origin, witness);
-            believed
+            said
         }
-        None => heads.is_empty(),
+        None => None,
     };
-    if let (Some(identity), true) = (&known, believed) {
-        return introduced(Replica::load(store, identity.clone(), archive.clone())?, clock);
-    }
-    let identity = new_identity(known.as_ref(), &heads)?;
-    identity.save(&paths.identity())?;
-    let (witness, _) = Witness::open(&paths.witness(), &identity.origin)?;
-    store.set_witness(identity.origin, witness);
-    let mut replica = introduced(Replica::load(store, identity, archive.clone())?, clock)?;
-    if !heads.is_empty() {
-        fence_all(&mut replica, &heads, clock)?;
-    }
-    Ok(replica)
+    let identity = match (judge(&store, known.as_ref(), said)?, known) {
+        (Verdict::Gone, _) => {
+            drop(store);
+            return Err(gone(paths, clock)?);
+        }
+        (Verdict::GoesOn, Some(identity)) => identity,
+        (Verdict::GoesOn | Verdict::Anew, known) => {
+            let identity = new_identity(known.as_ref(), &store.log_heads()?)?;
+            identity.save(&paths.identity())?;
+            let (witness, _) = Witness::open(&paths.witness(), &identity.origin)?;
+            store.set_witness(identity.origin, witness);
+            identity
+        }
+    };
+    Ok(take_up(store, identity, archive.clone(), clock.now())?)
 }
 
-/// Sees to it that the log begins with the origin's card: others check its seals with that.
-fn introduced(mut replica: Replica, clock: &Clock) -> Result<Replica, OpenError> {
+/// What store, identity and witness say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The store is what it was: it goes on under its name.
+    GoesOn,
+    /// It is new, or it has gone back: it goes on as a new origin (SPEC I3).
+    Anew,
+    /// It is empty, and was not: a person must decide (SPEC X4).
+    Gone,
+}
+
+/// Judges a store by who it was and by what its witness last said.
+pub fn judge(store: &dyn NodeStore, known: Option<&Identity>, said: Option<Head>) -> Result<Verdict, StoreError> {
+    let heads = store.log_heads()?;
+    let Some(identity) = known else { return Ok(Verdict::Anew) };
+    if heads.is_empty() && said.is_some() {
+        return Ok(Verdict::Gone);
+    }
+    Ok(if agrees(store, &heads, &identity.origin, said)? { Verdict::GoesOn } else { Verdict::Anew })
+}
+
+/// Reads the replica and sees to it that its log begins with the origin's card: others check its seals with that. An origin that the
+/// store does not know yet ends every origin that it knows, in the same group: a cut leaves both or nothing.
+pub fn take_up(
+    store: impl NodeStore + 'static,
+    identity: Identity,
+    archive: Arc<Archive>,
+    now: Timestamp,
+) -> Result<Replica, StoreError> {
+    let heads = store.log_heads()?;
+    let mut replica = Replica::load(store, identity, archive)?;
+    let too_large = |error: CommitTooLarge| StoreError::Damaged { tree: "log-1", why: error.to_string() };
     let card = replica.identity().card();
     if replica.site().origin(&card.origin).is_none() {
-        let too_large = |error: CommitTooLarge| StoreError::Damaged { tree: "log-1", why: error.to_string() };
-        replica.commit(Actor::System, clock.now(), &[Change::Origin(card)]).map_err(too_large)?;
+        replica.commit(Actor::System, now, &[Change::Origin(card)]).map_err(too_large)?;
+    }
+    if !heads.is_empty() && !heads.contains_key(&replica.identity().origin) {
+        tracing::error!(
+            new_origin = %replica.identity().origin,
+            "the store does not end where its witness says: its disk went back, or its identity is lost. It goes on as a new origin; \
+             count the stock, because what was sold since then may be missing here"
+        );
+        // This store cannot vouch for them any more. What they did stays.
+        let fences: Vec<Change> = heads.keys().map(|origin| Change::Fence(*origin)).collect();
+        replica.commit(Actor::System, now, &fences).map_err(too_large)?;
+    }
+    if replica.is_staged() {
         replica.flush()?;
     }
     Ok(replica)
@@ -148,7 +188,7 @@ fn introduced(mut replica: Replica, clock: &Clock) -> Result<Replica, OpenError>
 
 /// Whether the log ends where the witness says, or later on the same chain.
 fn agrees(
-    store: &SledStore,
+    store: &dyn NodeStore,
     heads: &BTreeMap<OriginId, Head>,
     origin: &OriginId,
     said: Option<Head>,
@@ -173,20 +213,6 @@ fn new_identity(known: Option<&Identity>, heads: &BTreeMap<OriginId, Head>) -> R
         Identity::successor_letter(known.map_or("A", |known| &known.letter), tokens::random()?)
     };
     Ok(Identity::new(tokens::random()?, letter))
-}
-
-/// Ends every origin of the log: this store cannot vouch for them any more. What they did stays.
-fn fence_all(replica: &mut Replica, heads: &BTreeMap<OriginId, Head>, clock: &Clock) -> Result<(), StoreError> {
-    tracing::error!(
-        new_origin = %replica.identity().origin,
-        "the store does not end where its witness says: its disk went back, or its identity is lost. It goes on as a new origin; \
-         count the stock, because what was sold since then may be missing here"
-    );
-    let fences: Vec<Change> = heads.keys().map(|origin| Change::Fence(*origin)).collect();
-    replica
-        .commit(Actor::System, clock.now(), &fences)
-        .map_err(|error| StoreError::Damaged { tree: "log-1", why: error.to_string() })?;
-    replica.flush().map(drop)
 }
 
 /// Whether this node has never got as far as confirming anything.

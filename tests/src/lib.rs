@@ -16,4 +16,5 @@ pub mod process;
 pub mod scale;
 pub mod seeded;
 pub mod shop;
+pub mod sim;
 pub mod writers;

@@ -73,7 +73,8 @@ impl Worker {
         }
     }
 
-    async fn take_over(&self) -> Result<(), StoreError> {
+    /// Takes over what an earlier process left: at the start of the one process that works here.
+    pub async fn take_over(&self) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
         let opened = effects::open_again(&mut tx, self.clock.real()).await?;
         tx.commit().await?;
@@ -91,7 +92,7 @@ impl Worker {
     }
 
     /// Claims what is due. The writing connection is only taken when something is.
-    pub(crate) async fn claim(&self, limit: usize) -> Result<Vec<Claimed>, StoreError> {
+    pub async fn claim(&self, limit: usize) -> Result<Vec<Claimed>, StoreError> {
         let now = self.clock.real();
         let due = effects::next_due(&self.database).await?;
         if limit == 0 || due.is_none_or(|due| due > now) {
@@ -111,7 +112,7 @@ impl Worker {
     }
 
     /// Does one effect and records it.
-    pub(crate) async fn one(&self, claimed: Claimed) {
+    pub async fn one(&self, claimed: Claimed) {
         let performed = self.perform.perform(&claimed).await;
         if let Err(error) = self.settle(&claimed, &performed).await {
             tracing::error!(effect = %claimed.effect.id, error = %format!("{error:#}"), "an effect's outcome could not be recorded");

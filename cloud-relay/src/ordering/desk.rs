@@ -245,7 +245,7 @@ impl Desk {
     }
 
     /// Writes the checkout and the effect that pays it, in one transaction. `false`: this request was made before.
-    async fn begin(
+    pub async fn begin(
         &self,
         site: &SiteHandle,
         customer: CustomerId,

@@ -63,7 +63,7 @@ impl LinkState {
     }
 
     /// A session has greeted. An older one's word counts no more.
-    pub(super) fn up(&self, session: u64, now: Timestamp) {
+    pub fn up(&self, session: u64, now: Timestamp) {
         self.link.send_if_modified(|link| match *link {
             Link::Up { session: newest, .. } if newest >= session => false,
             Link::RelayWentBack { .. } => false,
@@ -75,7 +75,7 @@ impl LinkState {
     }
 
     /// A session has ended.
-    pub(super) fn down(&self, session: u64, now: Timestamp) {
+    pub fn down(&self, session: u64, now: Timestamp) {
         self.link.send_if_modified(|link| match *link {
             Link::Up { session: newest, .. } if newest == session => {
                 *link = Link::Down { since: now };
@@ -86,7 +86,7 @@ impl LinkState {
     }
 
     /// The relay's own log is behind what its node has.
-    pub(super) fn relay_went_back(&self, now: Timestamp) {
+    pub fn relay_went_back(&self, now: Timestamp) {
         self.link.send_replace(Link::RelayWentBack { since: now });
     }
 

@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod enrolment;
 pub mod identity;
+pub mod link_core;
 pub mod link_hub;
 pub mod link_state;
 pub mod listing;

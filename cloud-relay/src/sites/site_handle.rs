@@ -216,12 +216,12 @@ impl SiteHandle {
     }
 
     /// What the relay would like to have of the node.
-    pub(crate) fn wants(&self) -> watch::Receiver<Vec<Want>> {
+    pub fn wants(&self) -> watch::Receiver<Vec<Want>> {
         self.wants.subscribe()
     }
 
     /// The site's logs, for reading beside the queue.
-    pub(crate) fn store(&self, database: &Database) -> SqlSiteStore {
+    pub fn store(&self, database: &Database) -> SqlSiteStore {
         SqlSiteStore::new(database.clone(), self.facts.no)
     }
 

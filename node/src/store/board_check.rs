@@ -5,7 +5,7 @@
 
 use crate::store::StoreError;
 use crate::store::joined::Joined;
-use crate::store::sled_store::SledStore;
+use crate::store::node_store::NodeStore;
 use pilotlight_sync::crdt::facts::{Fact, FactId};
 use pilotlight_sync::doc::change::{Change, Commit};
 use pilotlight_sync::doc::order::StampedOrderFact;
@@ -23,7 +23,7 @@ type FactsByOrder = BTreeMap<OrderId, Vec<StampedOrderFact>>;
 
 /// Compares, and stages what must be mended. `broken` are open orders that are gone or unreadable.
 pub(super) fn mend(
-    store: &SledStore,
+    store: &dyn NodeStore,
     joined: &Joined<'_>,
     state: &mut Replica,
     broken: Vec<OrderId>,
@@ -77,7 +77,7 @@ fn runs(seqs: &BTreeSet<u64>) -> Vec<(u64, usize)> {
 }
 
 fn read_whole(
-    store: &SledStore,
+    store: &dyn NodeStore,
     origin: &OriginId,
     take: &mut dyn FnMut(&LogEntry) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {

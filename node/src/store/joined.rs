@@ -2,7 +2,7 @@
 
 use crate::archive::Archive;
 use crate::store::StoreError;
-use crate::store::sled_store::SledStore;
+use crate::store::node_store::NodeStore;
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::replica::ReadOrder;
 use pilotlight_sync::domain::id::OrderId;
@@ -11,14 +11,14 @@ use std::cell::RefCell;
 /// Reads through both, and remembers what it had to take from the archive: when that is written, its index entries are written too.
 #[derive(Debug)]
 pub(super) struct Joined<'a> {
-    store: &'a SledStore,
+    store: &'a dyn NodeStore,
     archive: &'a Archive,
     from_archive: RefCell<Vec<OrderId>>,
 }
 
 impl<'a> Joined<'a> {
     /// Reads this store first.
-    pub(super) fn new(store: &'a SledStore, archive: &'a Archive) -> Self {
+    pub(super) fn new(store: &'a dyn NodeStore, archive: &'a Archive) -> Self {
         Self { store, archive, from_archive: RefCell::default() }
     }
 

@@ -5,11 +5,12 @@
 mod board_check;
 pub mod identity;
 mod joined;
+pub mod node_store;
 pub mod packing;
 pub mod replica;
 pub mod sled_store;
 pub mod store_handle;
-mod store_thread;
+pub mod store_thread;
 pub mod witness;
 
 /// Why the store cannot be used.

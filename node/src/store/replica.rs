@@ -1,4 +1,4 @@
-//! The node's replica: the live state of `sync`, on sled. What the store thread runs plans on.
+//! The node's replica: the live state of `sync`, on its store. What the store thread runs plans on.
 //!
 //! A plan sees a replica that includes every plan before it in the group; nothing of a group is confirmed before all of it is
 //! on the disk. When a write fails the replica is dropped and read again.
@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::board_check;
 use crate::store::identity::Identity;
 use crate::store::joined::Joined;
-use crate::store::sled_store::SledStore;
+use crate::store::node_store::NodeStore;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::replica::{
@@ -21,7 +21,7 @@ use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{IntentId, OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
-use pilotlight_sync::store::{CommitError, LogEntry, Seal, SiteStore};
+use pilotlight_sync::store::{CommitError, LogEntry, Seal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ const LOG_PAGE: usize = 1_000;
 #[derive(Debug)]
 pub struct Replica {
     identity: Identity,
-    store: SledStore,
+    store: Box<dyn NodeStore>,
     archive: Arc<Archive>,
     state: State,
     /// Archived orders that what is staged may write: their index entries went with them, and come back with them.
@@ -45,9 +45,14 @@ pub struct Replica {
 
 impl Replica {
     /// Reads everything live from the store, and compares the open orders with index and log (SPEC X7).
-    pub fn load(store: SledStore, identity: Identity, archive: Arc<Archive>) -> Result<Self, StoreError> {
+    pub fn load(
+        store: impl NodeStore + 'static,
+        identity: Identity,
+        archive: Arc<Archive>,
+    ) -> Result<Self, StoreError> {
         let state = load_tail(&store)?.finish(identity.origin, store.log_heads()?);
         let (brought_back, leaving) = (BTreeSet::new(), BTreeMap::new());
+        let store = Box::new(store);
         let mut replica = Self { identity, store, archive, state, brought_back, leaving };
         let mut broken = Vec::new();
         for key in replica.store.index_range(b"o", b"p", usize::MAX)? {
@@ -65,8 +70,8 @@ impl Replica {
                 }
             }
         }
-        let joined = Joined::new(&replica.store, &replica.archive);
-        board_check::mend(&replica.store, &joined, &mut replica.state, broken)?;
+        let joined = Joined::new(replica.store.as_ref(), &replica.archive);
+        board_check::mend(replica.store.as_ref(), &joined, &mut replica.state, broken)?;
         replica.brought_back.extend(joined.taken_from_archive());
         if replica.is_staged() {
             replica.flush()?;
@@ -248,7 +253,7 @@ impl Replica {
 
     /// Applies changes as one commit of this node and stages it. Nothing is durable, or may be told, before the group is flushed.
     pub fn commit(&mut self, by: Actor, now: Timestamp, changes: &[Change]) -> Result<(), CommitTooLarge> {
-        let joined = Joined::new(&self.store, &self.archive);
+        let joined = Joined::new(self.store.as_ref(), &self.archive);
         let done = self.state.commit(by, now, changes, &joined);
         self.brought_back.extend(joined.taken_from_archive());
         done
@@ -256,7 +261,7 @@ impl Replica {
 
     /// Applies verified commits of another origin and stages them. Answers how many were new.
     pub fn apply(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal) -> Result<usize, ApplyError> {
-        let joined = Joined::new(&self.store, &self.archive);
+        let joined = Joined::new(self.store.as_ref(), &self.archive);
         let done = self.state.apply(now, entries, seal, &joined);
         self.brought_back.extend(joined.taken_from_archive());
         done
@@ -303,9 +308,8 @@ fn placed_of_key(key: &[u8]) -> Option<Timestamp> {
 }
 
 /// The small documents: as they are stored, and what the logs' tails add to the hot ones.
-pub(crate) fn load_tail(store: &SledStore) -> Result<Loading, StoreError> {
-    let note = |name| futures_util::FutureExt::now_or_never(SiteStore::note(store, name)).transpose();
-    let (hot, hlc) = (note(HOT_NOTE)?.flatten(), note(HLC_NOTE)?.flatten());
+pub(crate) fn load_tail(store: &dyn NodeStore) -> Result<Loading, StoreError> {
+    let (hot, hlc) = (store.noted(HOT_NOTE)?, store.noted(HLC_NOTE)?);
     let loading = Loading::begin(store.site_docs()?, hot.as_deref(), hlc.as_deref());
     let mut loading = loading.map_err(|error| StoreError::Damaged { tree: "docs-1", why: error.to_string() })?;
     for origin in store.log_heads()?.keys() {

@@ -9,6 +9,7 @@
 //! file that sled never syncs.
 
 use crate::store::StoreError;
+use crate::store::node_store::NodeStore;
 use crate::store::packing::{Packer, unpack};
 use crate::store::witness::Witness;
 use pilotlight_edge::clock::Stopwatch;
@@ -418,6 +419,57 @@ pub fn move_aside(dir: &Path, stamp: u64) -> Result<PathBuf, StoreError> {
     Ok(aside)
 }
 
+impl NodeStore for SledStore {
+    fn get(&self, key: &DocKey) -> Result<Option<Vec<u8>>, StoreError> {
+        Self::get(self, key)
+    }
+
+    fn site_docs(&self) -> Result<Vec<(DocKey, Vec<u8>)>, StoreError> {
+        Self::site_docs(self)
+    }
+
+    fn index_range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        Self::index_range(self, from, to, limit)
+    }
+
+    fn index_range_back(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        Self::index_range_back(self, from, to, limit)
+    }
+
+    fn log_heads(&self) -> Result<BTreeMap<OriginId, Head>, StoreError> {
+        Self::log_heads(self)
+    }
+
+    fn log_from(&self, origin: &OriginId, from: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        Self::log_from(self, origin, from, limit)
+    }
+
+    fn seals_between(&self, origin: &OriginId, from: u64, to: u64) -> Result<Vec<Seal>, StoreError> {
+        Self::seals_between(self, origin, from, to)
+    }
+
+    fn noted(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(&self.notes, b'n', NOTES, name)
+    }
+
+    fn size_on_disk(&self) -> u64 {
+        Self::size_on_disk(self)
+    }
+
+    fn commit_and_forget(
+        &mut self,
+        writes: &Writes,
+        forget: &BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
+    ) -> Result<(), CommitError<StoreError>> {
+        Self::commit_and_forget(self, writes, forget)
+    }
+
+    #[cfg(test)]
+    fn break_sync(&mut self) {
+        Self::break_sync(self);
+    }
+}
+
 impl SiteStore for SledStore {
     type Error = StoreError;
 
@@ -446,7 +498,7 @@ impl SiteStore for SledStore {
     }
 
     async fn note(&self, name: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(&self.notes, b'n', NOTES, name)
+        self.noted(name)
     }
 
     async fn commit(&mut self, writes: Writes) -> Result<(), CommitError<StoreError>> {

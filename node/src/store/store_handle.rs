@@ -141,15 +141,7 @@ impl StoreHandle {
         A: Send + 'static,
         R: Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |replica, now| {
-            let outcome = carry_out(replica, now, plan);
-            Box::new(move |flushed| {
-                let answered = if flushed { outcome } else { Err(RunError::Unknown) };
-                // A caller that has gone away asks again with the same id.
-                let _gone = reply.send(answered);
-            })
-        });
+        let (job, answer) = job_of(plan);
         self.jobs.send(job).await.map_err(|_| RunError::Closed)?;
         answer.await.map_err(|_| RunError::Unknown)?
     }
@@ -157,14 +149,7 @@ impl StoreHandle {
     /// Applies verified batches of other origins, in this order, in one group, and resolves once that would survive a power cut. After a
     /// batch that is refused no later one of its origin is tried.
     pub async fn apply(&self, batches: Vec<(Vec<LogEntry>, Seal)>) -> Result<Applied, RunError<Infallible>> {
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |replica, now| {
-            let applied = Applied::of(replica, now, &batches);
-            Box::new(move |flushed| {
-                // An uplink that has gone away asks what is here when it comes back.
-                let _gone = reply.send(if flushed { Ok(applied) } else { Err(RunError::Unknown) });
-            })
-        });
+        let (job, answer) = job_of_batches(batches);
         self.jobs.send(job).await.map_err(|_| RunError::Closed)?;
         answer.await.map_err(|_| RunError::Unknown)?
     }
@@ -196,6 +181,38 @@ impl StoreHandle {
     pub fn health(&self) -> &StoreHealth {
         &self.health
     }
+}
+
+/// What a caller waits for.
+pub type Awaited<A, R> = oneshot::Receiver<Result<A, RunError<R>>>;
+
+/// A plan as the store thread runs it, and where its answer comes.
+pub fn job_of<A: Send + 'static, R: Send + 'static>(
+    plan: impl FnOnce(&Replica, Timestamp) -> Result<Plan<A>, PlanError<R>> + Send + 'static,
+) -> (Job, Awaited<A, R>) {
+    let (reply, answer) = oneshot::channel();
+    let job: Job = Box::new(move |replica, now| {
+        let outcome = carry_out(replica, now, plan);
+        Box::new(move |flushed| {
+            let answered = if flushed { outcome } else { Err(RunError::Unknown) };
+            // A caller that has gone away asks again with the same id.
+            let _gone = reply.send(answered);
+        })
+    });
+    (job, answer)
+}
+
+/// Batches of other origins as the store thread applies them, and where the outcome comes.
+pub fn job_of_batches(batches: Vec<(Vec<LogEntry>, Seal)>) -> (Job, Awaited<Applied, Infallible>) {
+    let (reply, answer) = oneshot::channel();
+    let job: Job = Box::new(move |replica, now| {
+        let applied = Applied::of(replica, now, &batches);
+        Box::new(move |flushed| {
+            // An uplink that has gone away asks what is here when it comes back.
+            let _gone = reply.send(if flushed { Ok(applied) } else { Err(RunError::Unknown) });
+        })
+    });
+    (job, answer)
 }
 
 fn carry_out<A, R>(

@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 /// Answers a request, knowing whether the group became durable.
-pub(crate) type Answer = Box<dyn FnOnce(bool) + Send>;
+pub type Answer = Box<dyn FnOnce(bool) + Send>;
 /// A request: changes the replica, and leaves what is to be answered.
-pub(crate) type Job = Box<dyn FnOnce(&mut Replica, Timestamp) -> Answer + Send>;
+pub type Job = Box<dyn FnOnce(&mut Replica, Timestamp) -> Answer + Send>;
 type Open = Box<dyn FnMut() -> Result<Replica, StoreError> + Send>;
 type Publish = Box<dyn FnMut(&Replica, &Flushed) + Send>;
 
@@ -90,6 +90,49 @@ fn everything(replica: &Replica) -> Flushed {
     }
 }
 
+/// Runs a group in sequence, flushes once, tells, answers all. `None` when the replica can no longer be trusted: it must be read
+/// again from its store. The thread's step, and the simulated world's.
+pub fn run_group(
+    mut replica: Replica,
+    group: Vec<Job>,
+    now: Timestamp,
+    publish: &mut dyn FnMut(&Replica, &Flushed),
+) -> Option<Replica> {
+    let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
+    for job in group {
+        match catch_unwind(AssertUnwindSafe(|| job(&mut replica, now))) {
+            Ok(answer) => answers.push(answer),
+            Err(_) => {
+                tracing::error!("a request panicked in the store thread; the state is read again from the disk");
+                answers.into_iter().for_each(|answer| answer(false));
+                return None;
+            }
+        }
+    }
+    if !replica.is_staged() {
+        answers.into_iter().for_each(|answer| answer(true));
+        return Some(replica);
+    }
+    match catch_unwind(AssertUnwindSafe(|| replica.flush())) {
+        Ok(Ok(flushed)) => {
+            // Tokens and menus that the group wrote must be known before anyone is told that they are there.
+            publish(&replica, &flushed);
+            answers.into_iter().for_each(|answer| answer(true));
+            Some(replica)
+        }
+        Ok(Err(error)) => {
+            tracing::error!(%error, source = ?std::error::Error::source(&error), "a flush failed; the store is closed and opened again");
+            answers.into_iter().for_each(|answer| answer(false));
+            None
+        }
+        Err(_) => {
+            tracing::error!("a flush panicked; the store is closed and opened again");
+            answers.into_iter().for_each(|answer| answer(false));
+            None
+        }
+    }
+}
+
 impl StoreThread {
     fn run(mut self, replica: Replica) {
         let mut replica = Some(replica);
@@ -122,42 +165,12 @@ impl StoreThread {
     }
 
     /// Runs and flushes a group. `None` when the replica can no longer be trusted.
-    fn run_group(&mut self, mut replica: Replica, group: Vec<Job>) -> Option<Replica> {
-        let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
-        let now = self.clock.now();
-        for job in group {
-            match catch_unwind(AssertUnwindSafe(|| job(&mut replica, now))) {
-                Ok(answer) => answers.push(answer),
-                Err(_) => {
-                    tracing::error!("a request panicked in the store thread; the state is read again from the disk");
-                    answers.into_iter().for_each(|answer| answer(false));
-                    return None;
-                }
-            }
-        }
-        if !replica.is_staged() {
-            answers.into_iter().for_each(|answer| answer(true));
-            return Some(replica);
-        }
-        match catch_unwind(AssertUnwindSafe(|| replica.flush())) {
-            Ok(Ok(flushed)) => {
-                // Tokens and menus that the group wrote must be known before anyone is told that they are there.
-                (self.publish)(&replica, &flushed);
-                answers.into_iter().for_each(|answer| answer(true));
-                self.health.groups.fetch_add(1, Ordering::Relaxed);
-                Some(replica)
-            }
-            Ok(Err(error)) => {
-                tracing::error!(%error, source = ?std::error::Error::source(&error), "a flush failed; the store is closed and opened again");
-                answers.into_iter().for_each(|answer| answer(false));
-                None
-            }
-            Err(_) => {
-                tracing::error!("a flush panicked; the store is closed and opened again");
-                answers.into_iter().for_each(|answer| answer(false));
-                None
-            }
-        }
+    fn run_group(&mut self, replica: Replica, group: Vec<Job>) -> Option<Replica> {
+        let (publish, health) = (&mut self.publish, &self.health);
+        run_group(replica, group, self.clock.now(), &mut |replica, flushed| {
+            publish(replica, flushed);
+            health.groups.fetch_add(1, Ordering::Relaxed);
+        })
     }
 
     fn reopen(&mut self) -> Option<Replica> {

@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod enrol;
+pub mod link_core;
 mod link_loop;
 pub mod link_state;
 
@@ -11,18 +12,18 @@ use crate::store::StoreError;
 use crate::store::store_handle::StoreHandle;
 use crate::uplink::backoff::Backoff;
 use crate::uplink::enrol::{EnrolError, Enrolment, trust, whole};
+use crate::uplink::link_core::{LinkCore, LinkFault, config};
 use crate::uplink::link_loop::{Driver, LinkClock, LinkEnd, serve};
 use crate::uplink::link_state::LinkBoard;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use pilotlight_edge::clock::Clock;
 use pilotlight_edge::tokens;
-use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::replica::Position;
 use pilotlight_sync::domain::id::SiteId;
 use pilotlight_sync::domain::timestamp::Timestamp;
-use pilotlight_sync::limits::{FRAME_BYTES_MAX, WINDOW_BYTES_MAX};
-use pilotlight_sync::protocol::{Config, Session, Side, TooManyOrigins, Want};
+use pilotlight_sync::limits::FRAME_BYTES_MAX;
+use pilotlight_sync::protocol::{Session, TooManyOrigins, Want};
 use rustls::pki_types::ServerName;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -188,19 +189,18 @@ impl Uplink {
             Ok(Err(end)) => return end,
             Err(_) => return DialEnd::TooSlow,
         };
-        let (session, own) = match session(parts, enrolment, clock).await {
-            Ok(session) => session,
+        let core = match begin(parts, enrolment, clock).await {
+            Ok(core) => core,
             Err(end) => return end,
         };
         let driver = Driver {
             store: parts.store.clone(),
             head: parts.head.clone(),
-            own,
             clock,
             shown: parts.clock.clone(),
             stop: parts.stopping.clone(),
         };
-        serve(socket, session, driver, &self.board, &self.wants).await.into()
+        serve(socket, core, driver, &self.board, &self.wants).await.into()
     }
 }
 
@@ -236,33 +236,16 @@ async fn dial(
     }
 }
 
-/// A session that begins where the store's logs end now.
-async fn session(
-    parts: &Parts,
-    enrolment: &Enrolment,
-    clock: LinkClock,
-) -> Result<(Session, pilotlight_sync::domain::id::OriginId), DialEnd> {
-    let read = parts.store.read(|replica, _| {
-        let cards = replica.site().origins().map(|card| (card.origin, card.key)).collect();
-        Ok((replica.identity().clone(), replica.state().heads().clone(), cards))
-    });
-    let (identity, heads, mut keys): (_, _, std::collections::BTreeMap<_, _>) =
-        read.await.map_err(|_| LinkEnd::Store)?;
-    keys.insert(enrolment.relay_origin, enrolment.relay_key);
-    let own = identity.origin;
-    let config = Config {
-        side: Side::Dialer,
-        role: OriginRole::Node,
-        site: parts.site,
-        own,
-        sign: Box::new(move |hash| identity.sign(hash)),
-        keys,
-        capabilities: [].into(),
-        window_bytes: WINDOW_BYTES_MAX as u64,
-        ping_ms: parts.config.ping_ms,
-        dead_ms: parts.config.dead_ms,
-    };
-    Ok((Session::new(config, heads, clock.now())?, own))
+/// A connection that begins where the store's logs end now.
+async fn begin(parts: &Parts, enrolment: &Enrolment, clock: LinkClock) -> Result<LinkCore, DialEnd> {
+    let (site, timers) = (parts.site, parts.config.clone());
+    let relay = (enrolment.relay_origin, enrolment.relay_key);
+    let read = parts
+        .store
+        .read(move |replica, _| Ok((config(replica, site, relay, &timers), replica.state().heads().clone())));
+    let (config, heads) = read.await.map_err(|_| LinkEnd::from(LinkFault::Store))?;
+    let own = config.own;
+    Ok(LinkCore::new(Session::new(config, heads, clock.now())?, own))
 }
 
 #[cfg(test)]

@@ -1,0 +1,318 @@
+//! What one connection to the relay does next: the session's word made into errands for the store. No IO and no clock: `link_loop`
+//! moves its bytes between socket and store thread, the simulated world between its own.
+//!
+//! Errands may be done beside one another, but for batches: these go one group after the other, so that none overtakes.
+
+use crate::config::LinkConfig;
+use crate::store::StoreError;
+use crate::store::replica::{Position, Replica};
+use crate::store::store_handle::Applied;
+use pilotlight_sync::crdt::chain::{ChainHash, Head};
+use pilotlight_sync::doc::origin::OriginRole;
+use pilotlight_sync::doc::replica::ApplyError;
+use pilotlight_sync::domain::id::{OriginId, SiteId};
+use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::limits::{GROUP_COMMITS_MAX, WINDOW_BYTES_MAX};
+use pilotlight_sync::protocol::{
+    BadLog, Config, Event, ForkKind, Opened, Session, Side, TimeoutReason, Violation, Want,
+};
+use pilotlight_sync::store::{LogEntry, Seal};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Log entries read in one turn of the store thread: orders wait behind it.
+const READ_COMMITS_MAX: usize = 512;
+/// Log entries read at once, so that bytes are counted before many are in memory.
+const READ_STEP: usize = 64;
+
+/// Why the connection cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkFault {
+    /// The relay has said nothing for too long.
+    #[error("the relay has fallen silent")]
+    Silent,
+    /// The relay did what the protocol forbids.
+    #[error("the relay broke the protocol: {0}")]
+    Broken(Violation),
+    /// The own log cannot be sent.
+    #[error(transparent)]
+    Log(#[from] BadLog),
+    /// What came cannot be applied.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    /// The store is closed, or opened again: it is asked anew where its logs end.
+    #[error("the store did not confirm")]
+    Store,
+}
+
+/// What the store shall do for the link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// Read a page: see `read_page`.
+    Page {
+        /// Whose log.
+        origin: OriginId,
+        /// The first number.
+        from: u64,
+        /// At most so many commits.
+        commits_max: usize,
+        /// At most so many bytes of commits, but one commit at least.
+        bytes_max: usize,
+    },
+    /// Look a hash up: see `read_hash`.
+    Hash {
+        /// Whose log.
+        origin: OriginId,
+        /// After which commit.
+        seq: u64,
+    },
+    /// Apply these in one group.
+    Apply(Vec<(Vec<LogEntry>, Seal)>),
+}
+
+/// What the store has done.
+#[derive(Debug)]
+pub enum Done {
+    /// A page was read.
+    Page {
+        /// Whose log.
+        origin: OriginId,
+        /// The first number.
+        from: u64,
+        /// The commits.
+        entries: Vec<LogEntry>,
+        /// The signatures that the store has for them.
+        seals: Vec<Seal>,
+    },
+    /// A hash was looked up.
+    Hash {
+        /// Whose log.
+        origin: OriginId,
+        /// After which commit.
+        seq: u64,
+        /// `None` when the log does not have it.
+        hash: Option<ChainHash>,
+    },
+    /// Batches were applied, durably.
+    Applied(Applied),
+    /// The store did not.
+    Failed,
+}
+
+/// What others are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Both have greeted.
+    Open(Opened),
+    /// The relay's disk has this log up to here.
+    Acked {
+        /// Whose log.
+        origin: OriginId,
+        /// Up to which number.
+        seq: u64,
+    },
+    /// The relay has another log of this node.
+    Forked,
+    /// The relay would like to have more rights.
+    Wanted(Vec<Want>),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct LinkCore {
+    session: Session,
+    own: OriginId,
+    errands: VecDeque<Errand>,
+    news: VecDeque<News>,
+    waiting: VecDeque<(Vec<LogEntry>, Seal)>,
+    applying: bool,
+}
+
+impl LinkCore {
+    /// A connection over this session; `own` is who writes here.
+    pub fn new(session: Session, own: OriginId) -> Self {
+        let (errands, news, waiting) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        Self { session, own, errands, news, waiting, applying: false }
+    }
+
+    /// A frame has come.
+    pub fn hear(&mut self, bytes: &[u8], now: Timestamp) -> Result<(), LinkFault> {
+        self.session.handle_frame(bytes, now).map_err(LinkFault::Broken)
+    }
+
+    /// The own log has grown, or is another's: the store went on under a new name.
+    pub fn own_head(&mut self, position: &Position) -> Result<(), LinkFault> {
+        if position.origin != self.own {
+            return Err(LinkFault::Store);
+        }
+        self.session.handle_durable(position.origin, position.head);
+        Ok(())
+    }
+
+    /// The store has done an errand.
+    pub fn done(&mut self, done: Done, now: Timestamp) -> Result<(), LinkFault> {
+        match done {
+            Done::Page { origin, from, entries, seals } => self.session.handle_log(origin, from, entries, &seals)?,
+            Done::Hash { origin, seq, hash } => {
+                tracing::debug!(%origin, seq, "looked up where the relay's log ends");
+                self.session.handle_hash(origin, hash, now);
+            }
+            Done::Applied(applied) => self.applied(applied)?,
+            Done::Failed => return Err(LinkFault::Store),
+        }
+        Ok(())
+    }
+
+    /// A group is done: what is durable is told to the session, what was not taken is asked for again.
+    fn applied(&mut self, applied: Applied) -> Result<(), LinkFault> {
+        self.applying = false;
+        for (origin, refused) in applied.refused {
+            match refused {
+                ApplyError::NotYet { .. } | ApplyError::Gap { .. } => {}
+                ApplyError::Fork { .. } | ApplyError::Unreadable { .. } | ApplyError::Ours { .. } => {
+                    return Err(refused.into());
+                }
+            }
+            self.waiting.retain(|(_, seal)| seal.origin != origin);
+            let head = applied.heads.get(&origin).copied().unwrap_or_else(|| Head::start(&origin));
+            self.session.handle_dropped(origin, head);
+        }
+        for (origin, head) in applied.heads {
+            self.session.handle_durable(origin, head);
+        }
+        Ok(())
+    }
+
+    /// The deadline of `poll_timeout` has come.
+    pub fn handle_timeout(&mut self, now: Timestamp) -> Result<(), LinkFault> {
+        self.session.handle_timeout(now).map_err(|_silent| LinkFault::Silent)
+    }
+
+    /// The next deadline, and what it is for.
+    pub fn poll_timeout(&self) -> Option<(Timestamp, TimeoutReason)> {
+        self.session.poll_timeout()
+    }
+
+    /// How long the last ping took, in milliseconds.
+    pub fn round_trip_ms(&self) -> Option<u64> {
+        self.session.round_trip_ms()
+    }
+
+    /// The next thing for the store to do.
+    pub fn poll_errand(&mut self) -> Option<Errand> {
+        self.take_events();
+        self.errands.pop_front().or_else(|| self.next_group())
+    }
+
+    /// The next thing to be told.
+    pub fn poll_news(&mut self) -> Option<News> {
+        self.take_events();
+        self.news.pop_front()
+    }
+
+    /// The next message for the socket. Call it when the socket can take one.
+    pub fn poll_frame(&mut self) -> Result<Option<Vec<u8>>, LinkFault> {
+        self.take_events();
+        Ok(self.session.poll_frame()?)
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                Event::Opened(peer) => self.news.push_back(News::Open(peer)),
+                Event::NeedLog { origin, from, commits_max, bytes_max } => {
+                    self.errands.push_back(Errand::Page { origin, from, commits_max, bytes_max });
+                }
+                Event::NeedHash { origin, seq } => self.errands.push_back(Errand::Hash { origin, seq }),
+                Event::Apply { entries, seal } => {
+                    metrics::counter!("pilotlight_link_commits_applied_total").increment(entries.len() as u64);
+                    self.waiting.push_back((entries, seal));
+                }
+                Event::Acked { origin, seq } if origin == self.own => self.news.push_back(News::Acked { origin, seq }),
+                Event::Acked { .. } => {}
+                Event::Forked(fork) => {
+                    let rolled_back = fork.kind == ForkKind::RolledBack;
+                    tracing::error!(origin = %fork.origin, seq = fork.seq, rolled_back, "the relay has another log of this origin");
+                    metrics::counter!("pilotlight_link_forks_total").increment(1);
+                    if fork.origin == self.own {
+                        self.news.push_back(News::Forked);
+                    }
+                }
+                Event::Wanted(wanted) => self.news.push_back(News::Wanted(wanted)),
+                // The relay's open orders come as commits too; until then nothing here needs them sooner.
+                Event::OpenSet(_) => {}
+            }
+        }
+    }
+
+    /// The next group of batches, when none is under way: as many as one store transaction takes.
+    fn next_group(&mut self) -> Option<Errand> {
+        if self.applying {
+            return None;
+        }
+        let (mut group, mut commits) = (Vec::new(), 0);
+        while let Some((entries, _)) = self.waiting.front() {
+            commits += entries.len();
+            if commits > GROUP_COMMITS_MAX && !group.is_empty() {
+                break;
+            }
+            group.extend(self.waiting.pop_front());
+        }
+        if group.is_empty() {
+            return None;
+        }
+        self.applying = true;
+        Some(Errand::Apply(group))
+    }
+}
+
+/// What a session of this replica must know; `relay` is who the relay was at enrolment, with its key.
+pub fn config(replica: &Replica, site: SiteId, relay: (OriginId, [u8; 32]), timers: &LinkConfig) -> Config {
+    let mut keys: BTreeMap<OriginId, [u8; 32]> = replica.site().origins().map(|card| (card.origin, card.key)).collect();
+    keys.insert(relay.0, relay.1);
+    let identity = replica.identity().clone();
+    Config {
+        side: Side::Dialer,
+        role: OriginRole::Node,
+        site,
+        own: identity.origin,
+        sign: Box::new(move |hash| identity.sign(hash)),
+        keys,
+        capabilities: [].into(),
+        window_bytes: WINDOW_BYTES_MAX as u64,
+        ping_ms: timers.ping_ms,
+        dead_ms: timers.dead_ms,
+    }
+}
+
+/// Reads a page of a log, with the signatures that are there for it.
+pub fn read_page(
+    replica: &Replica,
+    origin: &OriginId,
+    from: u64,
+    commits_max: usize,
+    bytes_max: usize,
+) -> Result<(Vec<LogEntry>, Vec<Seal>), StoreError> {
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    while entries.len() < commits_max.min(READ_COMMITS_MAX) {
+        let step = replica.log(origin, from + entries.len() as u64, READ_STEP)?;
+        let (found, before) = (step.len(), entries.len());
+        for entry in step {
+            bytes += entry.bytes.len();
+            if bytes > bytes_max && !entries.is_empty() {
+                break;
+            }
+            entries.push(entry);
+        }
+        if found < READ_STEP || entries.len() < before + found {
+            break;
+        }
+    }
+    let seals = replica.seals(origin, from, from + entries.len() as u64)?;
+    Ok((entries, seals))
+}
+
+/// The chain's hash after this commit, if the log has it.
+pub fn read_hash(replica: &Replica, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, StoreError> {
+    let entry = replica.log(origin, seq, 1)?.into_iter().next();
+    Ok(entry.filter(|entry| entry.head.seq == seq).map(|entry| entry.head.hash))
+}

@@ -1,0 +1,334 @@
+//! Many seeds: on all cores, with a progress bar, failures shrunk and printed with the command that repeats them.
+
+use crate::sim::checks::{self, Finding};
+use crate::sim::faults::{Fault, Faults};
+use crate::sim::world::{Mode, Plan, World};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// What a batch of so many seeds must have seen: otherwise it checked less than it seems to.
+const BATCH_MIN: u64 = 100;
+/// Situations that each batch must have met.
+pub const RARE: &[&str] = &[
+    "answer of the bank for a dead process",
+    "answer of the bank lost",
+    "answer to a device lost",
+    "cancel refused by the kitchen",
+    "cancel refused in the restaurant",
+    "cancel requested",
+    "cancelled early",
+    "clock off by more than ten minutes",
+    "cut with frames under way",
+    "delivered",
+    "double tap",
+    "double tap at home",
+    "failed flush",
+    "fence",
+    "fork noticed",
+    "gap or cross-dependency at the node",
+    "half-open connection",
+    "held order released to the kitchen",
+    "item off sale refused",
+    "long outage",
+    "online order placed",
+    "order cancelled in the restaurant",
+    "order sent again",
+    "other cart under one id",
+    "paid with another card",
+    "person makes a forked box a new origin",
+    "power cut between flushes",
+    "power cut inside a flush",
+    "promise kept by the relay alone",
+    "promise lost with its only disk",
+    "relay handover",
+    "relay killed between transactions",
+    "relay killed inside a transaction",
+    "request to the bank lost",
+    "restored from a backup",
+    "right refused",
+    "right refused online",
+    "rights asked for",
+    "session superseded",
+    "silent peer given up",
+    "sold out while paying",
+    "store behind its witness",
+    "two boxes with one identity",
+    "two relay processes",
+    "unknown answered",
+    "unknown payment outcome",
+    "whole disk went back",
+];
+/// One seed in so many is run twice, and both must leave the same trace.
+const TWICE_EVERY: u64 = 50;
+/// A healed world is quiet after so much virtual time.
+const QUIET_MS_MAX: u64 = 90 * 60_000;
+const LOOK_MS: u64 = 20_000;
+
+/// What one run left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Over all that happened.
+    pub hash: String,
+    /// Steps done.
+    pub steps: u32,
+    /// Virtual time, in milliseconds.
+    pub ms: u64,
+    /// Rare situations.
+    pub rare: BTreeMap<&'static str, u64>,
+    /// What must not be, if anything.
+    pub finding: Option<Finding>,
+    /// The last lines of the trace.
+    pub last: Vec<String>,
+}
+
+/// Runs a plan to its end. A panic of the product is a finding too.
+#[must_use]
+pub fn run(plan: &Plan) -> Outcome {
+    let nothing = |finding| Outcome {
+        hash: String::new(),
+        steps: 0,
+        ms: 0,
+        rare: BTreeMap::new(),
+        finding: Some(finding),
+        last: Vec::new(),
+    };
+    let mut world = match World::new(plan.clone()) {
+        Ok(world) => world,
+        Err(error) => return nothing(Finding::new("the world cannot begin", format!("{error:#}"))),
+    };
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        world.run(plan.steps);
+        match plan.mode {
+            Mode::Safety => world.look_at_disks(),
+            Mode::Liveness => world.heal_and_settle(),
+        }
+    }));
+    if let Err(panic) = ran {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default();
+        world.found(Finding::new("panic", text));
+    }
+    Outcome {
+        hash: world.trace.hash(),
+        steps: world.steps,
+        ms: world.now_ms,
+        rare: world.trace.rare.clone(),
+        finding: world.finding.clone(),
+        last: world.trace.last(),
+    }
+}
+
+impl World {
+    /// The end of a safety run: every machine is switched off and on again, and has what it promised.
+    fn look_at_disks(&mut self) {
+        self.healed = true;
+        for at in 0..self.boxes.len() {
+            if self.finding.is_none() && !self.boxes[at].retired {
+                self.boxes[at].disk.end_next_flush(None);
+                if self.boxes[at].replica.is_some() {
+                    self.power_off(at);
+                }
+                self.boot(at);
+            }
+        }
+    }
+
+    /// Heals the world and demands a good end within bounded time.
+    fn heal_and_settle(&mut self) {
+        if self.finding.is_some() {
+            return;
+        }
+        self.heal();
+        let until_ms = self.now_ms + QUIET_MS_MAX;
+        loop {
+            self.run_until(self.now_ms + LOOK_MS);
+            if self.finding.is_some() {
+                return;
+            }
+            let Some(unrest) = checks::unrest(self) else { return checks::settled(self) };
+            if self.now_ms >= until_ms {
+                return self.found(Finding::new("no progress", unrest));
+            }
+        }
+    }
+
+    fn heal(&mut self) {
+        self.healed = true;
+        self.note(format_args!("healed"));
+        self.outage_until_ms = 0;
+        self.bank_bad_until_ms = 0;
+        self.boxes.iter_mut().for_each(|node| {
+            node.skew_ms = 0;
+            node.power_fails = false;
+            node.disk.end_next_flush(None);
+        });
+        self.machines.iter_mut().for_each(|machine| machine.skew_ms = 0);
+        let ids: Vec<u32> = self.wires.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.cut(id));
+        self.end_of_two();
+        for at in 0..self.boxes.len() {
+            self.boot(at);
+        }
+        // One process: several do not yet tell each other what they have written.
+        let left = self.machines.iter().position(|machine| machine.process.is_some());
+        for at in 0..self.machines.len() {
+            if let Some(process) = &self.machines[at].process {
+                process.arm(false);
+            }
+            if left.is_some_and(|left| left != at) {
+                self.machines[at].process = None;
+                self.machines[at].starts += 1;
+            }
+        }
+        if let Err(error) = left.map_or_else(|| self.start_relay(0), |_| Ok(())) {
+            self.found(Finding::new("relay does not start", format!("{error:#}")));
+        }
+        let main = self.main;
+        self.dial_soon(main);
+    }
+}
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The first seed.
+    pub from: u64,
+    /// How many.
+    pub seeds: u64,
+    /// `None`: every other seed in each mode.
+    pub mode: Option<Mode>,
+    /// Steps with faults.
+    pub steps: u32,
+    /// Which faults.
+    pub faults: Faults,
+}
+
+/// What a batch has shown.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Seeds that failed, as they were run, and what they showed.
+    pub failed: Vec<(Plan, Outcome)>,
+    /// Rare situations over all.
+    pub rare: BTreeMap<&'static str, u64>,
+    /// Steps over all.
+    pub steps: u64,
+    /// Virtual time over all, in milliseconds.
+    pub ms: u64,
+    /// Listed situations that never occurred, of a batch that is large enough to say so.
+    pub missing: Vec<&'static str>,
+}
+
+impl Batch {
+    /// How a seed is run.
+    #[must_use]
+    pub fn plan(&self, seed: u64) -> Plan {
+        let by_turns = if seed.is_multiple_of(2) { Mode::Safety } else { Mode::Liveness };
+        let mode = self.mode.unwrap_or(by_turns);
+        Plan { seed, mode, steps: self.steps, faults: self.faults, loud: false }
+    }
+
+    /// Runs all seeds on all cores.
+    #[must_use]
+    pub fn run(&self) -> Report {
+        let bar = ProgressBar::new(self.seeds);
+        let style = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len} seeds, {msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let (next, report) = (AtomicU64::new(0), Mutex::new(Report::default()));
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::SeqCst);
+                        if number >= self.seeds {
+                            return;
+                        }
+                        let plan = self.plan(self.from + number);
+                        let outcome = twice(&plan);
+                        let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+                        report.steps += u64::from(outcome.steps);
+                        report.ms += outcome.ms;
+                        for (name, times) in &outcome.rare {
+                            *report.rare.entry(name).or_default() += times;
+                        }
+                        if outcome.finding.is_some() {
+                            report.failed.push((plan, outcome));
+                        }
+                        bar.set_message(format!("{} failed", report.failed.len()));
+                        bar.inc(1);
+                    }
+                });
+            }
+        });
+        bar.finish();
+        let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.failed.sort_by_key(|(plan, _)| plan.seed);
+        if self.seeds >= BATCH_MIN && self.faults == Faults::ALL {
+            report.missing = RARE.iter().copied().filter(|name| !report.rare.contains_key(name)).collect();
+        }
+        report
+    }
+}
+
+/// Runs a plan; one in so many a second time, which must be the same.
+fn twice(plan: &Plan) -> Outcome {
+    let mut outcome = run(plan);
+    if plan.seed.is_multiple_of(TWICE_EVERY) && outcome.finding.is_none() {
+        let again = run(plan);
+        if again.hash != outcome.hash {
+            let what = format!("{} and {}, {} and {} steps", outcome.hash, again.hash, outcome.steps, again.steps);
+            outcome.finding = Some(Finding::new("a seed is not one run", what));
+        }
+    }
+    outcome
+}
+
+/// The smallest plan that still shows the same finding: fewer steps, then fewer kinds of faults.
+#[must_use]
+pub fn shrink(plan: &Plan, outcome: &Outcome) -> (Plan, Outcome) {
+    let name = outcome.finding.as_ref().map(|finding| finding.name);
+    let same = |plan: &Plan| Some(run(plan)).filter(|run| run.finding.as_ref().map(|finding| finding.name) == name);
+    let mut best = (plan.clone(), None);
+    let try_plan = |best: &mut (Plan, Option<Outcome>), plan: Plan| {
+        let shown = same(&plan);
+        let shows = shown.is_some();
+        if shows {
+            *best = (plan, shown);
+        }
+        shows
+    };
+    if outcome.steps < plan.steps {
+        best.0.steps = outcome.steps;
+    }
+    let mut cut = best.0.steps / 2;
+    while cut >= 16 {
+        let steps = best.0.steps - cut;
+        let smaller = Plan { steps, ..best.0.clone() };
+        if !try_plan(&mut best, smaller) {
+            cut /= 2;
+        }
+        cut = cut.min(best.0.steps / 2);
+    }
+    for fault in Fault::ALL {
+        let fewer = Plan { faults: best.0.faults.without(*fault), ..best.0.clone() };
+        try_plan(&mut best, fewer);
+    }
+    let (plan, shown) = best;
+    let shown = shown.unwrap_or_else(|| run(&plan));
+    (plan, shown)
+}
+
+/// The command that repeats a plan.
+#[must_use]
+pub fn command(plan: &Plan) -> String {
+    let mode = if plan.mode == Mode::Safety { "safety" } else { "liveness" };
+    let mut command = format!("cargo sim --seeds 1 --from {} --mode {mode} --steps {}", plan.seed, plan.steps);
+    let missing: Vec<&str> = plan.faults.missing().map(Fault::word).collect();
+    if !missing.is_empty() {
+        command.push_str(&format!(" --without {}", missing.join(",")));
+    }
+    command
+}

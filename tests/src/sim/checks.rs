@@ -1,0 +1,379 @@
+//! What must always hold, each by name. Those of one order or one row are looked at whenever it changes, on both replicas; those of
+//! the whole when the world is quiet.
+
+use crate::sim::reference::{Kept, Promise, Told};
+use crate::sim::relay;
+use crate::sim::world::World;
+use pilotlight_node::store::replica::{LiveOrder, Replica};
+use pilotlight_relay::ordering::work::is_over;
+use pilotlight_relay::store::effects;
+use pilotlight_sync::crdt::counter::BoundedCounter;
+use pilotlight_sync::doc::digest::Digesting;
+use pilotlight_sync::doc::key::DocKey;
+use pilotlight_sync::doc::order::OrderFact;
+use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::domain::id::{IngredientId, OrderId, OriginId};
+use pilotlight_sync::domain::order::Status;
+use pilotlight_sync::domain::payment::CommercialPhase;
+use pilotlight_sync::domain::ticket::TicketKey;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Something that must not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which rule, in a few words.
+    pub name: &'static str,
+    /// How it shows.
+    pub what: String,
+}
+
+impl Finding {
+    /// A finding.
+    #[must_use]
+    pub fn new(name: &'static str, what: String) -> Self {
+        Self { name, what }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.what)
+    }
+}
+
+/// Where a word may go: the product's state machine, and what a recall or an end may do from anywhere before the end (SPEC T3).
+fn may_follow(from: Status, to: Status) -> bool {
+    use Status as S;
+    match (from, to) {
+        (S::OrderPlaced, S::OrderConfirmed | S::Cancelled)
+        | (S::OrderConfirmed, S::Preparing | S::ReadyForPickup | S::Cancelled | S::Refunded)
+        | (S::Preparing, S::ReadyForPickup | S::Completed | S::Cancelled | S::Refunded)
+        | (S::ReadyForPickup, S::Completed | S::PickedUp | S::Preparing | S::Cancelled | S::Refunded)
+        | (S::PickedUp, S::OutForDelivery | S::Completed | S::DeliveryFailed | S::Cancelled | S::Refunded)
+        | (S::OutForDelivery, S::Completed | S::DeliveryFailed | S::Cancelled | S::Refunded)
+        | (S::DeliveryFailed, S::Cancelled | S::Refunded)
+        | (S::Completed, S::Refunded | S::Preparing | S::ReadyForPickup)
+        | (S::Cancelled, S::Refunded) => true,
+        (
+            S::OrderPlaced
+            | S::OrderConfirmed
+            | S::Preparing
+            | S::ReadyForPickup
+            | S::PickedUp
+            | S::OutForDelivery
+            | S::DeliveryFailed
+            | S::Completed
+            | S::Cancelled
+            | S::Refunded,
+            _,
+        ) => false,
+    }
+}
+
+/// Looks at an order that has changed at a replica.
+pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &LiveOrder) {
+    let view = &live.view;
+    let mut wrong =
+        |name: &'static str, what: String| world.found(Finding::new(name, format!("{replica}: {id}: {what}")));
+    let commercial: BTreeSet<CommercialPhase> = live
+        .doc
+        .in_order()
+        .iter()
+        .filter_map(|fact| if let OrderFact::Commercial { phase } = &fact.what { Some(*phase) } else { None })
+        .collect();
+    if commercial.contains(&CommercialPhase::Confirmed) && commercial.contains(&CommercialPhase::CancelledEarly) {
+        wrong("cancelled and confirmed", format!("{commercial:?}"));
+    }
+    let begun = view.sent || !view.tickets.is_empty();
+    if view.header.owner.is_some() && begun && !commercial.contains(&CommercialPhase::Confirmed) {
+        wrong("cooked without Confirmed", format!("sent with {commercial:?}"));
+    }
+    let pairs = view.history.windows(2).filter_map(|pair| Some((pair.first()?.to, pair.last()?.to)));
+    for (from, to) in pairs.filter(|(from, to)| !may_follow(*from, *to)) {
+        wrong("state word went where it may not", format!("{from:?} -> {to:?}"));
+    }
+    if view.refunded_minor > view.captured_minor {
+        wrong("refunded more than captured", format!("{} of {}", view.refunded_minor, view.captured_minor));
+    }
+    let station =
+        |line: &pilotlight_sync::doc::order_view::LineView| TicketKey { station: line.line.station.clone(), course: 0 };
+    if view.sent
+        && let Some(line) = view.wanted().find(|line| !view.tickets.contains_key(&station(line)))
+    {
+        wrong("line on no ticket", line.line.name.clone());
+    }
+    for (key, ticket) in &view.tickets {
+        let now = (ticket.epoch, ticket.phase);
+        let before = world.reference.phases.insert((replica, *id, key.clone()), now);
+        if before.is_some_and(|before| before > now) {
+            world.found(Finding::new("phase went back", format!("{replica}: {id}: {before:?} -> {now:?}")));
+        }
+    }
+    if let (Some(number), "relay") = (&view.number, replica) {
+        let other = world.reference.numbers.insert(number.clone(), *id);
+        if let Some(other) = other.filter(|other| other != id) {
+            world.found(Finding::new("number given twice", format!("{number:?} to {other} and {id}")));
+        }
+    }
+}
+
+/// No row below nothing, and nothing out of nothing.
+pub fn stock(world: &mut World, at: usize) {
+    let Some(replica) = &world.boxes[at].replica else { return };
+    let site = replica.site();
+    let origins: Vec<OriginId> = site.origins().map(|card| card.origin).collect();
+    let wrong = site.stocks().find_map(|(ingredient, stock)| rows_hold(ingredient, stock, &origins).err());
+    if let Some(what) = wrong {
+        world.found(Finding::new("stock", format!("box {at}: {what}")));
+    }
+}
+
+fn rows_hold(ingredient: &IngredientId, stock: &BoundedCounter, origins: &[OriginId]) -> Result<(), String> {
+    let rows: Vec<_> = origins.iter().map(|origin| (*origin, stock.row(origin))).collect();
+    let (mut added, mut used) = (0, 0);
+    for (origin, row) in &rows {
+        let received: u64 = rows.iter().map(|(_, other)| other.given.get(origin).copied().unwrap_or(0)).sum();
+        let given: u64 = row.given.values().sum();
+        if row.used + given > row.added + row.returned + received {
+            return Err(format!("rights of {origin} to {ingredient} are below zero: {row:?}, {received} received"));
+        }
+        added += row.added;
+        used += row.used - row.returned.min(row.used);
+    }
+    if used > added { Err(format!("{used} of {ingredient} used, {added} added")) } else { Ok(()) }
+}
+
+fn broken(promise: &Promise, order: Option<&OrderView>) -> Option<String> {
+    let Some(view) = order else { return Some(format!("order {} is not there: {:?}", promise.order, promise.told)) };
+    let id = promise.order;
+    match &promise.told {
+        Told::Placed { number, .. } if view.number != *number => {
+            Some(format!("order {id} was told as {number:?} and is {:?}", view.number))
+        }
+        Told::Placed { .. } => None,
+        Told::Paid { payment, amount_minor } => {
+            let taken = view.payments.get(payment).map(|(_, amount)| *amount);
+            (taken != Some(*amount_minor)).then(|| format!("payment of {amount_minor} for {id} is {taken:?}"))
+        }
+        Told::Ticket { ticket, epoch, phase } => match view.tickets.get(ticket) {
+            Some(now) if now.epoch > *epoch || now.epoch == *epoch && now.phase >= *phase => None,
+            other => Some(format!("a tap on {id} to {phase:?} in epoch {epoch} is {other:?}")),
+        },
+        Told::Cancelled => view.cancelled.is_none().then(|| format!("the cancellation of {id} is gone")),
+    }
+}
+
+/// What a box has told is on its disk: looked at whenever it starts.
+pub fn promises_kept(world: &mut World, at: usize) {
+    let Some(replica) = &world.boxes[at].replica else { return };
+    let promises = &world.reference.promises;
+    let here = promises.iter().filter(|one| one.kept == Kept::Here && world.reference.concerns(one, at));
+    let wrong = here.into_iter().find_map(|promise| {
+        let order = replica.order(&promise.order).ok().flatten();
+        broken(promise, order.as_ref().map(|order| &order.view))
+    });
+    if let Some(what) = wrong {
+        world.found(Finding::new("lost", format!("box {at}: {what}")));
+    }
+}
+
+/// What both replicas hold, when nothing is under way.
+struct Both {
+    node: BTreeMap<OrderId, OrderView>,
+    relay: BTreeMap<OrderId, OrderView>,
+}
+
+fn orders_of(replica: &Replica) -> BTreeMap<OrderId, OrderView> {
+    let stored = replica.order_docs_after(None, usize::MAX).unwrap_or_default();
+    let read = stored.iter().filter_map(|one| Some((one.id, LiveOrder::from_bytes(&one.document).ok()?.view)));
+    read.collect()
+}
+
+/// Why the world is not quiet yet; `None` when it is.
+pub fn unrest(world: &mut World) -> Option<String> {
+    let main = world.main;
+    let on: Vec<usize> = (0..world.boxes.len()).filter(|at| !world.boxes[*at].retired).collect();
+    if on.len() != 1 {
+        return Some(format!("{} boxes are in service", on.len()));
+    }
+    if !world.is_online(main) {
+        return Some("the link is down".to_owned());
+    }
+    let machine = world.machines.iter().position(|machine| machine.process.is_some())?;
+    let ends = world.at_relay(machine, |process| {
+        let (site, database) = (process.site.clone(), process.database.clone());
+        process.block(async move {
+            let heads = site.read(|replica, _| replica.heads().clone()).await;
+            (heads.ok(), effects::count_open(&database).await.ok())
+        })
+    });
+    let Some((Some(theirs), Some((open, parked)))) = ends else { return Some("the relay does not answer".to_owned()) };
+    let Some(replica) = &world.boxes[main].replica else { return Some("the node is off".to_owned()) };
+    if *replica.state().heads() != theirs {
+        return Some(format!("the logs differ: {:?} and {theirs:?}", replica.state().heads()));
+    }
+    if open > 0 {
+        return Some(format!("{open} effects are open, {parked} of them parked"));
+    }
+    let unended = orders_of(replica).into_iter().find(|(_, view)| !is_at_rest(view));
+    unended.map(|(id, view)| format!("order {id} is {:?}, {:?}", view.status, view.commercial))
+}
+
+/// Ended, or waiting for a person: what did not reach the customer is looked at by somebody.
+fn is_at_rest(view: &OrderView) -> bool {
+    is_over(view) || view.status == Status::DeliveryFailed
+}
+
+/// What must hold once the world is quiet.
+pub fn settled(world: &mut World) {
+    let main = world.main;
+    let Some(machine) = world.machines.iter().position(|machine| machine.process.is_some()) else { return };
+    let relay = world.at_relay(machine, |process| {
+        let (sites, site) = (process.sites.clone(), process.site.clone());
+        process.block(async move { sites.digest(&site).await.ok() })
+    });
+    let Some(Some((theirs, count))) = relay else {
+        return world.found(Finding::new("relay", "it gives no digest".to_owned()));
+    };
+    let Some(replica) = &world.boxes[main].replica else { return };
+    let mut digesting = Digesting::default();
+    replica.site().docs().for_each(|(key, bytes)| digesting.add(&key, &bytes));
+    let stored = replica.order_docs_after(None, usize::MAX).unwrap_or_default();
+    stored.iter().for_each(|order| digesting.add(&DocKey::Order(order.id), &order.document));
+    if digesting.finish() != theirs {
+        let what = format!("{} orders at the node, {count} at the relay", stored.len());
+        return world.found(Finding::new("replicas differ", what));
+    }
+    let node = orders_of(replica);
+    let both = Both { relay: node.clone(), node };
+    promises_everywhere(world, &both);
+    shelf(world, &both);
+    money(world, machine, &both);
+    relay_lives(world);
+}
+
+fn promises_everywhere(world: &mut World, both: &Both) {
+    let mut wrong = Vec::new();
+    for promise in world.reference.promises.iter().filter(|promise| promise.kept != Kept::Excused) {
+        for (name, orders) in [("node", &both.node), ("relay", &both.relay)] {
+            wrong.extend(broken(promise, orders.get(&promise.order)).map(|what| ("lost", format!("{name}: {what}"))));
+        }
+    }
+    for (order, times) in world.reference.times_new.iter().filter(|(_, times)| **times > 1) {
+        let excused = world.reference.promises.iter().any(|one| one.order == *order && one.kept != Kept::Here);
+        if !excused && !world.reference.excused_orders.contains(order) {
+            wrong.push(("doubled", format!("order {order} was answered as new {times} times")));
+        }
+    }
+    for (id, online) in &world.reference.online {
+        if online.times_new > 1 {
+            wrong.push(("doubled", format!("order {id} was answered as new {} times at home", online.times_new)));
+        }
+        match both.relay.get(id) {
+            None if online.placed => wrong.push(("lost", format!("online order {id} is not there"))),
+            Some(view) if online.cancel_taken => {
+                let answered = view.cancelled.is_some() || view.verdict == Some(false);
+                if !answered {
+                    wrong.push(("cancel request without an end", format!("{id} is {:?}", view.status)));
+                }
+            }
+            Some(_) | None => {}
+        }
+    }
+    let mut numbers: BTreeMap<_, OrderId> = BTreeMap::new();
+    for (id, view) in &both.node {
+        if let Some(number) = &view.number
+            && let Some(other) = numbers.insert(number.clone(), *id)
+        {
+            wrong.push(("number given twice", format!("{number:?} to {other} and {id}")));
+        }
+    }
+    if let Some((name, what)) = wrong.into_iter().next() {
+        world.found(Finding::new(name, what));
+    }
+}
+
+/// What was sold was on the shelf.
+fn shelf(world: &mut World, both: &Both) {
+    let mut sold: BTreeMap<IngredientId, u64> = BTreeMap::new();
+    for view in both.node.values() {
+        for line in view.lines.iter().filter(|line| !line.stock_returned) {
+            for used in &line.line.uses {
+                *sold.entry(used.ingredient).or_default() += used.amount;
+            }
+        }
+    }
+    for (ingredient, amount) in sold {
+        let there = world.reference.shelf.get(&ingredient).copied().unwrap_or(0);
+        if amount > there {
+            world.found(Finding::new("oversold", format!("{amount} of {ingredient}, {there} were delivered")));
+        }
+    }
+}
+
+fn money(world: &mut World, machine: usize, both: &Both) {
+    let mut wrong: Vec<(&'static str, String)> = Vec::new();
+    for key in &world.ledger.misused {
+        wrong.push(("one key for two things", key.clone()));
+    }
+    let mut charges: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for charge in world.ledger.charges.values() {
+        charges.entry(charge.order.clone()).or_default().push(charge.clone());
+    }
+    let online: BTreeMap<String, OrderId> = world.reference.online.keys().map(|id| (id.to_string(), *id)).collect();
+    for (name, of_order) in &charges {
+        let view = online.get(name).and_then(|id| both.relay.get(id));
+        let held = of_order.iter().filter(|one| !one.voided && one.captures == 0).count();
+        let captured: i64 = of_order.iter().map(|one| one.captured).sum();
+        let refunded: i64 = of_order.iter().map(|one| one.refunded).sum();
+        if held > 0 {
+            wrong.push(("money held for ever", format!("{name}: {of_order:?}, {:?}", view.map(|view| view.status))));
+        }
+        if of_order.iter().filter(|one| one.captures > 0).count() > 1 || of_order.iter().any(|one| one.captures > 1) {
+            wrong.push(("charged twice", format!("{name}: {of_order:?}")));
+        }
+        match view {
+            None if captured > 0 => wrong.push(("charged without an order", format!("{name}: {of_order:?}"))),
+            Some(view) if (view.captured_minor, view.refunded_minor) != (captured, refunded) => {
+                let ours = (view.captured_minor, view.refunded_minor);
+                wrong.push(("books differ from the bank's", format!("{name}: {ours:?}, bank {captured} {refunded}")));
+            }
+            Some(_) | None => {}
+        }
+    }
+    for (id, view) in both.relay.iter().filter(|(_, view)| view.header.owner.is_some()) {
+        let confirmed = view.commercial.is_some_and(|phase| phase >= CommercialPhase::Confirmed);
+        if confirmed != (view.captured_minor > 0) {
+            wrong.push(("captured is not confirmed", format!("{id}: {:?}, {}", view.commercial, view.captured_minor)));
+        }
+    }
+    let ids: Vec<OrderId> = online.values().copied().collect();
+    let rows = world.at_relay(machine, |process| {
+        let database = process.database.clone();
+        process.block(async move {
+            let mut all = Vec::new();
+            for id in ids {
+                all.extend(effects::of_order(&database, &id).await.unwrap_or_default());
+            }
+            all
+        })
+    });
+    for row in rows.unwrap_or_default() {
+        if !matches!(row.state, effects::EffectState::Done | effects::EffectState::Declined) {
+            wrong.push(("effect never ended", format!("{} is {:?}", row.effect.id, row.state)));
+        }
+    }
+    if let Some((name, what)) = wrong.into_iter().next() {
+        world.found(Finding::new(name, what));
+    }
+}
+
+/// A fence ends a store that has lost something, never the relay.
+fn relay_lives(world: &mut World) {
+    let relay = relay::identity().card().origin;
+    let Some(replica) = &world.boxes[world.main].replica else { return };
+    if replica.site().is_fenced(&relay) {
+        world.found(Finding::new("relay fenced", "a node has ended the relay's origin".to_owned()));
+    }
+}

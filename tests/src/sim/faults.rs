@@ -1,0 +1,364 @@
+//! The misfortunes: which there are, and when they strike.
+
+use crate::sim::checks::Finding;
+use crate::sim::disk::{Disk, FlushEnd};
+use crate::sim::world::{NodeBox, World};
+
+macro_rules! faults {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+) => {
+        /// A kind of misfortune.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Fault {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Fault {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// Its word on the command line.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+        }
+    };
+}
+
+faults! {
+    /// A node loses power, now or inside its next flush.
+    NodeCrash = "node-crash",
+    /// A sync fails, and the machine goes on.
+    FailedFlush = "failed-flush",
+    /// A process of the relay is killed, now or inside its next transaction.
+    RelayCrash = "relay-crash",
+    /// The node's store is put back from a backup, which has no identity.
+    Restore = "restore",
+    /// The node's store goes back, and its witness does not.
+    RolledBack = "rolled-back",
+    /// The node's whole disk goes back, witness and identity too.
+    WholeDisk = "whole-disk",
+    /// A second machine starts with a copy of the node's disk.
+    Clone = "clone",
+    /// A connection is cut.
+    Cut = "cut",
+    /// Frames of one direction, or of both, vanish.
+    HalfOpen = "half-open",
+    /// Frames wait for a while.
+    Stall = "stall",
+    /// No connection for a long time.
+    Outage = "outage",
+    /// A clock jumps.
+    Clock = "clock",
+    /// The bank is slow for a while.
+    SlowGateway = "slow-gateway",
+    /// Requests to the bank, or its answers, are lost.
+    LostAnswers = "lost-answers",
+    /// A second process of the relay starts, or the first ends in its favour.
+    Handover = "handover",
+    /// Answers to people's devices are lost.
+    Wifi = "wifi",
+}
+
+/// Which misfortunes a run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Faults(u32);
+
+impl Faults {
+    /// All of them.
+    pub const ALL: Self = Self(u32::MAX);
+
+    /// None.
+    pub const NONE: Self = Self(0);
+
+    /// Whether this kind is among them.
+    #[must_use]
+    pub const fn has(self, fault: Fault) -> bool {
+        self.0 & (1 << fault as u32) != 0
+    }
+
+    /// All but this kind.
+    #[must_use]
+    pub const fn without(self, fault: Fault) -> Self {
+        Self(self.0 & !(1 << fault as u32))
+    }
+
+    /// The kinds that are missing.
+    pub fn missing(self) -> impl Iterator<Item = Fault> {
+        Fault::ALL.iter().copied().filter(move |fault| !self.has(*fault))
+    }
+}
+
+impl World {
+    /// From now on something goes wrong now and then.
+    pub(super) fn faults_begin(&mut self) {
+        let delay = self.between(20_000, 60_000);
+        self.after(delay, Self::misfortune);
+    }
+
+    fn misfortune(&mut self) {
+        if self.healed {
+            return;
+        }
+        let fault = Fault::ALL[self.rng.below(Fault::ALL.len())];
+        if self.plays(fault) {
+            self.strike(fault);
+        }
+        let delay = self.between(4_000, 50_000);
+        self.after(delay, Self::misfortune);
+    }
+
+    fn strike(&mut self, fault: Fault) {
+        let at = self.some_box();
+        match fault {
+            Fault::NodeCrash => self.crash_node(at),
+            Fault::FailedFlush => {
+                if self.boxes[at].replica.is_some() {
+                    let end = FlushEnd::ALL[self.rng.below(FlushEnd::ALL.len())];
+                    self.boxes[at].disk.end_next_flush(Some(end));
+                }
+            }
+            Fault::RelayCrash => self.strike_relay(),
+            Fault::Restore | Fault::RolledBack | Fault::WholeDisk => self.disk_goes_back(fault),
+            Fault::Clone => self.second_box(),
+            Fault::Cut | Fault::HalfOpen | Fault::Stall => self.strike_wire(fault),
+            Fault::Outage => {
+                let length =
+                    if self.chance(300) { self.between(200_000, 900_000) } else { self.between(5_000, 90_000) };
+                self.note(format_args!("outage of {length} ms"));
+                if length > 200_000 {
+                    self.trace.rare("long outage");
+                }
+                self.outage_until_ms = self.now_ms + length;
+                let ids: Vec<u32> = self.wires.keys().copied().collect();
+                for id in ids {
+                    if let Some(wire) = self.wires.get_mut(&id) {
+                        wire.deaf = [true; 2];
+                    }
+                }
+            }
+            Fault::Clock => self.clock_jumps(),
+            Fault::SlowGateway | Fault::LostAnswers => {
+                let length = self.between(20_000, 120_000);
+                self.bank_bad_until_ms = self.now_ms + length;
+                self.note(format_args!("the bank is bad for {length} ms"));
+            }
+            Fault::Handover => self.handover(),
+            // Struck at each answer.
+            Fault::Wifi => {}
+        }
+    }
+
+    /// One of the machines in service.
+    fn some_box(&mut self) -> usize {
+        let on: Vec<usize> = (0..self.boxes.len()).filter(|at| !self.boxes[*at].retired).collect();
+        let choice = self.rng.below(on.len());
+        on.get(choice).copied().unwrap_or(self.main)
+    }
+
+    fn crash_node(&mut self, at: usize) {
+        if self.boxes[at].replica.is_none() {
+            return;
+        }
+        if self.chance(500) {
+            self.boxes[at].power_fails = true;
+            let end = FlushEnd::ALL[self.rng.below(FlushEnd::ALL.len())];
+            self.boxes[at].disk.end_next_flush(Some(end));
+        } else {
+            self.trace.rare("power cut between flushes");
+            self.power_off(at);
+            let delay = self.between(1_000, 40_000);
+            self.after(delay, move |world| world.boot(at));
+        }
+    }
+
+    fn strike_relay(&mut self) {
+        let at = self.rng.below(2);
+        let inside = self.chance(600);
+        let Some(process) = &self.machines[at].process else { return };
+        if inside {
+            process.arm(true);
+        } else {
+            self.trace.rare("relay killed between transactions");
+            self.crash_relay(at);
+        }
+    }
+
+    /// The disk of the one node goes back to what it was some time ago.
+    fn disk_goes_back(&mut self, fault: Fault) {
+        let at = self.main;
+        // One such thing at a time: a copy that is out there already is trouble enough.
+        if self.boxes.iter().filter(|node| !node.retired).count() > 1 || self.boxes[at].replica.is_none() {
+            return;
+        }
+        let kept = self.boxes[at].disk.copy();
+        let delay = self.between(10_000, 240_000);
+        let boots = self.boxes[at].boots;
+        self.after(delay, move |world| {
+            let same = world.main == at && world.boxes[at].boots >= boots && !world.boxes[at].retired;
+            let alone = world.boxes.iter().filter(|node| !node.retired).count() == 1;
+            // Not back beyond a name that it has taken meanwhile: that copy is another machine's.
+            let named = world.boxes[at].disk.look(|now| now.identity.as_ref().map(|one| one.origin))
+                == kept.identity.as_ref().map(|one| one.origin);
+            if !same || !alone || !named || world.healed {
+                return;
+            }
+            let (mut kept, now) = (kept, world.boxes[at].disk.copy());
+            match fault {
+                Fault::Restore => {
+                    kept.identity = None;
+                    kept.witness = None;
+                    world.trace.rare("restored from a backup");
+                }
+                Fault::RolledBack => {
+                    kept.witness = now.witness;
+                    kept.identity = now.identity.clone();
+                    world.trace.rare("store behind its witness");
+                }
+                _ => world.trace.rare("whole disk went back"),
+            }
+            world.note(format_args!("{} at box {at}", fault.word()));
+            world.power_off(at);
+            let heads = kept.heads();
+            world.boxes[at].disk.restore(kept);
+            world.boxes[at].disk.end_next_flush(None);
+            world.went_back(&now.heads(), &heads, fault == Fault::WholeDisk);
+            let delay = world.between(2_000, 30_000);
+            world.after(delay, move |world| world.boot(at));
+        });
+    }
+
+    /// Somebody starts a second machine with a copy of the first one's disk.
+    fn second_box(&mut self) {
+        let at = self.main;
+        if self.boxes.iter().filter(|node| !node.retired).count() > 1 || self.boxes[at].replica.is_none() {
+            return;
+        }
+        self.trace.rare("two boxes with one identity");
+        let disk = Disk::with(self.boxes[at].disk.copy());
+        self.boxes.push(NodeBox::with(disk));
+        let second = self.boxes.len() - 1;
+        self.note(format_args!("box {second} is a copy of box {at}"));
+        let upto = self.boxes[at].disk.look(|kept| kept.heads());
+        self.reference.copied(&upto);
+        self.boot(second);
+        // Nobody notices for ever: in the end somebody wonders why there are two.
+        let delay = self.between(120_000, 400_000);
+        self.after(delay, move |world| world.end_of_two());
+    }
+
+    /// A box was told that the relay has another log of it: a person looks.
+    pub(super) fn fork_noticed(&mut self, at: usize) {
+        let delay = self.between(5_000, 60_000);
+        self.after(delay, move |world| {
+            if !world.boxes[at].forked || world.boxes[at].retired {
+                return;
+            }
+            if world.boxes.iter().filter(|node| !node.retired).count() > 1 {
+                world.retire(at);
+            } else {
+                world.begin_again(at);
+            }
+        });
+    }
+
+    /// One of two machines with one identity is switched off: the one that the relay does not know, or else the copy.
+    pub(super) fn end_of_two(&mut self) {
+        let on: Vec<usize> = (0..self.boxes.len()).filter(|at| !self.boxes[*at].retired).collect();
+        if on.len() < 2 {
+            return;
+        }
+        let forked = on.iter().copied().find(|at| self.boxes[*at].forked);
+        let copy = on.last().copied();
+        if let Some(at) = forked.or(copy) {
+            self.retire(at);
+        }
+    }
+
+    /// Takes a machine out of service; what it was told alone, it takes along.
+    fn retire(&mut self, at: usize) {
+        self.note(format_args!("box {at} is taken out of service"));
+        self.power_off(at);
+        self.boxes[at].retired = true;
+        self.reference.excuse_box(at);
+        if let Some(left) = (0..self.boxes.len()).find(|at| !self.boxes[*at].retired) {
+            self.main = left;
+        } else {
+            self.found(Finding::new("world", "no box is left".to_owned()));
+        }
+    }
+
+    /// The only machine is on a branch that the relay does not have: a person makes it a new origin.
+    fn begin_again(&mut self, at: usize) {
+        self.trace.rare("person makes a forked box a new origin");
+        self.note(format_args!("box {at} is to begin as a new origin"));
+        self.power_off(at);
+        let mut kept = self.boxes[at].disk.copy();
+        let heads = kept.heads();
+        kept.identity = None;
+        kept.witness = None;
+        self.boxes[at].disk.restore(kept);
+        self.boxes[at].disk.end_next_flush(None);
+        self.reference.fork_ended(&heads);
+        self.after(3_000, move |world| world.boot(at));
+    }
+
+    fn strike_wire(&mut self, fault: Fault) {
+        let ids: Vec<u32> = self.wires.keys().copied().collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = ids[self.rng.below(ids.len())];
+        let (both, first, length) = (self.chance(400), self.chance(500), self.between(500, 40_000));
+        let now_ms = self.now_ms;
+        self.note(format_args!("wire {id}: {}", fault.word()));
+        if fault == Fault::Cut {
+            self.trace.rare("cut with frames under way");
+            return self.cut(id);
+        }
+        let Some(wire) = self.wires.get_mut(&id) else { return };
+        if fault == Fault::Stall {
+            wire.stalled_until_ms = now_ms + length;
+        } else {
+            wire.deaf = if both { [true; 2] } else { [first, !first] };
+            self.trace.rare("half-open connection");
+        }
+    }
+
+    fn clock_jumps(&mut self) {
+        const DAY_MS: i64 = 86_400_000;
+        let sizes = [2_000, -2_000, 90_000, -90_000, 1_200_000, -1_200_000, DAY_MS, -DAY_MS];
+        let skew = if self.chance(250) { 0 } else { sizes[self.rng.below(sizes.len())] };
+        if skew.abs() > 600_000 {
+            self.trace.rare("clock off by more than ten minutes");
+        }
+        if self.chance(650) {
+            let at = self.some_box();
+            self.boxes[at].skew_ms = skew;
+            self.note(format_args!("box {at}'s clock is off by {skew} ms"));
+        } else {
+            // The relay's machines keep time by a server: a little off at most.
+            let (at, skew) = (self.rng.below(2), skew.clamp(-2_000, 2_000));
+            self.machines[at].skew_ms = skew;
+            self.note(format_args!("relay {at}'s clock is off by {skew} ms"));
+        }
+    }
+
+    fn handover(&mut self) {
+        let started = if self.machines[1].process.is_none() { self.start_relay(1) } else { self.start_relay(0) };
+        if let Err(error) = started {
+            return self.found(Finding::new("relay does not start", format!("{error:#}")));
+        }
+        self.trace.rare("two relay processes");
+        let (at, delay) = (self.rng.below(2), self.between(20_000, 120_000));
+        self.after(delay, move |world| {
+            if world.machines.iter().all(|machine| machine.process.is_some()) {
+                world.note(format_args!("relay {at} is shut down for good"));
+                world.trace.rare("relay handover");
+                world.machines[at].process = None;
+                world.machines[at].starts += 1;
+                world.drop_wires_at(at);
+            }
+        });
+    }
+}

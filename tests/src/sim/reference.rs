@@ -1,0 +1,187 @@
+//! What people were told: the only witness against the replicas. A promise holds from the moment somebody hears it, whatever happens then;
+//! it is excused only when the disk that had it went back, or was one of two under one name, before the relay had it.
+
+use pilotlight_sync::crdt::chain::Head;
+use pilotlight_sync::domain::business_day::DayNumber;
+use pilotlight_sync::domain::id::{CustomerId, IngredientId, OrderId, OriginId, PaymentId};
+use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// The order is taken, under this number.
+    Placed {
+        /// For people, with its day.
+        number: Option<(DayNumber, String)>,
+        /// What it costs, in minor units.
+        total_minor: i64,
+    },
+    /// The money is in the drawer.
+    Paid {
+        /// Which.
+        payment: PaymentId,
+        /// How much.
+        amount_minor: i64,
+    },
+    /// The ticket is that far.
+    Ticket {
+        /// Which.
+        ticket: TicketKey,
+        /// In which epoch.
+        epoch: u32,
+        /// How far.
+        phase: TicketPhase,
+    },
+    /// It will not be made.
+    Cancelled,
+}
+
+/// Where a promise must be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// On the disk of the box that gave it, and in the end everywhere.
+    Here,
+    /// The disk went back; the relay has it, and gives it back.
+    AtRelay,
+    /// Nowhere: no machine is left that had it.
+    Excused,
+}
+
+/// Something that a person was told.
+#[derive(Debug, Clone)]
+pub struct Promise {
+    /// About this order.
+    pub order: OrderId,
+    /// By this box,
+    pub at: usize,
+    /// under this name,
+    pub origin: OriginId,
+    /// once its log was durable up to here.
+    pub seq: u64,
+    /// What.
+    pub told: Told,
+    /// Where it must be kept.
+    pub kept: Kept,
+    /// It was given after the whole disk went back: perhaps on a branch.
+    branch: bool,
+}
+
+/// A promise to a customer at home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Online {
+    /// Whose.
+    pub customer: CustomerId,
+    /// What was quoted, in minor units.
+    pub total_minor: i64,
+    /// It was told to be an order.
+    pub placed: bool,
+    /// How often it was told to be a new one.
+    pub times_new: u32,
+    /// The cancellation was taken.
+    pub cancel_taken: bool,
+}
+
+/// Everything that was told.
+#[derive(Debug, Default)]
+pub struct Reference {
+    /// In the restaurant.
+    pub promises: Vec<Promise>,
+    /// How often each order was told to be a new one.
+    pub times_new: BTreeMap<OrderId, u32>,
+    /// At home.
+    pub online: BTreeMap<OrderId, Online>,
+    /// What was put on the shelf, booked or not, in the ingredient's unit.
+    pub shelf: BTreeMap<IngredientId, u64>,
+    /// Numbers that the relay has seen, and whose they are.
+    pub numbers: BTreeMap<(DayNumber, String), OrderId>,
+    /// How far each ticket was seen at each replica.
+    pub phases: BTreeMap<(&'static str, OrderId, TicketKey), (u32, TicketPhase)>,
+    /// Orders that a retired box took alone.
+    pub excused_orders: BTreeSet<OrderId>,
+    safe: BTreeMap<OriginId, u64>,
+    copied: BTreeMap<OriginId, u64>,
+    branching: BTreeSet<OriginId>,
+}
+
+impl Reference {
+    /// Somebody heard it.
+    pub fn promise(&mut self, order: OrderId, at: usize, log: (OriginId, u64), told: Told) {
+        let (origin, seq) = log;
+        let branch = self.branching.contains(&origin);
+        self.promises.push(Promise { order, at, origin, seq, told, kept: Kept::Here, branch });
+    }
+
+    /// The relay's disk has a log up to here.
+    pub fn safe(&mut self, origin: OriginId, seq: u64) {
+        let known = self.safe.entry(origin).or_default();
+        *known = (*known).max(seq);
+    }
+
+    /// Whether a box must have it: it gave it, or is a copy of the one that did.
+    #[must_use]
+    pub fn concerns(&self, promise: &Promise, at: usize) -> bool {
+        promise.at == at || self.copied.get(&promise.origin).is_some_and(|upto| promise.seq <= *upto)
+    }
+
+    /// A disk went back from these ends to those.
+    pub fn went_back(&mut self, from: &BTreeMap<OriginId, Head>, to: &BTreeMap<OriginId, Head>, whole: bool) {
+        self.phases.retain(|(replica, _, _), _| *replica != "node");
+        for promise in &mut self.promises {
+            let left = to.get(&promise.origin).map_or(0, |head| head.seq);
+            if promise.seq <= left || promise.kept == Kept::Excused {
+                continue;
+            }
+            let safe = self.safe.get(&promise.origin).is_some_and(|safe| promise.seq <= *safe);
+            promise.kept = if safe { Kept::AtRelay } else { Kept::Excused };
+        }
+        if whole {
+            self.branching.extend(from.keys().copied());
+        }
+    }
+
+    /// A second box begins with these logs.
+    pub fn copied(&mut self, upto: &BTreeMap<OriginId, Head>) {
+        self.copied = upto.iter().map(|(origin, head)| (*origin, head.seq)).collect();
+    }
+
+    /// A box is out of service: what it told after the copy was made went with it.
+    pub fn excuse_box(&mut self, at: usize) {
+        self.phases.retain(|(replica, _, _), _| *replica != "node");
+        for promise in &mut self.promises {
+            let shared = self.copied.get(&promise.origin).copied().unwrap_or(0);
+            if promise.at == at && promise.seq > shared {
+                promise.kept = Kept::Excused;
+                self.excused_orders.insert(promise.order);
+            }
+        }
+    }
+
+    /// A branch that only one box had is given up.
+    pub fn fork_ended(&mut self, _heads: &BTreeMap<OriginId, Head>) {
+        self.phases.retain(|(replica, _, _), _| *replica != "node");
+        for promise in self.promises.iter_mut().filter(|promise| promise.branch) {
+            promise.kept = Kept::Excused;
+            self.excused_orders.insert(promise.order);
+        }
+        self.branching.clear();
+    }
+
+    /// Promises that no machine can keep any more.
+    #[must_use]
+    pub fn excused(&self) -> usize {
+        self.promises.iter().filter(|promise| promise.kept == Kept::Excused).count()
+    }
+}
+
+impl crate::sim::world::World {
+    pub(super) fn went_back(&mut self, from: &BTreeMap<OriginId, Head>, to: &BTreeMap<OriginId, Head>, whole: bool) {
+        self.reference.went_back(from, to, whole);
+        if self.reference.excused() > 0 {
+            self.trace.rare("promise lost with its only disk");
+        }
+        if self.reference.promises.iter().any(|promise| promise.kept == Kept::AtRelay) {
+            self.trace.rare("promise kept by the relay alone");
+        }
+    }
+}
