@@ -16,6 +16,9 @@ use pilotlight_sync::protocol::{BadLog, Event, ForkKind, Opened, Session, Timeou
 use pilotlight_sync::store::{LogEntry, Seal, SiteStore};
 use std::collections::{BTreeMap, VecDeque};
 
+/// Batches that are applied in one unit of work: what an order did within some minutes is written once.
+const BATCHES_MAX: usize = 4;
+
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkEnd {
@@ -95,13 +98,8 @@ pub enum Errand {
         /// After which commit.
         seq: u64,
     },
-    /// Apply a batch in one unit of work.
-    Apply {
-        /// In sequence, of one origin.
-        entries: Vec<LogEntry>,
-        /// The signature that closes them.
-        seal: Seal,
-    },
+    /// Apply these batches in one unit of work: of one origin, in sequence, each with the signature that closes it.
+    Apply(Vec<(Vec<LogEntry>, Seal)>),
 }
 
 /// What the site has done.
@@ -251,9 +249,11 @@ impl LinkCore {
         if self.applying {
             return None;
         }
-        let (entries, seal) = self.batches.pop_front()?;
+        let origin = self.batches.front()?.1.origin;
+        let follows = |(at, (_, seal)): &(usize, &(Vec<LogEntry>, Seal))| *at < BATCHES_MAX && seal.origin == origin;
+        let count = self.batches.iter().enumerate().take_while(follows).count();
         self.applying = true;
-        Some(Errand::Apply { entries, seal })
+        Some(Errand::Apply(self.batches.drain(..count).collect()))
     }
 
     /// The next thing to be told.
@@ -313,7 +313,7 @@ pub async fn run(site: &SiteHandle, store: &SqlSiteStore, session: u64, errand: 
             Ok(hash) => Done::Hash { origin, hash },
             Err(error) => failed(&error),
         },
-        Errand::Apply { entries, seal } => apply(site, session, entries, seal).await,
+        Errand::Apply(batches) => apply(site, session, batches).await,
     }
 }
 
@@ -334,10 +334,10 @@ fn failed(error: &StoreError) -> Done {
     Done::Failed(LinkEnd::Store)
 }
 
-async fn apply(site: &SiteHandle, session: u64, entries: Vec<LogEntry>, seal: Seal) -> Done {
-    let origin = seal.origin;
-    let Some(head) = entries.last().map(|entry| entry.head) else { return Done::Failed(LinkEnd::Store) };
-    let outcome = site.apply(session, entries, seal).await;
+async fn apply(site: &SiteHandle, session: u64, batches: Vec<(Vec<LogEntry>, Seal)>) -> Done {
+    let last = batches.last().and_then(|(entries, seal)| Some((seal.origin, entries.last()?.head)));
+    let Some((origin, head)) = last else { return Done::Failed(LinkEnd::Store) };
+    let outcome = site.apply_all(session, batches).await;
     match outcome {
         Ok(new) => {
             metrics::counter!("pilotlight_link_commits_applied_total").increment(new as u64);

@@ -252,9 +252,10 @@ fn broken(error: &tokio::task::JoinError) -> Done {
 
 async fn run(sites: Arc<Sites>, site: SiteHandle, session: u64, errand: Errand) -> Done {
     let store = site.store(sites.database());
-    let Errand::Apply { entries, .. } = &errand else { return link_core::run(&site, &store, session, errand).await };
+    let Errand::Apply(batches) = &errand else { return link_core::run(&site, &store, session, errand).await };
     // A semaphore that is never closed gives its permit in the end.
-    let _permit = if entries.len() >= BULK_COMMITS { sites.bulk.acquire().await.ok() } else { None };
+    let commits: usize = batches.iter().map(|(entries, _)| entries.len()).sum();
+    let _permit = if commits >= BULK_COMMITS { sites.bulk.acquire().await.ok() } else { None };
     let watch = Stopwatch::start();
     let done = link_core::run(&site, &store, session, errand).await;
     metrics::histogram!("pilotlight_link_apply_seconds").record(watch.elapsed().as_secs_f64());

@@ -197,7 +197,26 @@ impl SiteHandle {
         entries: Vec<LogEntry>,
         seal: Seal,
     ) -> Result<usize, WorkError<ApplyRefusal>> {
-        self.run(move |tx| async move { tx.apply(session, &entries, &seal).await }.boxed()).await
+        self.apply_all(session, vec![(entries, seal)]).await
+    }
+
+    /// The same for batches that continue each other, all in one unit of work.
+    pub async fn apply_all(
+        &self,
+        session: u64,
+        batches: Vec<(Vec<LogEntry>, Seal)>,
+    ) -> Result<usize, WorkError<ApplyRefusal>> {
+        self.run(move |tx| {
+            async move {
+                let mut new = 0;
+                for (entries, seal) in &batches {
+                    new += tx.apply(session, entries, seal).await?;
+                }
+                Ok(new)
+            }
+            .boxed()
+        })
+        .await
     }
 
     /// Where each log ends durably; tells when one has grown.
