@@ -9,7 +9,7 @@ use crate::sites::site_handle::SiteHandle;
 use crate::store::StoreError;
 use crate::store::site_rows::{self, SiteRow};
 use crate::store::site_store::SqlSiteStore;
-use crate::store::site_tx::{ApplyRefusal, WorkError};
+use crate::store::site_tx::{OldSession, WorkError};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use pilotlight_edge::clock::Stopwatch;
 use pilotlight_edge::tokens;
@@ -91,7 +91,6 @@ impl LinkEnd {
         match self {
             Self::Apply(ApplyError::Gap { .. }) => "gap",
             Self::Apply(ApplyError::Fork { .. }) => "fork",
-            Self::Apply(ApplyError::Unreadable { .. }) => "unreadable",
             Self::Apply(ApplyError::NotYet { .. }) => "not_yet",
             Self::Apply(ApplyError::Ours { .. }) => "ours",
             Self::Gone(_) => "gone",
@@ -204,8 +203,7 @@ impl Sites {
         let mut keys: BTreeMap<OriginId, [u8; 32]> = BTreeMap::from([(identity.origin, identity.card().key)]);
         let enrolled = site_rows::cards(self.database(), site.facts.no).await?;
         keys.extend(enrolled.into_iter().map(|card| (card.origin, card.key)));
-        let introduced =
-            site.read(|replica, _| replica.site().origins().map(|card| (card.origin, card.key)).collect::<Vec<_>>());
+        let introduced = site.read(|replica, _| replica.keys());
         let introduced =
             introduced.await.map_err(|error| StoreError::Damaged { table: "site", why: error.to_string() })?;
         keys.extend(introduced);
@@ -379,6 +377,8 @@ impl Hub {
                 // What continues it would not be taken either: all of it is asked for again.
                 self.batches.retain(|(_, seal)| seal.origin != origin);
                 self.session.handle_dropped(origin, head);
+                // What came before it was taken.
+                self.session.handle_durable(origin, head);
             }
             Done::Failed(end) => return Err(end),
         }
@@ -457,18 +457,18 @@ async fn apply(sites: Arc<Sites>, site: SiteHandle, session: u64, entries: Vec<L
     let outcome = site.apply(session, entries, seal).await;
     metrics::histogram!("pilotlight_link_apply_seconds").record(watch.elapsed().as_secs_f64());
     match outcome {
-        Ok(new) => {
-            metrics::counter!("pilotlight_link_commits_applied_total").increment(new as u64);
-            Done::Applied { origin, head }
+        Ok(applied) => {
+            metrics::counter!("pilotlight_link_commits_applied_total").increment(applied.new as u64);
+            match applied.refused {
+                None => Done::Applied { origin, head },
+                Some(ApplyError::NotYet { .. } | ApplyError::Gap { .. }) => {
+                    let known = site.heads().borrow().get(&origin).copied();
+                    Done::NotTaken { origin, head: known.unwrap_or_else(|| Head::start(&origin)) }
+                }
+                Some(refused @ (ApplyError::Fork { .. } | ApplyError::Ours { .. })) => Done::Failed(refused.into()),
+            }
         }
-        Err(WorkError::Refused(ApplyRefusal::OldSession { .. })) => Done::Failed(LinkEnd::Superseded),
-        Err(WorkError::Refused(ApplyRefusal::Log(ApplyError::NotYet { .. } | ApplyError::Gap { .. }))) => {
-            let known = site.heads().borrow().get(&origin).copied();
-            Done::NotTaken { origin, head: known.unwrap_or_else(|| Head::start(&origin)) }
-        }
-        Err(WorkError::Refused(ApplyRefusal::Log(
-            refused @ (ApplyError::Fork { .. } | ApplyError::Unreadable { .. } | ApplyError::Ours { .. }),
-        ))) => Done::Failed(refused.into()),
+        Err(WorkError::Refused(OldSession { .. })) => Done::Failed(LinkEnd::Superseded),
         Err(WorkError::TooLarge(_) | WorkError::Store(_) | WorkError::Unknown | WorkError::Closed) => {
             Done::Failed(LinkEnd::Store)
         }

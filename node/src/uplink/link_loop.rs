@@ -372,9 +372,7 @@ impl Batches {
         for (origin, refused) in applied.refused {
             match refused {
                 ApplyError::NotYet { .. } | ApplyError::Gap { .. } => {}
-                ApplyError::Fork { .. } | ApplyError::Unreadable { .. } | ApplyError::Ours { .. } => {
-                    return Err(refused.into());
-                }
+                ApplyError::Fork { .. } | ApplyError::Ours { .. } => return Err(refused.into()),
             }
             self.waiting.retain(|(_, seal)| seal.origin != origin);
             session.handle_dropped(origin, applied.heads.get(&origin).copied().unwrap_or_else(|| Head::start(&origin)));

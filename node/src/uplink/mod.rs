@@ -243,11 +243,10 @@ async fn session(
     clock: LinkClock,
 ) -> Result<(Session, pilotlight_sync::domain::id::OriginId), DialEnd> {
     let read = parts.store.read(|replica, _| {
-        let cards = replica.site().origins().map(|card| (card.origin, card.key)).collect();
-        Ok((replica.identity().clone(), replica.state().heads().clone(), cards))
+        let state = replica.state();
+        Ok((replica.identity().clone(), state.heads().clone(), state.keys()))
     });
-    let (identity, heads, mut keys): (_, _, std::collections::BTreeMap<_, _>) =
-        read.await.map_err(|_| LinkEnd::Store)?;
+    let (identity, heads, mut keys) = read.await.map_err(|_| LinkEnd::Store)?;
     keys.insert(enrolment.relay_origin, enrolment.relay_key);
     let own = identity.origin;
     let config = Config {
