@@ -10,3 +10,4 @@ pub mod people;
 pub mod reading;
 pub mod replica;
 pub mod site;
+pub mod stock_rows;
