@@ -1,13 +1,13 @@
 //! Carries the rule's steps out: what is written into the site's log, which effects, what the relay keeps. Pure.
 
 use crate::ordering::react::{self, Kept, Request, Said, Standing, Step, Why};
-use crate::ordering::stock::StockRows;
 use crate::store::cloud_orders::{Asked, CloudOrder, OrderPhase};
 use crate::store::effects::{EffectId, EffectKind, NewEffect};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::{LineView, OrderView};
 use pilotlight_sync::doc::site::Site;
+use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::{LineId, OriginId};
 use pilotlight_sync::domain::money::Currency;
 use pilotlight_sync::domain::payment::CommercialPhase;

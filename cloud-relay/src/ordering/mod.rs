@@ -6,7 +6,6 @@ pub mod desk;
 pub mod place;
 pub mod quote;
 pub mod react;
-pub mod stock;
 pub mod wishes;
 pub mod work;
 

@@ -1,12 +1,12 @@
 //! From a quote to an order: the same intent found again, the order as it is written, all in one commit or nothing.
 
-use crate::ordering::stock::StockRows;
 use crate::store::checkouts::{Checkout, PricedCart};
 use pilotlight_sync::crdt::codec::Shared;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::{Charges, Header, OrderFact};
 use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::site::Site;
+use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::order::Channel;
 use pilotlight_sync::domain::payment::{CommercialPhase, PaymentPhase};

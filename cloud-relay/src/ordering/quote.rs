@@ -1,12 +1,12 @@
 //! What a cart costs at a restaurant, and how long it takes: the price kernel of `sync`, and what comes on top. Pure.
 
 use crate::geo::{Place, REACH_M_MAX, ride_ms};
-use crate::ordering::stock::StockRows;
 use crate::store::checkouts::PricedCart;
 use crate::store::people::Address;
 use crate::store::terms::Terms;
 use pilotlight_sync::doc::order::Charges;
 use pilotlight_sync::doc::site::Site;
+use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::money::Currency;
 use pilotlight_sync::domain::order::Fulfilment;

@@ -113,8 +113,7 @@ impl Sites {
         let mut keys: BTreeMap<OriginId, [u8; 32]> = BTreeMap::from([(identity.origin, identity.card().key)]);
         let enrolled = site_rows::cards(self.database(), site.facts.no).await?;
         keys.extend(enrolled.into_iter().map(|card| (card.origin, card.key)));
-        let introduced =
-            site.read(|replica, _| replica.site().origins().map(|card| (card.origin, card.key)).collect::<Vec<_>>());
+        let introduced = site.read(|replica, _| replica.keys());
         let introduced =
             introduced.await.map_err(|error| StoreError::Damaged { table: "site", why: error.to_string() })?;
         keys.extend(introduced);

@@ -4,13 +4,13 @@ use crate::sites::identity::Identity;
 use crate::sites::link_state::LinkState;
 use crate::sites::site_actor::{self, Done, Job};
 use crate::store::site_store::{SiteNo, SqlSiteStore};
-use crate::store::site_tx::{ApplyRefusal, SiteTx, WorkError};
+use crate::store::site_tx::{OldSession, SiteTx, WorkError};
 use crate::store::{Database, StoreError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::chain::Head;
-use pilotlight_sync::doc::replica::{LiveOrder, Replica};
+use pilotlight_sync::doc::replica::{Applied, LiveOrder, Replica};
 use pilotlight_sync::doc::site::Settings;
 use pilotlight_sync::domain::id::{OrderId, OriginId, SiteId};
 use pilotlight_sync::domain::menu::Menu;
@@ -190,29 +190,34 @@ impl SiteHandle {
         self.run(move |tx| async move { Ok(tx.order(&id).await?) }.boxed()).await
     }
 
-    /// Applies commits of the node, received in this session, with everything that follows from them. Answers how many were new.
+    /// Applies commits of the node, received in this session, up to one that is refused, with everything that follows from them.
     pub async fn apply(
         &self,
         session: u64,
         entries: Vec<LogEntry>,
         seal: Seal,
-    ) -> Result<usize, WorkError<ApplyRefusal>> {
+    ) -> Result<Applied, WorkError<OldSession>> {
         self.apply_all(session, vec![(entries, seal)]).await
     }
 
-    /// The same for batches that continue each other, all in one unit of work.
+    /// The same for batches that continue each other, all in one unit of work. After one that is refused no later one is tried.
     pub async fn apply_all(
         &self,
         session: u64,
         batches: Vec<(Vec<LogEntry>, Seal)>,
-    ) -> Result<usize, WorkError<ApplyRefusal>> {
+    ) -> Result<Applied, WorkError<OldSession>> {
         self.run(move |tx| {
             async move {
-                let mut new = 0;
+                let mut all = Applied { new: 0, refused: None };
                 for (entries, seal) in &batches {
-                    new += tx.apply(session, entries, seal).await?;
+                    let one = tx.apply(session, entries, seal).await?;
+                    all.new += one.new;
+                    all.refused = one.refused;
+                    if all.refused.is_some() {
+                        break;
+                    }
                 }
-                Ok(new)
+                Ok(all)
             }
             .boxed()
         })

@@ -3,12 +3,12 @@
 
 use crate::orders::Order;
 use crate::orders::place::{PlaceRefusal, check_on_sale, same_line, sold_out};
-use crate::orders::stock_rows::StockRows;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::{AddedLine, OrderDoc, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::{IntentId, LineId, OrderId};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::pricing::{CartLine, Priced, price};

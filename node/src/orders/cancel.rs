@@ -1,12 +1,12 @@
 //! Cancels an order: the stock of what was not begun goes back, once, to the row that paid (SPEC S3).
 
 use crate::orders::Order;
-use crate::orders::stock_rows::StockRows;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::LineView;
+use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::{DeviceId, LineId, OrderId};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::role::Actor;

@@ -5,7 +5,6 @@ pub mod amend;
 pub mod cancel;
 mod numbers;
 pub mod place;
-mod stock_rows;
 
 use crate::store::replica::LiveOrder;
 use pilotlight_sync::domain::id::OrderId;

@@ -2,13 +2,13 @@
 
 use crate::orders::Order;
 use crate::orders::numbers::Numbers;
-use crate::orders::stock_rows::StockRows;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::crdt::codec::Shared;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::{Charges, Header, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::OrderId;
 use pilotlight_sync::domain::menu::Menu;
 use pilotlight_sync::domain::order::{Channel, Fulfilment};

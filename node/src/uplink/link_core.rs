@@ -17,7 +17,7 @@ use pilotlight_sync::protocol::{
     BadLog, Config, Event, ForkKind, Opened, Session, Side, TimeoutReason, Violation, Want,
 };
 use pilotlight_sync::store::{LogEntry, Seal};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Log entries read in one turn of the store thread: orders wait behind it.
 const READ_COMMITS_MAX: usize = 512;
@@ -168,7 +168,7 @@ impl LinkCore {
         for (origin, refused) in applied.refused {
             match refused {
                 ApplyError::NotYet { .. } | ApplyError::Gap { .. } => {}
-                ApplyError::Fork { .. } | ApplyError::Unreadable { .. } | ApplyError::Ours { .. } => {
+                ApplyError::Fork { .. } | ApplyError::Ours { .. } => {
                     return Err(refused.into());
                 }
             }
@@ -267,7 +267,7 @@ impl LinkCore {
 
 /// What a session of this replica must know; `relay` is who the relay was at enrolment, with its key.
 pub fn config(replica: &Replica, site: SiteId, relay: (OriginId, [u8; 32]), timers: &LinkConfig) -> Config {
-    let mut keys: BTreeMap<OriginId, [u8; 32]> = replica.site().origins().map(|card| (card.origin, card.key)).collect();
+    let mut keys = replica.state().keys();
     keys.insert(relay.0, relay.1);
     let identity = replica.identity().clone();
     Config {

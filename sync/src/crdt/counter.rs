@@ -240,6 +240,39 @@ mod tests {
         }
     }
 
+    /// What three replicas may have heard of rows that only grow, and of fences.
+    fn heard() -> impl Strategy<Value = BoundedCounter> {
+        prop::collection::vec((0u8..3, 0u64..6, any::<bool>()), 0..12).prop_map(|heard| {
+            let mut counter = BoundedCounter::default();
+            for (who, n, fenced) in heard {
+                let row = Row::default().deliver(3 * n).spend(n, u64::MAX).unwrap();
+                let row = row.give(origin((who + 1) % 3), n, u64::MAX).unwrap().take_back(n / 2);
+                counter.join_row(origin(who), &row);
+                if fenced && n == 5 {
+                    counter.retire(origin(who));
+                }
+            }
+            counter
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn s1_join_is_commutative_associative_and_idempotent(a in heard(), b in heard(), c in heard()) {
+            let joined = |left: &BoundedCounter, right: &BoundedCounter| {
+                let mut left = left.clone();
+                left.merge(right.clone());
+                left
+            };
+            prop_assert_eq!(joined(&a, &b), joined(&b, &a));
+            prop_assert_eq!(joined(&joined(&a, &b), &c), joined(&a, &joined(&b, &c)));
+            prop_assert_eq!(joined(&a, &a), a.clone());
+            prop_assert_eq!(joined(&BoundedCounter::default(), &a), a.clone(), "nothing is neutral");
+            let bytes = |counter: &BoundedCounter| minicbor::to_vec(counter).unwrap();
+            prop_assert_eq!(bytes(&joined(&a, &b)), bytes(&joined(&b, &a)));
+        }
+    }
+
     #[test]
     fn s2_using_or_giving_without_a_right_is_refused() {
         let row = Row::default().deliver(10);

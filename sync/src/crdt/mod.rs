@@ -9,3 +9,5 @@ pub mod counter;
 pub mod facts;
 pub mod hlc;
 pub mod register;
+#[cfg(test)]
+mod tripwires;

@@ -90,6 +90,7 @@ impl<'b, Ctx, T: Decode<'b, Ctx>> Decode<'b, Ctx> for Register<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn stamp(version: u64, clock_trusted: bool, at: u64, origin: u8) -> Stamp {
         Stamp { version, clock_trusted, at: Hlc(at), origin: OriginId::from_bytes([origin; 16]) }
@@ -119,6 +120,40 @@ mod tests {
                 c.merge(b);
                 assert_eq!(a, c);
             }
+        }
+    }
+
+    /// A register after some writes; a stamp belongs to one value.
+    fn written(writes: &[(u64, bool, u64, u8)]) -> Register<String> {
+        let mut register = Register::default();
+        for (version, trusted, at, origin) in writes {
+            register.write(format!("{version} {trusted} {at} {origin}"), stamp(*version, *trusted, *at, *origin));
+        }
+        register
+    }
+
+    fn joined(mut left: Register<String>, right: &Register<String>) -> Register<String> {
+        left.merge(right.clone());
+        left
+    }
+
+    fn writes() -> impl Strategy<Value = Vec<(u64, bool, u64, u8)>> {
+        prop::collection::vec((0u64..3, any::<bool>(), 0u64..3, 0u8..3), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn w1_join_is_commutative_associative_and_idempotent_and_writes_come_in_any_order(
+            a in writes(), b in writes(), c in writes(),
+            shuffled in writes().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
+        ) {
+            let (a, b, c) = (written(&a), written(&b), written(&c));
+            prop_assert_eq!(joined(a.clone(), &b), joined(b.clone(), &a));
+            prop_assert_eq!(joined(joined(a.clone(), &b), &c), joined(a.clone(), &joined(b.clone(), &c)));
+            prop_assert_eq!(joined(a.clone(), &a), a.clone());
+            prop_assert_eq!(joined(Register::default(), &a), a, "nothing is neutral");
+            let (all, other) = (written(&shuffled.0), written(&shuffled.1));
+            prop_assert_eq!(minicbor::to_vec(&all).unwrap(), minicbor::to_vec(&other).unwrap());
         }
     }
 

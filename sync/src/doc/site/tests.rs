@@ -7,6 +7,7 @@ use crate::doc::order::OrderFact;
 use crate::domain::id::OrderId;
 use crate::domain::menu::Unit;
 use crate::domain::role::Actor;
+use proptest::prelude::*;
 
 fn origin(n: u8) -> OriginId {
     OriginId::from_bytes([n; 16])
@@ -148,4 +149,98 @@ fn x1_every_small_document_reads_back_as_it_was_written() {
     assert_eq!(read.menu(), site.menu());
     assert_eq!(read.settings(), site.settings());
     assert!(read.load(&DocKey::Settings, &[0xff]).is_err());
+}
+
+/// One commit's change, as whoever wrote it said it: its stamp belongs to it for ever.
+fn any_change() -> impl Strategy<Value = (u8, u64, u8, u64, u8)> {
+    (0u8..12, 1u64..5, 0u8..3, 1u64..4, 0u8..4)
+}
+
+fn said((kind, seq, from, version, b): (u8, u64, u8, u64, u8)) -> (Commit, Change) {
+    let id = IngredientId::derived(&["flour"]);
+    // Values follow from their stamps, and rows grow with their number: an origin says nothing twice in two ways.
+    let name = format!("{kind} {seq} {from} {version}");
+    let some = (seq + u64::from(from) + version) % 3 != 0;
+    let mut commit = commit(from, seq);
+    commit.clock_trusted = (seq + u64::from(from)) % 2 == 0;
+    let change = match kind {
+        0 => Change::Day(Day { number: DayNumber(u32::from(b)), date: 20_261_100 + u32::from(from) }),
+        1 | 2 => {
+            let (day, counter) = (DayNumber(u32::from(b)), u32::try_from(seq).unwrap());
+            Change::Order(OrderId::derived(&["o"]), OrderFact::Sent { day, letter: "A".into(), counter })
+        }
+        3 | 4 => {
+            let row = Row::default().deliver(10 * seq).spend(seq, u64::MAX).unwrap().give(origin(b), seq, u64::MAX);
+            Change::Stock(id, row.unwrap())
+        }
+        5 => Change::Fence(origin(b)),
+        6 => {
+            let letter = "A".to_owned();
+            let card = OriginCard { origin: origin(from), key: [from; 32], role: OriginRole::Node, letter };
+            Change::Origin(card)
+        }
+        7 => {
+            let ingredient = Ingredient { id, name, unit: Unit::Gram, enforced: some };
+            Change::Ingredient(Write { key: id, value: some.then_some(ingredient), version })
+        }
+        8 => {
+            let category = Category { id: CategoryId::derived(&["c"]), name, position: 1 };
+            Change::Category(Write { key: category.id, value: some.then_some(category), version })
+        }
+        9 => {
+            let until = Some(Timestamp(version + seq + u64::from(from)));
+            let item = MenuItemId::derived(&["pie"]);
+            Change::EightySix(Write { key: item, value: some.then_some(Off { until }), version })
+        }
+        10 => {
+            let station = Station { id: StationId::kitchen(), name };
+            Change::Station(Write { key: station.id.clone(), value: some.then_some(station), version })
+        }
+        _ => {
+            let (site, currency) = (SiteId::derived(&["s"]), Currency::GBP);
+            let value = Settings { site, name, currency, time_zone: "UTC".into(), roll_over_hour: 4 };
+            Change::Settings(Write { key: (), value: Some(value), version })
+        }
+    };
+    (commit, change)
+}
+
+fn after<'c>(said: impl IntoIterator<Item = &'c (Commit, Change)>) -> Vec<(DocKey, Vec<u8>)> {
+    let mut site = Site::default();
+    for (commit, change) in said {
+        site.apply(commit, change, &mut Touched::default());
+    }
+    site.docs().collect()
+}
+
+proptest! {
+    #[test]
+    fn n4_changes_commute_and_repeat_in_any_order_whatever_caused_what(
+        (said, shuffled, cut) in prop::collection::vec(any_change(), 1..24)
+            .prop_map(|all| all.into_iter().map(said).collect::<Vec<_>>())
+            .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle(), 0usize..24))
+    ) {
+        let expected = after(&said);
+        prop_assert_eq!(&after(&shuffled), &expected);
+        let again = &shuffled[..cut.min(shuffled.len())];
+        prop_assert_eq!(&after(shuffled.iter().chain(again).chain(&said)), &expected);
+        // The documents in between, stored and read back, and the rest.
+        let mut site = Site::default();
+        for (commit, change) in again {
+            site.apply(commit, change, &mut Touched::default());
+        }
+        let mut read = Site::default();
+        for (key, bytes) in site.docs() {
+            read.load(&key, &bytes).unwrap();
+        }
+        for (commit, change) in &shuffled {
+            read.apply(commit, change, &mut Touched::default());
+        }
+        prop_assert_eq!(read.docs().collect::<Vec<_>>(), expected);
+        prop_assert_eq!(read.menu(), &{
+            let mut all = Site::default();
+            said.iter().for_each(|(commit, change)| all.apply(commit, change, &mut Touched::default()));
+            all.menu().clone()
+        });
+    }
 }

@@ -1,22 +1,24 @@
-//! This node's own stock rows as a plan changes them: what is given back first, then what is used.
+//! A replica's own stock rows as a plan changes them: what is given back first, then what is used (SPEC S2, S3).
 
-use pilotlight_sync::crdt::counter::{BoundedCounter, Row};
-use pilotlight_sync::doc::change::Change;
-use pilotlight_sync::doc::site::Site;
-use pilotlight_sync::domain::id::{IngredientId, OriginId};
-use pilotlight_sync::domain::pricing::PricedLine;
-use pilotlight_sync::domain::stock::{Shortfall, check};
+use crate::crdt::counter::{BoundedCounter, Row};
+use crate::doc::change::Change;
+use crate::doc::site::Site;
+use crate::domain::id::{IngredientId, OriginId};
+use crate::domain::pricing::PricedLine;
+use crate::domain::stock::{Shortfall, check};
 use std::collections::BTreeMap;
 
 /// Rows touched so far.
-pub(crate) struct StockRows<'site> {
+#[derive(Debug)]
+pub struct StockRows<'site> {
     site: &'site Site,
     origin: OriginId,
     rows: BTreeMap<IngredientId, (Row, u64)>,
 }
 
 impl<'site> StockRows<'site> {
-    pub(crate) fn of(site: &'site Site, origin: OriginId) -> Self {
+    /// The rows of this origin, as they are.
+    pub fn of(site: &'site Site, origin: OriginId) -> Self {
         Self { site, origin, rows: BTreeMap::new() }
     }
 
@@ -30,7 +32,7 @@ impl<'site> StockRows<'site> {
     }
 
     /// Takes back what a line used.
-    pub(crate) fn take_back(&mut self, line: &PricedLine) {
+    pub fn take_back(&mut self, line: &PricedLine) {
         for used in &line.uses {
             let (row, rights) = self.row(&used.ingredient);
             *row = std::mem::take(row).take_back(used.amount);
@@ -39,7 +41,7 @@ impl<'site> StockRows<'site> {
     }
 
     /// Uses what lines need, or says which line there is no right to sell.
-    pub(crate) fn spend(&mut self, lines: &[PricedLine]) -> Result<(), Shortfall> {
+    pub fn spend(&mut self, lines: &[PricedLine]) -> Result<(), Shortfall> {
         let ingredients: Vec<IngredientId> =
             lines.iter().flat_map(|line| &line.uses).map(|used| used.ingredient).collect();
         for ingredient in &ingredients {
@@ -60,7 +62,7 @@ impl<'site> StockRows<'site> {
     }
 
     /// The rows as changes of one commit.
-    pub(crate) fn into_changes(self) -> impl Iterator<Item = Change> {
+    pub fn into_changes(self) -> impl Iterator<Item = Change> {
         self.rows.into_iter().map(|(ingredient, (row, _))| Change::Stock(ingredient, row))
     }
 }
