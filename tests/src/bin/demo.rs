@@ -128,10 +128,11 @@ fn report(evening: &Evening, findings: &Findings, seconds: f64) {
     println!("  orders        kiosk {}, counter {}, from home {placed}", taken(false), taken(true));
     let chances = &evening.chances;
     println!(
-        "  chances       {} taps sent twice, {} orders under way at a kill, {} gateway answers lost, {} orders held, {} of them \
+        "  chances       {} taps sent twice, {} orders under way at a kill, {} just answered, {} gateway answers lost, {} orders held, {} of them \
          made afterwards, {} cancelled unconfirmed, {} guests heard \"sold out\"",
         chances.repeated,
         chances.killed_under,
+        chances.just_answered,
         chances.lost_answers,
         chances.held,
         chances.released,

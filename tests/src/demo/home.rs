@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::client::Api;
 use crate::clock;
@@ -26,6 +27,8 @@ const CANCEL_WITHIN_MS: usize = 9 * 60_000;
 const PAYING_LOOK: Duration = Duration::from_millis(100);
 /// How long a payment may be under way, in real time: the gateway loses answers, and the relay is killed once.
 const PAYING_MAX: Duration = Duration::from_secs(30);
+/// Between two looks at whether the restaurant has an order.
+const REACH_LOOK: Duration = Duration::from_millis(5);
 /// For the people.
 const TIP_MINOR: i64 = 200;
 
@@ -59,7 +62,7 @@ impl Customer {
 pub enum Mind {
     /// As the dice say.
     Open,
-    /// Cancels as soon as the restaurant turns out to be away: before anything can be confirmed.
+    /// Waits until the order is at the restaurant, whose answer is lost, and cancels it: before anything can be confirmed.
     Impatient,
 }
 
@@ -74,6 +77,10 @@ pub struct Town {
     pub clock: Arc<BusinessClock>,
     /// Where all of it is noted.
     pub journals: Arc<Journals>,
+    /// The restaurant's own view, for those who wait until their order is there.
+    pub node: Arc<Api>,
+    /// Whether the line is dead both ways.
+    pub line_dead: watch::Sender<bool>,
     /// Of the evening.
     pub seed: u64,
 }
@@ -104,7 +111,12 @@ pub async fn visit(town: Town, index: usize, guest: Guest, mind: Mind) -> anyhow
     order.placed_in_ms = (order.sends == 1).then(|| began.elapsed().as_secs_f64() * 1_000.0);
     town.journals.home(&order);
     match mind {
-        Mind::Impatient => cancel(&town, customer, &mut order).await?,
+        Mind::Impatient => {
+            reach(&town, &mut order).await?;
+            let mut line = town.line_dead.subscribe();
+            line.wait_for(|dead| *dead).await?;
+            cancel(&town, customer, &mut order).await?;
+        }
         Mind::Open if dice.below(CANCELS) == 0 => {
             town.clock.pass(dice.below(CANCEL_WITHIN_MS) as u64).await;
             cancel(&town, customer, &mut order).await?;
@@ -121,6 +133,19 @@ pub fn wanted(lines: &[Value]) -> Value {
         "fulfilment": "delivery", "lines": lines, "tip_minor": TIP_MINOR, "note": null,
         "address": {"street": "1 Example Street", "city": "New York", "lat": HOME.0, "lon": HOME.1, "note": null},
     })
+}
+
+/// Waits until the node has the order, over the way that is still open.
+async fn reach(town: &Town, order: &mut HomeOrder) -> anyhow::Result<()> {
+    let mut line = town.line_dead.subscribe();
+    while !order.reached && !*line.borrow_and_update() {
+        order.reached = town.node.get(&format!("/api/v1/orders/{}", order.id)).await?.status == 200;
+        if !order.reached {
+            clock::moment(REACH_LOOK).await;
+        }
+    }
+    town.journals.home(order);
+    Ok(())
 }
 
 async fn quote(

@@ -61,6 +61,8 @@ pub struct HomeOrder {
     pub refused: Option<String>,
     /// It was placed while the restaurant had no internet, and the customer was told so.
     pub held: bool,
+    /// The node had it when the line was cut, and the customer cancels what nobody can confirm.
+    pub reached: bool,
     /// Real milliseconds when the relay answered that the order is cancelled.
     pub cancelled_ms: Option<u64>,
     /// What the customer was told to get back, in minor units.

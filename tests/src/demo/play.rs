@@ -1,6 +1,6 @@
 //! Plays an evening: opens the shop, lets the guests come, cuts the line, kills each program once, and gathers the evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +32,14 @@ const OPENING_MS: u64 = 1_795_194_000_000;
 const MINUTE: u64 = 60_000;
 /// The internet is gone, counted from opening.
 pub const OUTAGE: (u64, u64) = (150 * MINUTE, 190 * MINUTE);
-/// Before that, only the way up is dead: the relay still thinks that the restaurant is there.
-const ONE_WAY: Duration = Duration::from_millis(1_000);
+/// Before that, only the way up is dead: the relay still thinks that the restaurant is there, for so long at most.
+const ONE_WAY: Duration = Duration::from_millis(1_200);
+/// Between two looks at the journals.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Guests who order at the same moment, at the kiosks, when the node is killed.
+const RUSH: usize = 12;
+/// So many of them have their answer when it happens.
+const RUSH_ANSWERED: usize = 4;
 /// Customers whose orders fall into that second, and who cancel at once.
 const IMPATIENT: usize = 4;
 /// The node is killed.
@@ -115,7 +122,7 @@ pub async fn play(setting: Setting, programs: &Programs, home: &Path) -> anyhow:
     let mut stage = open(setting, programs, home).await?;
     let bar = progress(&stage);
     let mut visits = JoinSet::new();
-    let (catch_up_s, catch_up_bytes, killed_under) = timetable(&mut stage, &mut visits, &bar).await?;
+    let (catch_up_s, catch_up_bytes, killed) = timetable(&mut stage, &mut visits, &bar).await?;
     while let Some(visit) = visits.join_next().await {
         visit??;
     }
@@ -125,7 +132,7 @@ pub async fn play(setting: Setting, programs: &Programs, home: &Path) -> anyhow:
     bar.finish_and_clear();
     let evidence = evidence(&stage).await?;
     let mut chances = chances(&evidence, &stage).await?;
-    chances.killed_under = killed_under;
+    (chances.killed_under, chances.just_answered) = (killed.under_way, killed.just_answered);
     Ok(Evening { evidence, chances, short: stage.short, catch_up_s, catch_up_bytes, standing: stage.standing })
 }
 
@@ -163,6 +170,8 @@ async fn open(setting: Setting, programs: &Programs, home: &Path) -> anyhow::Res
         site: site.clone(),
         clock: clock.clone(),
         journals: journals.clone(),
+        node: Arc::new(Api::new(shop.admin.target().clone(), Some(shop.admin.token().to_owned()))),
+        line_dead: watch::channel(false).0,
         seed: setting.seed,
     };
     let standing = Standing { node, relay, gateway, admin: shop.admin, site, proxy };
@@ -236,26 +245,29 @@ async fn timetable(
     stage: &mut Stage,
     visits: &mut JoinSet<anyhow::Result<()>>,
     bar: &ProgressBar,
-) -> anyhow::Result<(f64, u64, usize)> {
+) -> anyhow::Result<(f64, u64, Killed)> {
     stage.clock.set_speed(stage.setting.speed * 6.0)?;
     stage.clock.until(OPENING_MS).await;
     stage.clock.set_speed(stage.setting.speed)?;
     let impatient = impatient(&stage.guests);
-    let (mut catch_up, mut killed_under) = ((0.0, 0), 0);
-    for (at_ms, event) in events(&stage.guests) {
+    let (mut catch_up, mut killed_under) = ((0.0, 0), Killed::default());
+    let events = events(&stage.guests);
+    for (at, (at_ms, event)) in events.iter().copied().enumerate() {
         stage.clock.until(OPENING_MS + at_ms).await;
         bar.set_position(at_ms / MINUTE);
         bar.set_message(format!("{:02}:{:02}", 17 + at_ms / 3_600_000, at_ms / MINUTE % 60));
         match event {
             // They came in the first second of the outage.
-            Event::Guest(index) if impatient.contains(&index) => {}
+            Event::Guest(index) if impatient.contains(&index) || killed_under.rush.contains(&index) => {}
             Event::Guest(index) => come(stage, visits, index, Mind::Open),
             Event::KillNode => {
-                killed_under += under_way(visits)?;
+                killed_under.rush = rush(&stage.guests, &events[at..]);
+                killed_under.just_answered = answer_rush(stage, visits, &killed_under.rush).await;
+                killed_under.under_way += under_way(visits)?;
                 kill_node(stage)?;
             }
             Event::KillRelay => {
-                killed_under += under_way(visits)?;
+                killed_under.under_way += under_way(visits)?;
                 kill_relay(stage)?;
             }
             Event::Cut => cut(stage, visits, &impatient).await?,
@@ -264,6 +276,43 @@ async fn timetable(
     }
     stage.clock.until(OPENING_MS + EVENING_MS).await;
     Ok((catch_up.0, catch_up.1, killed_under))
+}
+
+/// What the kills met.
+#[derive(Debug, Default)]
+struct Killed {
+    /// Guests who came together when the node was killed.
+    rush: BTreeSet<usize>,
+    /// Of those, the ones that had their answer at that moment.
+    just_answered: usize,
+    /// Visits that had not come to their end.
+    under_way: usize,
+}
+
+/// The next guests at the kiosks.
+fn rush(guests: &[Guest], events: &[(u64, Event)]) -> BTreeSet<usize> {
+    let at_kiosk = |(_, event): &(u64, Event)| match event {
+        Event::Guest(index) if guests[*index].place == Place::Kiosk => Some(*index),
+        Event::Guest(_) | Event::KillNode | Event::Cut | Event::Heal | Event::KillRelay => None,
+    };
+    events.iter().filter_map(at_kiosk).take(RUSH).collect()
+}
+
+/// Lets them come all at once, and returns as soon as some have their answer: how many.
+async fn answer_rush(stage: &Stage, visits: &mut JoinSet<anyhow::Result<()>>, rush: &BTreeSet<usize>) -> usize {
+    rush.iter().for_each(|index| come(stage, visits, *index, Mind::Open));
+    let answered = || {
+        let told = |order: &&crate::demo::journals::HereOrder| order.number.is_some() && rush.contains(&order.guest);
+        stage.journals.copy().here.values().filter(told).count()
+    };
+    let some = async {
+        while answered() < RUSH_ANSWERED.min(rush.len()) {
+            clock::moment(Duration::from_millis(1)).await;
+        }
+    };
+    // When nobody is answered the evening has had no chance, which its report says.
+    drop(clock::within("answer to the rush", SETTLE, some).await);
+    answered()
 }
 
 /// The first customers of the outage: they order in its first second and do not wait.
@@ -299,7 +348,7 @@ fn kill_relay(stage: &mut Stage) -> anyhow::Result<()> {
     tokio::task::block_in_place(|| stage.standing.relay.kill_and_restart())
 }
 
-/// The way up dies first, and the way down a moment later; meanwhile some customers order and cancel.
+/// The way up dies first, and the way down once the orders of some customers are at the restaurant; then those cancel.
 async fn cut(stage: &Stage, visits: &mut JoinSet<anyhow::Result<()>>, impatient: &[usize]) -> anyhow::Result<()> {
     #[expect(clippy::cast_precision_loss, reason = "minutes")]
     let business_s = (OUTAGE.1 - OUTAGE.0) as f64 / 1_000.0;
@@ -308,8 +357,16 @@ async fn cut(stage: &Stage, visits: &mut JoinSet<anyhow::Result<()>>, impatient:
     for index in impatient {
         come(stage, visits, *index, Mind::Impatient);
     }
-    clock::moment(ONE_WAY).await;
+    let arrive = async {
+        let there = |order: &&crate::demo::journals::HomeOrder| order.reached && impatient.contains(&order.guest);
+        while stage.journals.copy().home.values().filter(there).count() < impatient.len() {
+            clock::moment(LOOK_EVERY).await;
+        }
+    };
+    // Whose order takes longer cancels one that the restaurant has not got: no chance, but no fault either.
+    drop(clock::within("arrival of the last orders", ONE_WAY, arrive).await);
     stage.standing.proxy.set(Open { up: false, down: false });
+    stage.town.line_dead.send_replace(true);
     Ok(())
 }
 
@@ -416,7 +473,8 @@ async fn chances(evidence: &Evidence, stage: &Stage) -> anyhow::Result<Chances> 
     let refused = refused.chain(journals.home.values().filter_map(|order| order.refused.as_deref()));
     let unconfirmed = |order: &&crate::demo::journals::HomeOrder| {
         let history = order.last["history"].as_array();
-        order.cancelled_ms.is_some()
+        order.reached
+            && order.cancelled_ms.is_some()
             && history.is_some_and(|history| history.iter().all(|change| change["to"] != "ORDER_CONFIRMED"))
     };
     let struck = stage.standing.gateway.struck().await?;
@@ -424,6 +482,7 @@ async fn chances(evidence: &Evidence, stage: &Stage) -> anyhow::Result<Chances> 
         repeated: journals.here.values().filter(|order| order.sends > 1).count()
             + home().filter(|order| order.sends > 1).count(),
         killed_under: 0,
+        just_answered: 0,
         lost_answers: struck["lost_answers"].as_u64().unwrap_or(0),
         held: home().filter(|order| order.held).count(),
         released: home().filter(|order| order.held).filter(ended).count(),

@@ -258,6 +258,8 @@ pub struct Chances {
     pub repeated: usize,
     /// Orders that were under way when a program was killed and asked again.
     pub killed_under: usize,
+    /// Orders that had been answered in the same breath when the node was killed.
+    pub just_answered: usize,
     /// Answers that the gateway lost after executing.
     pub lost_answers: u64,
     /// Orders that the relay held.
@@ -286,7 +288,8 @@ impl Chances {
         }
         for (count, what) in [
             (self.repeated, "no tap was sent twice"),
-            (self.cancelled_unconfirmed, "nobody cancelled before the confirmation"),
+            (self.just_answered, "no order had just been answered when the node was killed"),
+            (self.cancelled_unconfirmed, "nobody cancelled what the restaurant had and could not confirm"),
             (self.sold_out, "nobody heard *sold out*"),
             (usize::try_from(self.lost_answers).unwrap_or(usize::MAX), "the gateway lost no answer"),
         ] {
