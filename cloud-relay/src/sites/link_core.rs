@@ -17,7 +17,7 @@ use pilotlight_sync::store::{LogEntry, Seal, SiteStore};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Batches that are applied in one unit of work: what an order did within some minutes is written once.
-const BATCHES_MAX: usize = 4;
+const BATCHES_MAX: usize = 8;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
