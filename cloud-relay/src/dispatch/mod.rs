@@ -1,7 +1,9 @@
 //! Riders: who is offered which order, and how far a delivery is. Customers and dispatch have one writer, the relay.
 
 pub mod desk;
+pub mod kernel;
 pub mod nearest;
+pub mod replay;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,269 @@
+//! One round's problem in arrays: what a rider's route costs.
+
+use super::metric::Spot;
+use super::settings::Settings;
+use super::world::{Rider, Routes, Rules, ShopNo, View, Waiting};
+use std::collections::BTreeMap;
+
+/// No more drop-offs from one pickup.
+pub(super) const BUNDLE_MAX: usize = 4;
+/// Cost of an order that nobody brings, in minutes of delay.
+pub(super) const UNSERVED_MIN: f64 = 600.0;
+
+/// An order, or the expectation of one.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    /// The place in `Problem::shops`.
+    pub(super) shop: u16,
+    pub(super) to: Spot,
+    pub(super) placed_s: i32,
+    pub(super) ready_s: i32,
+    /// From the restaurant straight to the customer.
+    pub(super) ride_s: i32,
+    /// One for an order; less for one that has not been placed yet.
+    pub(super) weight: f64,
+    /// The place in `View::waiting`; none for an expected order.
+    pub(super) source: Option<u32>,
+}
+
+/// Drop-offs from one pickup, in sequence. The numbers are places in `Problem::jobs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trip {
+    pub(super) shop: u16,
+    len: u8,
+    stops: [u16; BUNDLE_MAX],
+}
+
+impl Trip {
+    pub(super) fn of(shop: u16, job: u16) -> Self {
+        let mut stops = [0; BUNDLE_MAX];
+        stops[0] = job;
+        Self { shop, len: 1, stops }
+    }
+
+    pub(super) fn stops(&self) -> &[u16] {
+        &self.stops[..usize::from(self.len)]
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        usize::from(self.len) == BUNDLE_MAX
+    }
+
+    /// With one more stop before the `at`-th; the trip is not full.
+    pub(super) fn with(mut self, at: usize, job: u16) -> Self {
+        let len = usize::from(self.len);
+        self.stops.copy_within(at..len, at + 1);
+        self.stops[at] = job;
+        self.len += 1;
+        self
+    }
+
+    /// Without this job; none if nothing is left.
+    pub(super) fn without(mut self, job: u16) -> Option<Self> {
+        let mut kept = 0;
+        for at in 0..usize::from(self.len) {
+            if self.stops[at] != job {
+                self.stops[kept] = self.stops[at];
+                kept += 1;
+            }
+        }
+        self.len = u8::try_from(kept).unwrap_or(0);
+        (kept > 0).then_some(self)
+    }
+}
+
+/// A rider in the arrays.
+#[derive(Debug, Clone)]
+pub(super) struct Worker {
+    pub(super) place: Spot,
+    /// Stands at this restaurant since `free_s`.
+    pub(super) at_shop: Option<u16>,
+    /// Since when, or from when, idle.
+    pub(super) free_s: i32,
+    /// The earliest departure.
+    pub(super) start_s: i32,
+    pub(super) off_s: i32,
+    /// Orders that the guaranteed pay still covers.
+    pub(super) covered: f64,
+    /// Not to be sent there as the first thing.
+    pub(super) left: Vec<u16>,
+    /// Minutes added to the cost of each trip: what a refusal would cost.
+    pub(super) doubt: f64,
+}
+
+/// One round's problem.
+#[derive(Debug)]
+pub(super) struct Problem<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) settings: &'a Settings,
+    pub(super) now_s: i32,
+    pub(super) shops: Vec<Spot>,
+    pub(super) shop_nos: Vec<ShopNo>,
+    pub(super) jobs: Vec<Job>,
+    pub(super) workers: Vec<Worker>,
+    /// Minutes of delay that a minute of a rider's time is worth.
+    pub(super) time_price: f64,
+}
+
+/// When a trip's stops happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timing {
+    pub(super) depart_s: i32,
+    pub(super) arrive_s: i32,
+    pub(super) pickup_s: i32,
+    pub(super) end_s: i32,
+}
+
+pub(super) fn minutes(seconds: i32) -> f64 {
+    f64::from(seconds) / 60.0
+}
+
+impl<'a> Problem<'a> {
+    /// The arrays of a view; orders that make no sense were taken out before.
+    pub(super) fn new(view: &View, rules: &'a Rules, settings: &'a Settings, now_s: i32) -> Self {
+        let shop_nos: Vec<ShopNo> = rules.shops.keys().copied().collect();
+        let index: BTreeMap<ShopNo, u16> = shop_nos.iter().copied().zip(0..).collect();
+        let shops: Vec<Spot> = rules.shops.values().copied().collect();
+        let mut problem =
+            Self { rules, settings, now_s, shops, shop_nos, jobs: Vec::new(), workers: Vec::new(), time_price: 0.0 };
+        for (source, order) in (0..).zip(&view.waiting) {
+            if let Some(shop) = index.get(&order.shop) {
+                let job = problem.job(*shop, order, source);
+                problem.jobs.push(job);
+            }
+        }
+        problem.workers = view.riders.iter().map(|rider| problem.worker(rider, &index)).collect();
+        let on_duty = problem.workers.iter().filter(|worker| worker.free_s <= now_s + 1_800 && worker.off_s > now_s).count();
+        let load = problem.jobs.len() as f64 / on_duty.max(1) as f64;
+        problem.time_price = (settings.load_slope * (load - settings.load_from)).clamp(0.0, settings.load_max);
+        problem
+    }
+
+    fn job(&self, shop: u16, order: &Waiting, source: u32) -> Job {
+        let ride_s = self.rules.metric.travel_s(self.shops[usize::from(shop)], order.to);
+        let (placed_s, ready_s) = (order.placed_s, order.ready_s);
+        Job { shop, to: order.to, placed_s, ready_s, ride_s, weight: 1.0, source: Some(source) }
+    }
+
+    fn worker(&self, rider: &Rider, index: &BTreeMap<ShopNo, u16>) -> Worker {
+        let shop = |shop: &ShopNo| index.get(shop).copied();
+        let free_s = rider.free_s.max(rider.on_s);
+        let pay = self.rules.pay;
+        let guaranteed = pay.hour * f64::from(rider.off_s.saturating_sub(rider.on_s)) / 3_600.0;
+        Worker {
+            place: rider.place,
+            at_shop: rider.at_shop.as_ref().and_then(shop),
+            free_s,
+            start_s: free_s.max(self.now_s),
+            off_s: rider.off_s,
+            covered: guaranteed / pay.order.max(f64::MIN_POSITIVE) - f64::from(rider.told),
+            left: rider.left.iter().filter_map(shop).collect(),
+            doubt: (1.0 / rider.accepts.clamp(0.05, 1.0) - 1.0) * self.settings.refusal_min,
+        }
+    }
+
+    pub(super) fn shop(&self, trip: &Trip) -> Spot {
+        self.shops[usize::from(trip.shop)]
+    }
+
+    pub(super) fn job_of(&self, stop: u16) -> &Job {
+        &self.jobs[usize::from(stop)]
+    }
+
+    /// When the next trip of a worker who is at `place` from `at_s` on happens; `first` if nothing precedes it.
+    pub(super) fn timing(&self, worker: &Worker, trip: &Trip, place: Spot, at_s: i32, first: bool) -> Timing {
+        let rules = self.rules;
+        let stands = first && worker.at_shop == Some(trip.shop);
+        let arrive_s = if stands { worker.free_s } else { at_s + rules.metric.travel_s(place, self.shop(trip)) };
+        let ready_s = trip.stops().iter().map(|stop| self.job_of(*stop).ready_s).max().unwrap_or(0);
+        let pickup_s = (arrive_s + rules.pickup_half_s).max(ready_s).max(at_s);
+        let mut end_s = pickup_s + rules.pickup_half_s;
+        let mut from = self.shop(trip);
+        for (at, stop) in trip.stops().iter().enumerate() {
+            let job = self.job_of(*stop);
+            end_s += if at == 0 { job.ride_s } else { rules.metric.travel_s(from, job.to) };
+            end_s += 2 * rules.dropoff_half_s;
+            from = job.to;
+        }
+        Timing { depart_s: at_s, arrive_s, pickup_s, end_s }
+    }
+
+    /// What a worker's whole route costs, in minutes of delay; infinite if it cannot be ridden.
+    pub(super) fn cost(&self, worker: usize, trips: &[Trip]) -> f64 {
+        let (rules, settings) = (self.rules, self.settings);
+        let worker = &self.workers[worker];
+        let (mut place, mut at_s, mut cost, mut orders) = (worker.place, worker.start_s, 0.0, 0.0);
+        let mut leave_s = at_s;
+        for (nth, trip) in trips.iter().enumerate() {
+            if nth == 0 && worker.left.contains(&trip.shop) {
+                return f64::INFINITY;
+            }
+            let shop = self.shop(trip);
+            let stands = nth == 0 && worker.at_shop == Some(trip.shop);
+            let empty_s = if stands { 0 } else { rules.metric.travel_s(place, shop) };
+            let arrive_s = if stands { worker.free_s } else { at_s + empty_s };
+            let ready_s = trip.stops().iter().map(|stop| self.job_of(*stop).ready_s).max().unwrap_or(0);
+            let pickup_s = (arrive_s + rules.pickup_half_s).max(ready_s).max(at_s);
+            if pickup_s > worker.off_s {
+                return f64::INFINITY;
+            }
+            if nth == 0 {
+                leave_s = pickup_s - rules.pickup_half_s - empty_s;
+            }
+            at_s = pickup_s + rules.pickup_half_s;
+            place = shop;
+            for (at, stop) in trip.stops().iter().enumerate() {
+                let job = self.job_of(*stop);
+                at_s += if at == 0 { job.ride_s } else { rules.metric.travel_s(place, job.to) };
+                place = job.to;
+                at_s += rules.dropoff_half_s;
+                let soonest_s = job.ready_s + rules.pickup_half_s + job.ride_s + rules.dropoff_half_s;
+                let delay = minutes(at_s - soonest_s);
+                let over = minutes((at_s - job.placed_s - rules.target_s).max(0));
+                cost += job.weight * (delay + settings.over_target * over);
+                orders += job.weight;
+                at_s += rules.dropoff_half_s;
+            }
+            cost += settings.empty_ride * minutes(empty_s) + worker.doubt;
+        }
+        if self.time_price > 0.0 && !trips.is_empty() {
+            cost += self.time_price * minutes(at_s - leave_s);
+        }
+        if settings.pay_price > 0.0 {
+            let extra = (orders - worker.covered.max(0.0)).max(0.0);
+            cost += settings.pay_price * rules.pay.order * extra;
+        }
+        cost
+    }
+}
+
+/// The routes of the last round that still make sense: riders and orders that are still there.
+pub(super) fn carried_over(problem: &Problem<'_>, view: &View, previous: &Routes) -> Vec<Vec<Trip>> {
+    let place_of: BTreeMap<_, u16> = problem
+        .jobs
+        .iter()
+        .zip(0..)
+        .filter_map(|(job, at)| Some((view.waiting.get(usize::try_from(job.source?).ok()?)?.order, at)))
+        .collect();
+    let mut routes = Vec::new();
+    for (at, rider) in view.riders.iter().enumerate() {
+        let mut trips = Vec::new();
+        for planned in previous.get(&rider.rider).into_iter().flatten() {
+            let mut trip: Option<Trip> = None;
+            for job in planned.orders.iter().filter_map(|order| place_of.get(order)) {
+                trip = Some(match trip {
+                    None => Trip::of(problem.job_of(*job).shop, *job),
+                    Some(trip) if trip.is_full() => trip,
+                    Some(trip) => trip.with(trip.stops().len(), *job),
+                });
+            }
+            trips.extend(trip);
+        }
+        // What has become impossible (a rider went off, a forecast moved) is planned anew.
+        if !problem.cost(at, &trips).is_finite() {
+            trips.clear();
+        }
+        routes.push(trips);
+    }
+    routes
+}
