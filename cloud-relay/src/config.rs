@@ -1,7 +1,6 @@
 //! What an operator may set, with defaults and units; `pilotlight-relay --help` shows all of it.
 
 use clap::{Args, Parser, Subcommand};
-use crate::dispatch::kernel::settings::Part;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -23,6 +22,21 @@ pub enum Command {
     Openapi,
     /// Play a recorded day of a delivery benchmark against the dispatch kernel, score it, and end.
     DispatchReplay(ReplayConfig),
+}
+
+/// A part of the dispatch kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Ruin and repair after insertion.
+    Repair,
+    /// Several drop-offs from one pickup.
+    Bundles,
+    /// Telling riders as late as possible.
+    Waiting,
+    /// Moving riders with nothing to do.
+    Cover,
+    /// The price on pay beyond the guarantee.
+    Pay,
 }
 
 /// Which day to play, and how.

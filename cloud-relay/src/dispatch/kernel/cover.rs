@@ -1,8 +1,7 @@
 //! Where riders with nothing to do should stand: so that the orders that are likely next find somebody near.
 //!
-//! Expected cover: an order takes the nearest free rider with probability `settings.free_share`, else the next one, and so on.
+//! Expected cover: an order takes the nearest free rider with probability `free_share`, else the next one, and so on.
 
-use super::demand::Demand;
 use super::problem::{Problem, Trip, minutes};
 
 /// So many of the nearest riders count for a restaurant.
@@ -12,30 +11,24 @@ const NOBODY_MIN: usize = 45;
 
 struct Cover<'a, 'p> {
     problem: &'a Problem<'p>,
-    delays: Vec<f64>,
-    rates: Vec<f64>,
+    delays: &'a [f64],
+    rates: &'a [f64],
     /// For each restaurant, riders by minutes to be there.
     near: Vec<Vec<(usize, usize)>>,
 }
 
-/// Who should move where.
-pub(super) fn moves(problem: &Problem<'_>, routes: &[Vec<Trip>], demand: &Demand) -> Vec<(usize, u16)> {
-    let settings = problem.settings;
-    let rates = demand.per_hour(&problem.shop_nos, problem.now_s);
-    let mut cover = Cover { problem, delays: demand.delays(), rates, near: Vec::new() };
+/// Who should move where. `rates`: orders an hour by restaurant; `delays`: mean delay by minutes to the restaurant.
+pub(super) fn moves(problem: &Problem<'_>, routes: &[Vec<Trip>], rates: &[f64], delays: &[f64]) -> Vec<(usize, u16)> {
+    let settings = &problem.settings.cover;
+    let mut cover = Cover { problem, delays, rates, near: Vec::new() };
     let spare: Vec<usize> = (0..problem.workers.len())
         .filter(|at| {
             let worker = &problem.workers[*at];
-            routes[*at].is_empty()
-                && worker.free_s <= problem.now_s + 900
-                && worker.off_s > problem.now_s + 900
+            routes[*at].is_empty() && worker.free_s <= problem.now_s + 900 && worker.off_s > problem.now_s + 900
         })
         .collect();
-    let mut movers: Vec<usize> = spare
-        .iter()
-        .copied()
-        .filter(|at| problem.workers[*at].free_s + settings.settle_s <= problem.now_s)
-        .collect();
+    let mut movers: Vec<usize> =
+        spare.iter().copied().filter(|at| problem.workers[*at].free_s <= problem.now_s).collect();
     if movers.is_empty() || cover.rates.iter().all(|rate| *rate <= 0.0) {
         return Vec::new();
     }
@@ -80,7 +73,7 @@ impl Cover<'_, '_> {
 
     /// Expected delay at a restaurant if these are the minutes of its riders.
     fn expected(&self, minutes: impl Iterator<Item = usize>) -> f64 {
-        let free = self.problem.settings.free_share;
+        let free = self.problem.settings.cover.free_share;
         let (mut left, mut sum) = (1.0, 0.0);
         for minutes in minutes.take(DEPTH) {
             sum += left * free * self.delay(minutes);
@@ -92,18 +85,20 @@ impl Cover<'_, '_> {
     /// The most useful restaurant for a rider to go to, with what it saves.
     fn best_move(&self, mover: usize) -> Option<(f64, u16)> {
         let problem = self.problem;
-        let settings = problem.settings;
+        let settings = &problem.settings.cover;
         let worker = &problem.workers[mover];
         let mut targets: Vec<(i32, u16)> = (0..)
             .zip(&problem.shops)
-            .filter(|(no, _)| self.rates[usize::from(*no)] > 0.0 && !worker.left.contains(no) && worker.at_shop != Some(*no))
+            .filter(|(no, _)| {
+                self.rates[usize::from(*no)] > 0.0 && !worker.left.contains(no) && worker.at_shop != Some(*no)
+            })
             .map(|(no, shop)| (problem.rules.metric.travel_s(worker.place, *shop), no))
             .collect();
         targets.sort_unstable();
-        targets.truncate(settings.move_targets);
+        targets.truncate(settings.targets);
         let mut best: Option<(f64, u16)> = None;
         for (ride_s, target) in targets {
-            if ride_s > settings.move_s_max {
+            if ride_s > settings.ride_s_max {
                 break;
             }
             let place = problem.shops[usize::from(target)];
@@ -116,7 +111,8 @@ impl Cover<'_, '_> {
                     continue;
                 }
                 let before = self.expected(near.iter().map(|(minutes, _)| *minutes));
-                let others: Vec<usize> = near.iter().filter(|(_, at)| *at != mover).map(|(minutes, _)| *minutes).collect();
+                let others: Vec<usize> =
+                    near.iter().filter(|(_, at)| *at != mover).map(|(minutes, _)| *minutes).collect();
                 let nearer = others.partition_point(|minutes| *minutes <= there);
                 let after = self
                     .expected(others[..nearer].iter().copied().chain([there]).chain(others[nearer..].iter().copied()));

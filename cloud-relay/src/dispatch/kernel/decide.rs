@@ -2,7 +2,8 @@
 
 use super::cover;
 use super::demand::Demand;
-use super::problem::{Problem, Timing, Trip, carried_over};
+use super::explain::{self, Reason};
+use super::problem::{Problem, Trip, carried_over};
 use super::search::{Dice, Search};
 use super::settings::Settings;
 use super::world::{Instruction, OrderNo, PlannedTrip, Routes, Rules, Unserved, View, Waiting};
@@ -12,6 +13,8 @@ use super::world::{Instruction, OrderNo, PlannedTrip, Routes, Rules, Unserved, V
 pub struct Plan {
     /// Tell riders this, now.
     pub instructions: Vec<Instruction>,
+    /// Why, one for each instruction.
+    pub reasons: Vec<Reason>,
     /// What they are meant to do later; given back to the next round.
     pub routes: Routes,
     /// Orders that nobody will bring as things stand, and why.
@@ -20,7 +23,7 @@ pub struct Plan {
 
 /// Plans a round: `previous` are the last round's routes. The same arguments give the same plan.
 pub fn decide(view: &View, previous: &Routes, demand: &Demand, rules: &Rules, settings: &Settings, now_s: i32) -> Plan {
-    let (sound, mut unserved) = sift(view, rules);
+    let (sound, unserved) = sift(view, rules);
     let view = View { waiting: sound, riders: view.riders.clone() };
     let problem = Problem::new(&view, rules, settings, now_s);
     let mut search = Search::new(&problem, carried_over(&problem, &view, previous));
@@ -28,65 +31,56 @@ pub fn decide(view: &View, previous: &Routes, demand: &Demand, rules: &Rules, se
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
     let repairs = (settings.repairs_per_order * problem.jobs.len() as f64) as usize;
     search.improve(repairs.min(settings.repairs_max), &mut Dice::new(u64::from(now_s.unsigned_abs())));
-    for job in search.open() {
-        if let Some(order) = problem.job_of(job).source.and_then(|source| view.waiting.get(source as usize)) {
-            unserved.push((order.order, why_open(&problem, job)));
-        }
-    }
     let mut plan = Plan { unserved, ..Plan::default() };
-    for (at, trips) in search.routes.iter().enumerate() {
-        let rider = &view.riders[at];
-        if let Some(first) = trips.first() {
-            let worker = &problem.workers[at];
-            let timing = problem.timing(worker, first, worker.place, worker.start_s, true);
-            let idle = rider.free_s.max(rider.on_s) <= now_s;
-            let instruction = if idle { tell(&problem, at, first, timing, &view) } else { None };
-            plan.instructions.extend(instruction.map(|told| match told {
-                Told::Go => Instruction::Go { rider: rider.rider, shop: problem.shop_nos[usize::from(first.shop)] },
-                Told::Take => Instruction::Take {
-                    rider: rider.rider,
-                    shop: problem.shop_nos[usize::from(first.shop)],
-                    orders: orders(&problem, &view, first),
-                },
-            }));
-        }
-        if !trips.is_empty() {
-            let planned = trips.iter().map(|trip| PlannedTrip {
-                shop: problem.shop_nos[usize::from(trip.shop)],
-                orders: orders(&problem, &view, trip),
-            });
-            plan.routes.insert(rider.rider, planned.filter(|trip| !trip.orders.is_empty()).collect());
-        }
+    for job in search.open() {
+        plan.unserved.extend(order_of(&problem, &view, job).map(|order| (order, why_open(&problem, job))));
     }
-    if settings.free_share > 0.0 {
-        for (worker, shop) in cover::moves(&problem, &search.routes, demand) {
-            let (rider, shop) = (view.riders[worker].rider, problem.shop_nos[usize::from(shop)]);
+    tell_riders(&problem, &view, &search.routes, &mut plan);
+    if settings.cover.moves_max > 0 {
+        let rates = demand.per_hour(&problem.shop_nos, now_s);
+        for (worker, shop) in cover::moves(&problem, &search.routes, &rates, &demand.delays()) {
+            let rider = view.riders[worker].rider;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
+            let hundredths_per_hour = (100.0 * rates[usize::from(shop)]) as u32;
+            let shop = problem.shop_nos[usize::from(shop)];
             plan.instructions.push(Instruction::Go { rider, shop });
+            plan.reasons.push(Reason::Cover { rider, shop, hundredths_per_hour });
         }
     }
     plan
 }
 
-enum Told {
-    Go,
-    Take,
-}
-
-/// What an idle rider must be told now, if the first trip is not to be late for it.
-fn tell(problem: &Problem<'_>, worker: usize, first: &Trip, timing: Timing, _view: &View) -> Option<Told> {
-    let rules = problem.rules;
-    let stands = problem.workers[worker].at_shop == Some(first.shop);
-    if stands {
-        return (problem.now_s >= timing.pickup_s - rules.pickup_half_s).then_some(Told::Take);
+/// Late commitment: an idle rider is told of the first trip when waiting any longer would make it late, not before.
+fn tell_riders(problem: &Problem<'_>, view: &View, routes: &[Vec<Trip>], plan: &mut Plan) {
+    let idle: Vec<usize> = (0..routes.len()).filter(|at| routes[*at].is_empty()).collect();
+    for (at, trips) in routes.iter().enumerate() {
+        let (rider, worker) = (&view.riders[at], &problem.workers[at]);
+        let Some(first) = trips.first() else { continue };
+        let orders = |trip: &Trip| trip.stops().iter().filter_map(|stop| order_of(problem, view, *stop)).collect();
+        let shop_no = |trip: &Trip| problem.shop_nos[usize::from(trip.shop)];
+        let planned = trips.iter().map(|trip| PlannedTrip { shop: shop_no(trip), orders: orders(trip) });
+        plan.routes.insert(rider.rider, planned.collect());
+        if worker.free_s > problem.now_s {
+            continue;
+        }
+        let timing = problem.timing(worker, first);
+        let stands = worker.at_shop == Some(first.shop);
+        if problem.now_s < if stands { timing.tell_s } else { timing.leave_s - problem.settings.early_s } {
+            continue;
+        }
+        let (rider, shop) = (rider.rider, shop_no(first));
+        plan.instructions.push(if stands {
+            Instruction::Take { rider, shop, orders: orders(first) }
+        } else {
+            Instruction::Go { rider, shop }
+        });
+        plan.reasons.push(explain::fetch(problem, view, at, first, timing, &idle));
     }
-    let ride_s = timing.arrive_s - timing.depart_s;
-    let must_s = timing.pickup_s - rules.pickup_half_s - ride_s - problem.settings.early_s;
-    (problem.now_s >= must_s).then_some(Told::Go)
 }
 
-fn orders(problem: &Problem<'_>, view: &View, trip: &Trip) -> Vec<OrderNo> {
-    let order = |stop: &u16| Some(view.waiting.get(problem.job_of(*stop).source? as usize)?.order);
-    trip.stops().iter().filter_map(order).collect()
+fn order_of(problem: &Problem<'_>, view: &View, job: u16) -> Option<OrderNo> {
+    let source = usize::try_from(problem.job_of(job).source?).ok()?;
+    Some(view.waiting.get(source)?.order)
 }
 
 /// Orders that can be planned, and those that make no sense.

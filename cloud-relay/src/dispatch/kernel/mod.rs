@@ -3,6 +3,7 @@
 mod cover;
 pub mod decide;
 pub mod demand;
+pub mod explain;
 pub mod metric;
 mod problem;
 mod search;

@@ -45,8 +45,9 @@ impl Trip {
         &self.stops[..usize::from(self.len)]
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        usize::from(self.len) == BUNDLE_MAX
+    /// Whether there is room for one more, of at most so many.
+    pub(super) fn has_room(&self, most: usize) -> bool {
+        usize::from(self.len) < BUNDLE_MAX.min(most)
     }
 
     /// With one more stop before the `at`-th; the trip is not full.
@@ -101,17 +102,18 @@ pub(super) struct Problem<'a> {
     pub(super) shop_nos: Vec<ShopNo>,
     pub(super) jobs: Vec<Job>,
     pub(super) workers: Vec<Worker>,
-    /// Minutes of delay that a minute of a rider's time is worth.
-    pub(super) time_price: f64,
 }
 
-/// When a trip's stops happen.
+/// When a worker's first trip happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timing {
-    pub(super) depart_s: i32,
+    /// The latest departure that is not late.
+    pub(super) leave_s: i32,
+    /// At the restaurant, if the worker sets out at once.
     pub(super) arrive_s: i32,
+    /// The latest moment to tell the worker, at the restaurant, what to take.
+    pub(super) tell_s: i32,
     pub(super) pickup_s: i32,
-    pub(super) end_s: i32,
 }
 
 pub(super) fn minutes(seconds: i32) -> f64 {
@@ -124,8 +126,7 @@ impl<'a> Problem<'a> {
         let shop_nos: Vec<ShopNo> = rules.shops.keys().copied().collect();
         let index: BTreeMap<ShopNo, u16> = shop_nos.iter().copied().zip(0..).collect();
         let shops: Vec<Spot> = rules.shops.values().copied().collect();
-        let mut problem =
-            Self { rules, settings, now_s, shops, shop_nos, jobs: Vec::new(), workers: Vec::new(), time_price: 0.0 };
+        let mut problem = Self { rules, settings, now_s, shops, shop_nos, jobs: Vec::new(), workers: Vec::new() };
         for (source, order) in (0..).zip(&view.waiting) {
             if let Some(shop) = index.get(&order.shop) {
                 let job = problem.job(*shop, order, source);
@@ -133,9 +134,6 @@ impl<'a> Problem<'a> {
             }
         }
         problem.workers = view.riders.iter().map(|rider| problem.worker(rider, &index)).collect();
-        let on_duty = problem.workers.iter().filter(|worker| worker.free_s <= now_s + 1_800 && worker.off_s > now_s).count();
-        let load = problem.jobs.len() as f64 / on_duty.max(1) as f64;
-        problem.time_price = (settings.load_slope * (load - settings.load_from)).clamp(0.0, settings.load_max);
         problem
     }
 
@@ -170,22 +168,16 @@ impl<'a> Problem<'a> {
         &self.jobs[usize::from(stop)]
     }
 
-    /// When the next trip of a worker who is at `place` from `at_s` on happens; `first` if nothing precedes it.
-    pub(super) fn timing(&self, worker: &Worker, trip: &Trip, place: Spot, at_s: i32, first: bool) -> Timing {
+    /// When a worker's first trip happens.
+    pub(super) fn timing(&self, worker: &Worker, trip: &Trip) -> Timing {
         let rules = self.rules;
-        let stands = first && worker.at_shop == Some(trip.shop);
-        let arrive_s = if stands { worker.free_s } else { at_s + rules.metric.travel_s(place, self.shop(trip)) };
+        let stands = worker.at_shop == Some(trip.shop);
+        let ride_s = if stands { 0 } else { rules.metric.travel_s(worker.place, self.shop(trip)) };
+        let arrive_s = if stands { worker.free_s } else { worker.start_s + ride_s };
         let ready_s = trip.stops().iter().map(|stop| self.job_of(*stop).ready_s).max().unwrap_or(0);
-        let pickup_s = (arrive_s + rules.pickup_half_s).max(ready_s).max(at_s);
-        let mut end_s = pickup_s + rules.pickup_half_s;
-        let mut from = self.shop(trip);
-        for (at, stop) in trip.stops().iter().enumerate() {
-            let job = self.job_of(*stop);
-            end_s += if at == 0 { job.ride_s } else { rules.metric.travel_s(from, job.to) };
-            end_s += 2 * rules.dropoff_half_s;
-            from = job.to;
-        }
-        Timing { depart_s: at_s, arrive_s, pickup_s, end_s }
+        let pickup_s = (arrive_s + rules.pickup_half_s).max(ready_s).max(worker.start_s);
+        let tell_s = pickup_s - rules.pickup_half_s;
+        Timing { leave_s: tell_s - ride_s, arrive_s, tell_s, pickup_s }
     }
 
     /// What a worker's whole route costs, in minutes of delay; infinite if it cannot be ridden.
@@ -193,7 +185,6 @@ impl<'a> Problem<'a> {
         let (rules, settings) = (self.rules, self.settings);
         let worker = &self.workers[worker];
         let (mut place, mut at_s, mut cost, mut orders) = (worker.place, worker.start_s, 0.0, 0.0);
-        let mut leave_s = at_s;
         for (nth, trip) in trips.iter().enumerate() {
             if nth == 0 && worker.left.contains(&trip.shop) {
                 return f64::INFINITY;
@@ -206,9 +197,6 @@ impl<'a> Problem<'a> {
             let pickup_s = (arrive_s + rules.pickup_half_s).max(ready_s).max(at_s);
             if pickup_s > worker.off_s {
                 return f64::INFINITY;
-            }
-            if nth == 0 {
-                leave_s = pickup_s - rules.pickup_half_s - empty_s;
             }
             at_s = pickup_s + rules.pickup_half_s;
             place = shop;
@@ -225,9 +213,6 @@ impl<'a> Problem<'a> {
                 at_s += rules.dropoff_half_s;
             }
             cost += settings.empty_ride * minutes(empty_s) + worker.doubt;
-        }
-        if self.time_price > 0.0 && !trips.is_empty() {
-            cost += self.time_price * minutes(at_s - leave_s);
         }
         if settings.pay_price > 0.0 {
             let extra = (orders - worker.covered.max(0.0)).max(0.0);
@@ -253,7 +238,7 @@ pub(super) fn carried_over(problem: &Problem<'_>, view: &View, previous: &Routes
             for job in planned.orders.iter().filter_map(|order| place_of.get(order)) {
                 trip = Some(match trip {
                     None => Trip::of(problem.job_of(*job).shop, *job),
-                    Some(trip) if trip.is_full() => trip,
+                    Some(trip) if !trip.has_room(BUNDLE_MAX) => trip,
                     Some(trip) => trip.with(trip.stops().len(), *job),
                 });
             }

@@ -123,7 +123,11 @@ impl<'a, 'p> Search<'a, 'p> {
                 scratch.extend_from_slice(&trips[at..]);
                 try_spot(at, None, &scratch);
             }
-            for (at, trip) in trips.iter().enumerate().filter(|(_, trip)| trip.shop == shop && !trip.is_full()) {
+            for (at, trip) in trips
+                .iter()
+                .enumerate()
+                .filter(|(_, trip)| trip.shop == shop && trip.has_room(problem.settings.bundle_max))
+            {
                 scratch.clear();
                 scratch.extend_from_slice(trips);
                 for stop in 0..=trip.stops().len() {

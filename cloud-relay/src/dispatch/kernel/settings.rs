@@ -7,27 +7,12 @@ pub struct Settings {
     pub over_target: f64,
     /// For each minute that a rider rides with nothing.
     pub empty_ride: f64,
-    /// For each unit of money paid beyond the guarantee.
+    /// For each unit of money paid beyond the guarantee: spreads earnings.
     pub pay_price: f64,
     /// What a refused offer costs.
     pub refusal_min: f64,
-    pub load_slope: f64,
-    pub load_from: f64,
-    pub load_max: f64,
-    /// How likely a free rider is still free when the next order comes; 0 leaves riders where they are.
-    pub free_share: f64,
-    /// How long a rider who was moved is expected to stay, in minutes.
-    pub stay_min: f64,
-    /// For each minute of such a ride.
-    pub move_price: f64,
-    /// No such ride is longer.
-    pub move_s_max: i32,
-    /// Restaurants that are considered.
-    pub move_targets: usize,
-    /// Moves in a round.
-    pub moves_max: usize,
-    /// Riders are not moved before they have been idle so long.
-    pub settle_s: i32,
+    /// No more drop-offs from one pickup; at most four.
+    pub bundle_max: usize,
     /// Riders that are considered for an order.
     pub candidates: usize,
     /// Repairs tried in a round for each waiting order; 0 leaves insertion alone.
@@ -36,6 +21,25 @@ pub struct Settings {
     pub repairs_max: usize,
     /// Riders set out so long before they must.
     pub early_s: i32,
+    /// Where riders with nothing to do stand.
+    pub cover: CoverSettings,
+}
+
+/// How riders with nothing to do are spread.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CoverSettings {
+    /// How likely a free rider is still free when the next order comes.
+    pub free_share: f64,
+    /// How long a rider who was moved is expected to stay, in minutes.
+    pub stay_min: f64,
+    /// For each minute of such a ride.
+    pub move_price: f64,
+    /// No such ride is longer.
+    pub ride_s_max: i32,
+    /// Restaurants that are considered for a rider.
+    pub targets: usize,
+    /// Moves in a round; 0 leaves riders where they are.
+    pub moves_max: usize,
 }
 
 impl Default for Settings {
@@ -43,22 +47,21 @@ impl Default for Settings {
         Self {
             over_target: 0.0,
             empty_ride: 0.05,
-            pay_price: 0.05,
-            free_share: 0.5,
-            stay_min: 10.0,
-            move_price: 0.02,
-            move_s_max: 900,
-            move_targets: 12,
-            moves_max: 10,
-            settle_s: 0,
-            load_slope: 0.0,
-            load_from: 0.5,
-            load_max: 1.0,
+            pay_price: 0.02,
             refusal_min: 3.0,
+            bundle_max: 4,
             candidates: 24,
             repairs_per_order: 4.0,
             repairs_max: 400,
             early_s: 0,
+            cover: CoverSettings {
+                free_share: 0.7,
+                stay_min: 10.0,
+                move_price: 0.02,
+                ride_s_max: 900,
+                targets: 12,
+                moves_max: 10,
+            },
         }
     }
 }

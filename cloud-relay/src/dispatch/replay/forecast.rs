@@ -60,7 +60,9 @@ impl Forecaster {
             let all_mean = (self.all.sum + 5.0 * COOKING_S) / (self.all.count + 5.0);
             let shop = self.shops.get(&order.shop).copied().unwrap_or_default();
             let mean = (shop.sum + PRIOR_ORDERS * all_mean) / (shop.count + PRIOR_ORDERS);
-            let square = (self.all.squares / self.all.count.max(1.0) - (self.all.sum / self.all.count.max(1.0)).powi(2)).max(0.0);
+            let square = (self.all.squares / self.all.count.max(1.0)
+                - (self.all.sum / self.all.count.max(1.0)).powi(2))
+            .max(0.0);
             #[expect(clippy::cast_possible_truncation, reason = "a day has fewer seconds")]
             self.said.insert(no, (order.placed_s + mean as i32, square.sqrt() as i32));
         }

@@ -2,6 +2,7 @@
 
 use super::day::{Day, DayOrder, DayRider};
 use super::play::{Played, Stop};
+use super::table::Table;
 use crate::dispatch::kernel::metric::{Metric, Spot, Surface};
 use crate::dispatch::kernel::world::{OrderNo, Pay, RiderNo, Rules, ShopNo};
 use anyhow::{Context, bail};
@@ -9,57 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// A table with a header line, by exact column names.
-struct Table {
-    path: String,
-    columns: BTreeMap<String, usize>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let mut lines = text.lines().map(|line| line.split('\t').map(|cell| cell.trim().to_owned()));
-        let header = lines.next().with_context(|| format!("{} is empty", path.display()))?;
-        let columns = header.enumerate().map(|(at, name)| (name, at)).collect();
-        let rows = lines.map(Iterator::collect::<Vec<String>>).filter(|row| row.iter().any(|cell| !cell.is_empty()));
-        Ok(Self { path: path.display().to_string(), columns, rows: rows.collect() })
-    }
-
-    fn cell<'t>(&self, row: &'t [String], name: &str) -> anyhow::Result<&'t str> {
-        let at = self.columns.get(name).with_context(|| format!("{}: no column {name:?}", self.path))?;
-        Ok(row.get(*at).map_or("", String::as_str))
-    }
-
-    fn number(&self, row: &[String], name: &str) -> anyhow::Result<f64> {
-        let cell = self.cell(row, name)?;
-        let number: f64 =
-            cell.parse().with_context(|| format!("{}: {name} {cell:?} is not a number: {row:?}", self.path))?;
-        if !number.is_finite() {
-            bail!("{}: {name} {cell:?} is not finite: {row:?}", self.path);
-        }
-        Ok(number)
-    }
-
-    /// Minutes in the file, seconds here.
-    fn time_s(&self, row: &[String], name: &str) -> anyhow::Result<i32> {
-        let minutes = self.number(row, name)?;
-        if minutes.abs() > 1e6 {
-            bail!("{}: {name} {minutes} is beyond any day: {row:?}", self.path);
-        }
-        Ok(seconds(minutes))
-    }
-
-    /// An order without a place is an order still; the kernel names it.
-    fn spot(&self, row: &[String]) -> anyhow::Result<Spot> {
-        let axis = |name| Ok::<f64, anyhow::Error>(self.cell(row, name)?.parse().unwrap_or(f64::NAN));
-        Ok(Spot { x: axis("x")?, y: axis("y")? })
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "checked by the caller")]
-fn seconds(minutes: f64) -> i32 {
-    (minutes * 60.0).round() as i32
+fn spot(table: &Table, row: &[String]) -> anyhow::Result<Spot> {
+    Ok(Spot { x: table.coordinate(row, "x")?, y: table.coordinate(row, "y")? })
 }
 
 /// Reads an instance's folder.
@@ -67,14 +19,15 @@ fn seconds(minutes: f64) -> i32 {
 /// # Errors
 /// Names the file, the column and the row that cannot be read.
 pub fn read(folder: &Path) -> anyhow::Result<Day> {
-    let parameters = Table::read(&folder.join("instance_parameters.txt"))?;
+    let parameters = Table::read(&folder.join("instance_parameters.txt"), '\t')?;
     let row = parameters.rows.first().context("instance_parameters.txt has no row")?;
     let parameter = |name| parameters.number(row, name);
-    let shops = Table::read(&folder.join("restaurants.txt"))?;
+    let time_s = |name| parameters.minutes_s(row, name);
+    let shops = Table::read(&folder.join("restaurants.txt"), '\t')?;
     let (mut shop_names, mut shop_spots, mut shop_of) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     for (no, row) in (0..).zip(&shops.rows) {
         let name = shops.cell(row, "restaurant")?.to_owned();
-        shop_spots.insert(ShopNo(no), shops.spot(row)?);
+        shop_spots.insert(ShopNo(no), spot(&shops, row)?);
         shop_of.insert(name.clone(), ShopNo(no));
         shop_names.push(name);
     }
@@ -84,29 +37,29 @@ pub fn read(folder: &Path) -> anyhow::Result<Day> {
     }
     let rules = Rules {
         metric: Metric { surface: Surface::Plane, metres_per_s: metres_per_minute / 60.0, step_s: 60 },
-        pickup_half_s: seconds(parameter("pickup service minutes")? / 2.0),
-        dropoff_half_s: seconds(parameter("dropoff service minutes")? / 2.0),
-        target_s: seconds(parameter("target click-to-door")?),
+        pickup_half_s: time_s("pickup service minutes")? / 2,
+        dropoff_half_s: time_s("dropoff service minutes")? / 2,
+        target_s: time_s("target click-to-door")?,
         pay: Pay { order: parameter("pay per order")?, hour: parameter("guaranteed pay per hour")? },
         shops: shop_spots,
     };
-    let couriers = Table::read(&folder.join("couriers.txt"))?;
+    let couriers = Table::read(&folder.join("couriers.txt"), '\t')?;
     let rider = |row: &Vec<String>| {
         Ok(DayRider {
             name: couriers.cell(row, "courier")?.to_owned(),
-            place: couriers.spot(row)?,
-            on_s: couriers.time_s(row, "on_time")?,
-            off_s: couriers.time_s(row, "off_time")?,
+            place: spot(&couriers, row)?,
+            on_s: couriers.minutes_s(row, "on_time")?,
+            off_s: couriers.minutes_s(row, "off_time")?,
         })
     };
-    let orders = Table::read(&folder.join("orders.txt"))?;
+    let orders = Table::read(&folder.join("orders.txt"), '\t')?;
     let order = |row: &Vec<String>| {
         Ok(DayOrder {
             name: orders.cell(row, "order")?.to_owned(),
             shop: shop_of.get(orders.cell(row, "restaurant")?).copied().unwrap_or(ShopNo(u32::MAX)),
-            to: orders.spot(row)?,
-            placed_s: orders.time_s(row, "placement_time")?,
-            ready_s: orders.time_s(row, "ready_time")?,
+            to: spot(&orders, row)?,
+            placed_s: orders.minutes_s(row, "placement_time")?,
+            ready_s: orders.minutes_s(row, "ready_time")?,
         })
     };
     Ok(Day {

@@ -4,6 +4,7 @@ use super::day::Day;
 use super::forecast::{Forecast, Forecaster};
 use crate::dispatch::kernel::decide::{Plan, decide};
 use crate::dispatch::kernel::demand::Demand;
+use crate::dispatch::kernel::explain::Names;
 use crate::dispatch::kernel::metric::Spot;
 use crate::dispatch::kernel::settings::Settings;
 use crate::dispatch::kernel::world::{Instruction, OrderNo, Rider, RiderNo, Routes, ShopNo, Unserved, View, Waiting};
@@ -58,6 +59,8 @@ pub struct Played {
     pub moves: Vec<Move>,
     /// Orders that nobody brought, and why.
     pub unserved: BTreeMap<OrderNo, Unserved>,
+    /// Each decision in a line, if asked for.
+    pub explained: Vec<String>,
     /// How long each round took, in microseconds.
     pub rounds_us: Vec<u64>,
 }
@@ -69,6 +72,8 @@ pub struct Game {
     pub settings: Settings,
     /// What the kitchen says of its ready times.
     pub forecast: Forecast,
+    /// Keep each decision's reason.
+    pub explain: bool,
     /// Orders are shown so long before they are placed, in seconds: 0 online, more for a clairvoyant.
     pub foresight_s: i32,
 }
@@ -83,6 +88,27 @@ struct Courier {
     left: Vec<ShopNo>,
     /// Of the bundle that is waited for: its orders, and what follows the pickup.
     holds: Option<(Vec<OrderNo>, i32, i32)>,
+}
+
+struct DayNames<'d>(&'d Day);
+
+impl Names for DayNames<'_> {
+    fn order(&self, order: OrderNo) -> String {
+        self.0.order(order).map_or_else(String::new, |order| order.name.clone())
+    }
+
+    fn rider(&self, rider: RiderNo) -> String {
+        self.0.rider(rider).map_or_else(String::new, |rider| rider.name.clone())
+    }
+
+    fn shop(&self, shop: ShopNo) -> String {
+        let name = usize::try_from(shop.0).ok().and_then(|no| self.0.shops.get(no));
+        name.cloned().unwrap_or_default()
+    }
+
+    fn clock(&self, at_s: i32) -> String {
+        format!("{:02}:{:02}", at_s.div_euclid(3_600), at_s.div_euclid(60).rem_euclid(60))
+    }
 }
 
 struct Board<'d> {
@@ -131,6 +157,9 @@ pub fn play(day: &Day, game: &Game, stopwatch: &mut dyn FnMut() -> u64) -> Playe
         let before = stopwatch();
         let plan = decide(&view, &routes, &demand, &day.rules, &game.settings, board.now_s);
         board.played.rounds_us.push(stopwatch().saturating_sub(before));
+        if game.explain {
+            board.explain(&plan);
+        }
         routes = board.perform(plan);
         board.now_s += ROUND_S;
     }
@@ -198,6 +227,12 @@ impl Board<'_> {
             })
         });
         View { waiting: waiting.collect(), riders: riders.collect() }
+    }
+
+    fn explain(&mut self, plan: &Plan) {
+        let names = DayNames(self.day);
+        let now = names.clock(self.now_s);
+        self.played.explained.extend(plan.reasons.iter().map(|reason| format!("{now} {}", reason.line(&names))));
     }
 
     fn perform(&mut self, plan: Plan) -> Routes {
