@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 use pilotlight_tests::build;
 use pilotlight_tests::clock;
-use pilotlight_tests::figures::{Figure, Plan, draw, history, menu, place_order, rest, screens};
+use pilotlight_tests::figures::{Figure, Plan, dispatch, draw, history, menu, place_order, rest, screens};
 
 /// Measures the shipped node.
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ enum Name {
     History,
     /// Drawing a change in Chromium.
     Draw,
+    /// Riders, on a public benchmark.
+    Dispatch,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -59,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         println!("{}", circumstances());
     }
     for name in Name::value_variants().iter().copied().filter(|name| arguments.name.is_none_or(|only| only == *name)) {
+        let mut report = String::new();
         let figures = runtime.block_on(async {
             match name {
                 Name::PlaceOrder => place_order::run(&plan).await,
@@ -67,11 +70,15 @@ fn main() -> anyhow::Result<()> {
                 Name::Rest => rest::run(&plan).await,
                 Name::History => history::run(&plan).await,
                 Name::Draw => draw::run(),
+                Name::Dispatch => dispatch::run(&plan, &mut report),
             }
         });
         let figures = figures.with_context(|| format!("{name:?}"))?;
         if !arguments.json {
             println!("\n{}", table(&figures));
+            if !report.is_empty() {
+                println!("\n{report}");
+            }
         }
         all.extend(figures);
     }

@@ -4,6 +4,8 @@
 //! - The floors do the same grouping, bytes and syncs as the node; their code is in `floors.rs`.
 //! - Generator, floor and node share the machine's cores.
 
+pub mod dispatch;
+pub mod dispatch_plot;
 pub mod draw;
 pub mod floors;
 pub mod history;

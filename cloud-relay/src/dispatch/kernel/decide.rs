@@ -6,7 +6,12 @@ use super::explain::{self, Reason};
 use super::problem::{Problem, Trip, carried_over};
 use super::search::{Dice, Search};
 use super::settings::Settings;
-use super::world::{Instruction, OrderNo, PlannedTrip, Routes, Rules, Unserved, View, Waiting};
+use super::world::{Instruction, OrderNo, PlannedTrip, Rider, Routes, Rules, Unserved, View, Waiting};
+
+/// Times are no further from now than this: about eleven days.
+const TIME_S_MAX: i32 = 1_000_000;
+/// No more orders are planned in a round; the rest waits for the next.
+const ORDERS_MAX: usize = 2_000;
 
 /// What a round decided.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,8 +28,9 @@ pub struct Plan {
 
 /// Plans a round: `previous` are the last round's routes. The same arguments give the same plan.
 pub fn decide(view: &View, previous: &Routes, demand: &Demand, rules: &Rules, settings: &Settings, now_s: i32) -> Plan {
-    let (sound, unserved) = sift(view, rules);
-    let view = View { waiting: sound, riders: view.riders.clone() };
+    let riders: Vec<Rider> = view.riders.iter().filter(|rider| makes_sense(rider, rules, now_s)).cloned().collect();
+    let (waiting, unserved) = sift(view, &riders, rules, now_s);
+    let view = View { waiting, riders };
     let problem = Problem::new(&view, rules, settings, now_s);
     let mut search = Search::new(&problem, carried_over(&problem, &view, previous));
     search.insert_open();
@@ -83,23 +89,37 @@ fn order_of(problem: &Problem<'_>, view: &View, job: u16) -> Option<OrderNo> {
     Some(view.waiting.get(source)?.order)
 }
 
-/// Orders that can be planned, and those that make no sense.
-fn sift(view: &View, rules: &Rules) -> (Vec<Waiting>, Vec<(OrderNo, Unserved)>) {
+/// Whether a rider can be reckoned with: somewhere, in a shift that has an end.
+fn makes_sense(rider: &Rider, rules: &Rules, now_s: i32) -> bool {
+    let times = [rider.free_s, rider.on_s, rider.off_s];
+    rules.metric.knows(rider.place) && times.iter().all(|at_s| near(*at_s, now_s)) && rider.on_s <= rider.off_s
+}
+
+fn near(at_s: i32, now_s: i32) -> bool {
+    at_s.saturating_sub(now_s).saturating_abs() <= TIME_S_MAX
+}
+
+/// Orders that can be planned, and those that make no sense. Of a flood those that are ready first are planned first.
+fn sift(view: &View, riders: &[Rider], rules: &Rules, now_s: i32) -> (Vec<Waiting>, Vec<(OrderNo, Unserved)>) {
     let (mut sound, mut unserved) = (Vec::new(), Vec::new());
     for order in &view.waiting {
-        let shop = rules.shops.get(&order.shop);
-        let why = match shop {
+        let why = match rules.shops.get(&order.shop) {
             _ if !rules.metric.knows(order.to) => Some(Unserved::NoPlace),
             None => Some(Unserved::NoShop),
             Some(shop) if !rules.metric.knows(*shop) => Some(Unserved::NoShop),
             Some(_) if order.ready_s < order.placed_s => Some(Unserved::ClocksOutOfOrder),
-            Some(_) if view.riders.is_empty() => Some(Unserved::NobodyOnDuty),
+            Some(_) if !near(order.ready_s, now_s) || !near(order.placed_s, now_s) => Some(Unserved::ClocksOutOfOrder),
+            Some(_) if riders.is_empty() => Some(Unserved::NobodyOnDuty),
             Some(_) => None,
         };
         match why {
             Some(why) => unserved.push((order.order, why)),
             None => sound.push(*order),
         }
+    }
+    if sound.len() > ORDERS_MAX {
+        sound.sort_by_key(|order| (order.ready_s, order.order));
+        unserved.extend(sound.drain(ORDERS_MAX..).map(|order| (order.order, Unserved::TooMany)));
     }
     (sound, unserved)
 }

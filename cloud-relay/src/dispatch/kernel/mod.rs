@@ -9,3 +9,6 @@ mod problem;
 mod search;
 pub mod settings;
 pub mod world;
+
+#[cfg(test)]
+mod tests;

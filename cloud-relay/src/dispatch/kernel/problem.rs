@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 /// No more drop-offs from one pickup.
 pub(super) const BUNDLE_MAX: usize = 4;
+/// No more restaurants.
+const SHOPS_MAX: usize = 60_000;
 /// Cost of an order that nobody brings, in minutes of delay.
 pub(super) const UNSERVED_MIN: f64 = 600.0;
 
@@ -123,9 +125,9 @@ pub(super) fn minutes(seconds: i32) -> f64 {
 impl<'a> Problem<'a> {
     /// The arrays of a view; orders that make no sense were taken out before.
     pub(super) fn new(view: &View, rules: &'a Rules, settings: &'a Settings, now_s: i32) -> Self {
-        let shop_nos: Vec<ShopNo> = rules.shops.keys().copied().collect();
+        let shop_nos: Vec<ShopNo> = rules.shops.keys().copied().take(SHOPS_MAX).collect();
         let index: BTreeMap<ShopNo, u16> = shop_nos.iter().copied().zip(0..).collect();
-        let shops: Vec<Spot> = rules.shops.values().copied().collect();
+        let shops: Vec<Spot> = rules.shops.values().copied().take(SHOPS_MAX).collect();
         let mut problem = Self { rules, settings, now_s, shops, shop_nos, jobs: Vec::new(), workers: Vec::new() };
         for (source, order) in (0..).zip(&view.waiting) {
             if let Some(shop) = index.get(&order.shop) {

@@ -47,6 +47,8 @@ pub(super) struct Search<'a, 'p> {
     /// Workers by how soon they can be at a job's restaurant.
     near: Vec<Vec<(f64, usize)>>,
     scratch: Vec<Trip>,
+    /// Routes and costs before the current repair.
+    journal: Option<Vec<(usize, Vec<Trip>, f64)>>,
 }
 
 impl<'a, 'p> Search<'a, 'p> {
@@ -60,7 +62,7 @@ impl<'a, 'p> Search<'a, 'p> {
             }
         }
         let near = near(problem);
-        Self { problem, routes, costs, holder, near, scratch: Vec::new() }
+        Self { problem, routes, costs, holder, near, scratch: Vec::new(), journal: None }
     }
 
     /// Jobs that nobody has.
@@ -89,6 +91,7 @@ impl<'a, 'p> Search<'a, 'p> {
 
     fn put(&mut self, job: u16, spot: Spot) {
         let shop = self.problem.job_of(job).shop;
+        self.remember(spot.worker);
         let trips = &mut self.routes[spot.worker];
         match spot.stop {
             Some(stop) => trips[spot.trip] = trips[spot.trip].with(stop, job),
@@ -142,6 +145,7 @@ impl<'a, 'p> Search<'a, 'p> {
 
     fn remove(&mut self, job: u16) {
         let Some(worker) = self.holder[usize::from(job)].take() else { return };
+        self.remember(worker);
         let trips = &mut self.routes[worker];
         if let Some(at) = trips.iter().position(|trip| trip.stops().contains(&job)) {
             match trips[at].without(job) {
@@ -155,9 +159,10 @@ impl<'a, 'p> Search<'a, 'p> {
     }
 
     /// All that the routes cost, and what is left undone.
+    #[cfg(test)]
     pub(super) fn total(&self) -> f64 {
-        let open = self.holder.iter().zip(&self.problem.jobs).filter(|(holder, _)| holder.is_none());
-        self.costs.iter().sum::<f64>() + open.map(|(_, job)| UNSERVED_MIN * job.weight).sum::<f64>()
+        let open = self.open().into_iter().map(|job| UNSERVED_MIN * self.problem.job_of(job).weight);
+        self.costs.iter().sum::<f64>() + open.sum::<f64>()
     }
 
     /// Takes a few related jobs out and puts them back better, so many times.
@@ -166,10 +171,10 @@ impl<'a, 'p> Search<'a, 'p> {
         if count == 0 {
             return;
         }
-        let mut total = self.total();
-        let mut kept = (self.routes.clone(), self.costs.clone(), self.holder.clone());
         for _ in 0..times {
             let mut out = self.related(dice.below(count), 1 + dice.below(6), dice);
+            self.journal = Some(Vec::new());
+            let before = self.undone(&out);
             for job in &out {
                 self.remove(*job);
             }
@@ -181,17 +186,39 @@ impl<'a, 'p> Search<'a, 'p> {
             for job in &out {
                 self.insert(*job, Some(dice));
             }
-            let after = self.total();
-            if after <= total + 1e-9 {
-                total = after;
-                kept.0.clone_from(&self.routes);
-                kept.1.clone_from(&self.costs);
-                kept.2.clone_from(&self.holder);
-            } else {
-                self.routes.clone_from(&kept.0);
-                self.costs.clone_from(&kept.1);
-                self.holder.clone_from(&kept.2);
+            let journal = self.journal.take().unwrap_or_default();
+            let changed: f64 = journal.iter().map(|(worker, _, cost)| self.costs[*worker] - cost).sum();
+            if changed + self.undone(&out) - before > 1e-9 {
+                self.restore(&out, journal);
             }
+        }
+    }
+
+    /// What those of these jobs cost that nobody has.
+    fn undone(&self, jobs: &[u16]) -> f64 {
+        let open = jobs.iter().filter(|job| self.holder[usize::from(**job)].is_none());
+        open.map(|job| UNSERVED_MIN * self.problem.job_of(*job).weight).sum()
+    }
+
+    fn restore(&mut self, out: &[u16], journal: Vec<(usize, Vec<Trip>, f64)>) {
+        for job in out {
+            self.holder[usize::from(*job)] = None;
+        }
+        for (worker, trips, cost) in journal {
+            for stop in trips.iter().flat_map(|trip| trip.stops()) {
+                self.holder[usize::from(*stop)] = Some(worker);
+            }
+            self.routes[worker] = trips;
+            self.costs[worker] = cost;
+        }
+    }
+
+    /// Remembers a worker's route before it is changed for the first time.
+    fn remember(&mut self, worker: usize) {
+        if let Some(journal) = &mut self.journal
+            && !journal.iter().any(|(known, ..)| *known == worker)
+        {
+            journal.push((worker, self.routes[worker].clone(), self.costs[worker]));
         }
     }
 

@@ -133,8 +133,11 @@ pub enum Unserved {
     #[error("the restaurant is not known or has no usable coordinates")]
     NoShop,
     /// Its times contradict each other.
-    #[error("it is ready before it was placed")]
+    #[error("its clocks are out of order: it would be ready before it was placed, or days later")]
     ClocksOutOfOrder,
+    /// More orders wait than a round plans.
+    #[error("too many orders wait at once")]
+    TooMany,
     /// Nobody is on duty, or due.
     #[error("no rider is on duty or due")]
     NobodyOnDuty,

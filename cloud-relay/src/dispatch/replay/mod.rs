@@ -8,3 +8,6 @@ pub mod lat_lon;
 pub mod play;
 pub mod score;
 mod table;
+
+#[cfg(test)]
+mod tests;
