@@ -30,7 +30,7 @@ pub struct Plan {
 pub fn decide(view: &View, previous: &Routes, demand: &Demand, rules: &Rules, settings: &Settings, now_s: i32) -> Plan {
     let riders: Vec<Rider> = view.riders.iter().filter(|rider| makes_sense(rider, rules, now_s)).cloned().collect();
     let (waiting, unserved) = sift(view, &riders, rules, now_s);
-    let view = View { waiting, riders };
+    let view = View { waiting, riders, refused: view.refused.clone() };
     let problem = Problem::new(&view, rules, settings, now_s);
     let mut search = Search::new(&problem, carried_over(&problem, &view, previous));
     search.insert_open();

@@ -3,7 +3,7 @@
 use super::metric::Spot;
 use super::settings::Settings;
 use super::world::{Rider, Routes, Rules, ShopNo, View, Waiting};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// No more drop-offs from one pickup.
 pub(super) const BUNDLE_MAX: usize = 4;
@@ -104,6 +104,8 @@ pub(super) struct Problem<'a> {
     pub(super) shop_nos: Vec<ShopNo>,
     pub(super) jobs: Vec<Job>,
     pub(super) workers: Vec<Worker>,
+    /// Job and worker that do not go together.
+    pub(super) refused: BTreeSet<(u16, usize)>,
 }
 
 /// When a worker's first trip happens.
@@ -128,7 +130,16 @@ impl<'a> Problem<'a> {
         let shop_nos: Vec<ShopNo> = rules.shops.keys().copied().take(SHOPS_MAX).collect();
         let index: BTreeMap<ShopNo, u16> = shop_nos.iter().copied().zip(0..).collect();
         let shops: Vec<Spot> = rules.shops.values().copied().take(SHOPS_MAX).collect();
-        let mut problem = Self { rules, settings, now_s, shops, shop_nos, jobs: Vec::new(), workers: Vec::new() };
+        let mut problem = Self {
+            rules,
+            settings,
+            now_s,
+            shops,
+            shop_nos,
+            jobs: Vec::new(),
+            workers: Vec::new(),
+            refused: BTreeSet::new(),
+        };
         for (source, order) in (0..).zip(&view.waiting) {
             if let Some(shop) = index.get(&order.shop) {
                 let job = problem.job(*shop, order, source);
@@ -136,7 +147,20 @@ impl<'a> Problem<'a> {
             }
         }
         problem.workers = view.riders.iter().map(|rider| problem.worker(rider, &index)).collect();
+        problem.refused = problem.refusals(view);
         problem
+    }
+
+    fn refusals(&self, view: &View) -> BTreeSet<(u16, usize)> {
+        if view.refused.is_empty() {
+            return BTreeSet::new();
+        }
+        let orders: BTreeMap<_, u16> = (0..)
+            .zip(&self.jobs)
+            .filter_map(|(at, job)| Some((view.waiting.get(usize::try_from(job.source?).ok()?)?.order, at)))
+            .collect();
+        let riders: BTreeMap<_, usize> = view.riders.iter().map(|rider| rider.rider).zip(0..).collect();
+        view.refused.iter().filter_map(|(order, rider)| Some((*orders.get(order)?, *riders.get(rider)?))).collect()
     }
 
     fn job(&self, shop: u16, order: &Waiting, source: u32) -> Job {
@@ -237,7 +261,8 @@ pub(super) fn carried_over(problem: &Problem<'_>, view: &View, previous: &Routes
         let mut trips = Vec::new();
         for planned in previous.get(&rider.rider).into_iter().flatten() {
             let mut trip: Option<Trip> = None;
-            for job in planned.orders.iter().filter_map(|order| place_of.get(order)) {
+            let known = planned.orders.iter().filter_map(|order| place_of.get(order));
+            for job in known.filter(|job| !problem.refused.contains(&(**job, at))) {
                 trip = Some(match trip {
                     None => Trip::of(problem.job_of(*job).shop, *job),
                     Some(trip) if !trip.has_room(BUNDLE_MAX) => trip,

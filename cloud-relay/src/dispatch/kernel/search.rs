@@ -246,7 +246,7 @@ impl<'a, 'p> Search<'a, 'p> {
 fn near(problem: &Problem<'_>) -> Vec<Vec<(f64, usize)>> {
     let rules = problem.rules;
     let mut near = Vec::new();
-    for job in &problem.jobs {
+    for (no, job) in (0..).zip(&problem.jobs) {
         let shop = problem.shops[usize::from(job.shop)];
         let mut workers: Vec<(f64, f64, usize)> = Vec::new();
         for (at, worker) in problem.workers.iter().enumerate() {
@@ -254,7 +254,7 @@ fn near(problem: &Problem<'_>) -> Vec<Vec<(f64, usize)>> {
             let empty_s = if stands { 0 } else { rules.metric.travel_s(worker.place, shop) };
             let arrive_s = if stands { worker.free_s } else { worker.start_s + empty_s };
             let pickup_s = (arrive_s + rules.pickup_half_s).max(worker.start_s);
-            if pickup_s.max(job.ready_s) > worker.off_s {
+            if pickup_s.max(job.ready_s) > worker.off_s || problem.refused.contains(&(no, at)) {
                 continue;
             }
             let late = job.weight * minutes((pickup_s - job.ready_s).max(0));

@@ -1,7 +1,7 @@
 //! What the kernel is told: orders, riders, restaurants, rules. Times are whole seconds of one clock.
 
 use super::metric::{Metric, Spot};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An order, by the caller's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +88,8 @@ pub struct View {
     pub waiting: Vec<Waiting>,
     /// Riders on duty or due.
     pub riders: Vec<Rider>,
+    /// Who has refused what, or did not answer: they are not asked again.
+    pub refused: BTreeSet<(OrderNo, RiderNo)>,
 }
 
 /// Several drop-offs from one restaurant, in sequence.
@@ -121,6 +123,15 @@ pub enum Instruction {
         /// In the sequence of the drop-offs.
         orders: Vec<OrderNo>,
     },
+}
+
+impl Instruction {
+    /// Who is sent where.
+    pub fn to(&self) -> (RiderNo, ShopNo) {
+        match self {
+            Self::Go { rider, shop } | Self::Take { rider, shop, .. } => (*rider, *shop),
+        }
+    }
 }
 
 /// Why nobody will bring an order.

@@ -226,7 +226,7 @@ impl Board<'_> {
                 ready_error_s: self.forecaster.error_s(*no),
             })
         });
-        View { waiting: waiting.collect(), riders: riders.collect() }
+        View { waiting: waiting.collect(), riders: riders.collect(), refused: BTreeSet::new() }
     }
 
     fn explain(&mut self, plan: &Plan) {

