@@ -22,6 +22,8 @@ pub(super) struct Job {
     pub(super) ready_s: i32,
     /// From the restaurant straight to the customer.
     pub(super) ride_s: i32,
+    /// The kitchen is not done, and only guesses when it will be.
+    pub(super) unsure: bool,
     /// One for an order; less for one that has not been placed yet.
     pub(super) weight: f64,
     /// The place in `View::waiting`; none for an expected order.
@@ -166,7 +168,8 @@ impl<'a> Problem<'a> {
     fn job(&self, shop: u16, order: &Waiting, source: u32) -> Job {
         let ride_s = self.rules.metric.travel_s(self.shops[usize::from(shop)], order.to);
         let (placed_s, ready_s) = (order.placed_s, order.ready_s);
-        Job { shop, to: order.to, placed_s, ready_s, ride_s, weight: 1.0, source: Some(source) }
+        let unsure = order.ready_error_s > 0 && ready_s > self.now_s;
+        Job { shop, to: order.to, placed_s, ready_s, ride_s, unsure, weight: 1.0, source: Some(source) }
     }
 
     fn worker(&self, rider: &Rider, index: &BTreeMap<ShopNo, u16>) -> Worker {
@@ -202,8 +205,11 @@ impl<'a> Problem<'a> {
         let arrive_s = if stands { worker.free_s } else { worker.start_s + ride_s };
         let ready_s = trip.stops().iter().map(|stop| self.job_of(*stop).ready_s).max().unwrap_or(0);
         let pickup_s = (arrive_s + rules.pickup_half_s).max(ready_s).max(worker.start_s);
-        let tell_s = pickup_s - rules.pickup_half_s;
-        Timing { leave_s: tell_s - ride_s, arrive_s, tell_s, pickup_s }
+        let begin_s = pickup_s - rules.pickup_half_s;
+        // What nobody is sure of may take long: the rider is bound to it only once it is there.
+        let unsure = trip.stops().iter().any(|stop| self.job_of(*stop).unsure);
+        let tell_s = if unsure { pickup_s } else { begin_s };
+        Timing { leave_s: begin_s - ride_s, arrive_s, tell_s, pickup_s }
     }
 
     /// What a worker's whole route costs, in minutes of delay; infinite if it cannot be ridden.

@@ -1,4 +1,4 @@
-//! Finds routes: cheapest insertion with regret, then ruin and repair.
+//! Finds routes: cheapest insertion, then ruin and repair.
 
 use super::problem::{Problem, Trip, UNSERVED_MIN, minutes};
 
@@ -70,7 +70,7 @@ impl<'a, 'p> Search<'a, 'p> {
         (0..).zip(&self.holder).filter(|(_, holder)| holder.is_none()).map(|(job, _)| job).collect()
     }
 
-    /// Inserts what nobody has yet, the job with the highest regret first.
+    /// Inserts what nobody has yet where it costs least, what is ready first before the rest.
     pub(super) fn insert_open(&mut self) {
         let mut open = self.open();
         open.sort_by_key(|job| (self.problem.job_of(*job).ready_s, *job));

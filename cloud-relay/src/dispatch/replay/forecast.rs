@@ -64,7 +64,7 @@ impl Forecaster {
                 - (self.all.sum / self.all.count.max(1.0)).powi(2))
             .max(0.0);
             #[expect(clippy::cast_possible_truncation, reason = "a day has fewer seconds")]
-            self.said.insert(no, (order.placed_s + mean as i32, square.sqrt() as i32));
+            self.said.insert(no, (order.placed_s + mean as i32, square.sqrt().max(60.0) as i32));
         }
     }
 
