@@ -20,6 +20,50 @@ pub enum Command {
     Run(Box<RunConfig>),
     /// Print the API's description (OpenAPI) and end.
     Openapi,
+    /// Play a recorded day of a delivery benchmark against the dispatch kernel, score it, and end.
+    DispatchReplay(ReplayConfig),
+}
+
+/// A part of the dispatch kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Ruin and repair after insertion.
+    Repair,
+    /// Several drop-offs from one pickup.
+    Bundles,
+    /// Telling riders as late as possible.
+    Waiting,
+    /// Moving riders with nothing to do.
+    Cover,
+    /// The price on pay beyond the guarantee.
+    Pay,
+}
+
+/// Which day to play, and how.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayConfig {
+    /// The instance: a folder with orders.txt, restaurants.txt, couriers.txt and instance_parameters.txt (Meal Delivery Routing
+    /// Problem), or with orders.csv and couriers.csv by latitude and longitude.
+    #[arg(long, value_name = "DIR")]
+    pub instance: PathBuf,
+    /// Where the three solution files are written. Created when missing.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Kitchens do not tell their ready times: they are estimated from earlier orders of the day.
+    #[arg(long)]
+    pub estimated: bool,
+    /// Show orders so many minutes before they are placed: how much a clairvoyant would gain.
+    #[arg(long, default_value_t = 0, value_name = "MINUTES")]
+    pub foresight_min: u16,
+    /// Print one line for each instruction: who, where, by when, and why.
+    #[arg(long)]
+    pub explain: bool,
+    /// Leave a part of the kernel out, to measure what it is worth.
+    #[arg(long, value_enum, value_name = "PART")]
+    pub without: Vec<Part>,
+    /// Print the scores as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How to serve.

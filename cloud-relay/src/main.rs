@@ -21,6 +21,10 @@ fn main() -> anyhow::Result<ExitCode> {
             println!("{}", pilotlight_relay::api::openapi::document());
             Ok(ExitCode::SUCCESS)
         }
+        Command::DispatchReplay(config) => {
+            println!("{}", pilotlight_relay::dispatch::replay::command::run(&config)?);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Run(config) => {
             let boot = Stopwatch::start();
             start_logging(config.log_json, "info,sqlx=warn");

@@ -1,7 +1,9 @@
 //! Riders: who is offered which order, and how far a delivery is. Customers and dispatch have one writer, the relay.
 
 pub mod desk;
-pub mod nearest;
+pub mod kernel;
+pub mod offers;
+pub mod replay;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,9 @@ use clap::{Parser, ValueEnum};
 use pilotlight_tests::build;
 use pilotlight_tests::clock;
 use pilotlight_tests::demo::scene::Programs;
-use pilotlight_tests::figures::{Figure, Plan, catch_up, cloud_order, draw, history, menu, place_order, rest, screens};
+use pilotlight_tests::figures::{
+    Figure, Plan, catch_up, cloud_order, dispatch, draw, history, menu, place_order, rest, screens,
+};
 
 /// Measures the shipped programs.
 #[derive(Debug, Parser)]
@@ -45,6 +47,8 @@ enum Name {
     CloudOrder,
     /// Drawing a change in Chromium.
     Draw,
+    /// Riders, on a public benchmark.
+    Dispatch,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -64,6 +68,7 @@ fn main() -> anyhow::Result<()> {
         println!("{}", circumstances());
     }
     for name in Name::value_variants().iter().copied().filter(|name| arguments.name.is_none_or(|only| only == *name)) {
+        let mut report = String::new();
         let figures = runtime.block_on(async {
             match name {
                 Name::PlaceOrder => place_order::run(&plan).await,
@@ -74,11 +79,15 @@ fn main() -> anyhow::Result<()> {
                 Name::CatchUp => catch_up::run(&plan).await,
                 Name::CloudOrder => cloud_order::run(&plan).await,
                 Name::Draw => draw::run(),
+                Name::Dispatch => dispatch::run(&plan, &mut report),
             }
         });
         let figures = figures.with_context(|| format!("{name:?}"))?;
         if !arguments.json {
             println!("\n{}", table(&figures));
+            if !report.is_empty() {
+                println!("\n{report}");
+            }
         }
         all.extend(figures);
     }

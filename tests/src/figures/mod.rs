@@ -6,6 +6,8 @@
 
 pub mod catch_up;
 pub mod cloud_order;
+pub mod dispatch;
+pub mod dispatch_plot;
 pub mod draw;
 pub mod floors;
 pub mod history;

@@ -215,7 +215,20 @@ impl World {
                     kept.identity = now.identity.clone();
                     world.trace.rare("store behind its witness");
                 }
-                _ => world.trace.rare("whole disk went back"),
+                Fault::WholeDisk
+                | Fault::NodeCrash
+                | Fault::FailedFlush
+                | Fault::RelayCrash
+                | Fault::Clone
+                | Fault::Cut
+                | Fault::HalfOpen
+                | Fault::Stall
+                | Fault::Outage
+                | Fault::Clock
+                | Fault::SlowGateway
+                | Fault::LostAnswers
+                | Fault::Handover
+                | Fault::Wifi => world.trace.rare("whole disk went back"),
             }
             world.note(format_args!("{} at box {at}", fault.word()));
             world.power_off(at);

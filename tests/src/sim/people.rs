@@ -38,7 +38,8 @@ use pilotlight_sync::domain::ticket::{TicketCommand, TicketPhase};
 use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// Dishes: name, price in minor units, station, and what one needs of which ingredient.
-const DISHES: [(&str, i64, &str, &[(&str, u64)]); 4] = [
+type Dish = (&'static str, i64, &'static str, &'static [(&'static str, u64)]);
+const DISHES: [Dish; 4] = [
     ("margherita", 1_050, "oven", &[("dough", 200), ("cheese", 90)]),
     ("funghi", 1_250, "oven", &[("dough", 200), ("mushrooms", 60)]),
     ("salad", 780, "cold", &[("mushrooms", 40)]),
