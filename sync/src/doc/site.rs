@@ -119,6 +119,8 @@ pub struct Site {
     fenced: BTreeSet<OriginId>,
     origins: BTreeMap<OriginId, OriginCard>,
     day: DayDoc,
+    /// Numbers of days that were not opened here yet: logs are read one after the other at boot, and a number may come before its day.
+    early: BTreeMap<DayNumber, VClock<OriginId>>,
     menu: Menu,
     menu_version: u64,
 }
@@ -150,6 +152,7 @@ impl Default for Site {
             fenced: BTreeSet::new(),
             origins: BTreeMap::new(),
             day: DayDoc::default(),
+            early: BTreeMap::new(),
             menu: Menu::empty(Currency::USD),
             menu_version: 0,
         }
@@ -337,18 +340,24 @@ impl Site {
     }
 
     fn apply_number(&mut self, commit: &Commit, fact: &crate::doc::order::OrderFact, touched: &mut Touched) {
-        if let crate::doc::order::OrderFact::Sent { day, counter, .. } = fact
-            && self.day.day.is_some_and(|open| open.number == *day)
-        {
-            self.day.counters.apply(Dot::new(commit.origin, u64::from(*counter)));
-            touched.docs.insert(DocKey::Day);
+        let crate::doc::order::OrderFact::Sent { day, counter, .. } = fact else { return };
+        let dot = Dot::new(commit.origin, u64::from(*counter));
+        match self.day.day.map(|open| open.number) {
+            Some(open) if open == *day => {
+                self.day.counters.apply(dot);
+                touched.docs.insert(DocKey::Day);
+            }
+            Some(open) if open > *day => {}
+            Some(_) | None => self.early.entry(*day).or_default().apply(dot),
         }
     }
 
     /// The day with the higher number is the open one; its counters begin anew (SPEC D2).
     fn open_day(&mut self, day: Day) {
         if self.day.day.is_none_or(|open| day.number > open.number) {
-            self.day = DayDoc { day: Some(day), counters: VClock::new() };
+            self.early.retain(|early, _| *early >= day.number);
+            let counters = self.early.remove(&day.number).unwrap_or_default();
+            self.day = DayDoc { day: Some(day), counters };
         }
     }
 

@@ -710,11 +710,12 @@ impl World {
         let seen = match seen {
             None => return Home::Waiting(order),
             Some(Ok(Some(seen))) => seen,
-            other => {
-                self.found(Finding::new(
-                    "lost",
-                    format!("online order {order} is not there: {:?}", other.map(|one| one.is_ok())),
-                ));
+            Some(Ok(None)) => {
+                self.found(Finding::new("lost", format!("online order {order} is not there")));
+                return Home::Idle;
+            }
+            Some(Err(error)) => {
+                self.found(Finding::new("the relay's store failed", error.to_string()));
                 return Home::Idle;
             }
         };
