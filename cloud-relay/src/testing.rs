@@ -211,7 +211,7 @@ impl Market {
         let known = self.site.heads().borrow().get(&self.node.origin()).map_or(0, |head| head.seq);
         if self.node.replica.position().head.seq > known {
             let (entries, seal) = self.node.batch(known + 1);
-            self.site.apply(self.session, entries, seal).await.unwrap();
+            self.site.apply(self.session, entries, seal).await.unwrap().whole().unwrap();
         }
     }
 

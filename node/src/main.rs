@@ -43,7 +43,10 @@ fn run_check(config: &CheckConfig) -> anyhow::Result<ExitCode> {
     let paths = Paths { data: config.data.clone() };
     let report = check::check(&paths)?;
     let (orders, archived, commits, problems) = (report.orders, report.archived, report.commits, &report.problems);
-    let said = serde_json::json!({ "orders": orders, "archived": archived, "commits": commits, "problems": problems });
+    let unread = report.unread;
+    let said = serde_json::json!({
+        "orders": orders, "archived": archived, "commits": commits, "unread": unread, "problems": problems
+    });
     println!("{said}");
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -34,6 +34,8 @@ pub const STOCK_AMOUNT_MAX: u64 = 1 << 40;
 pub const COMMIT_BYTES_MAX: usize = 128 * 1024;
 /// Changes in one commit.
 pub const COMMIT_CHANGES_MAX: usize = 4_096;
+/// Commits of one origin that are listed because this version does not understand all of them; beyond these only where they begin.
+pub const UNREAD_COMMITS_MAX: usize = 1_024;
 /// Commits written by one store transaction.
 pub const GROUP_COMMITS_MAX: usize = 256;
 /// Bytes of one protocol frame.

@@ -7,7 +7,7 @@ use crate::sites::link_state::Link;
 use crate::sites::site_handle::SiteHandle;
 use crate::store::StoreError;
 use crate::store::site_store::SqlSiteStore;
-use crate::store::site_tx::{ApplyRefusal, WorkError};
+use crate::store::site_tx::{OldSession, WorkError};
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::replica::ApplyError;
 use pilotlight_sync::domain::id::OriginId;
@@ -62,7 +62,6 @@ impl LinkEnd {
         match self {
             Self::Apply(ApplyError::Gap { .. }) => "gap",
             Self::Apply(ApplyError::Fork { .. }) => "fork",
-            Self::Apply(ApplyError::Unreadable { .. }) => "unreadable",
             Self::Apply(ApplyError::NotYet { .. }) => "not_yet",
             Self::Apply(ApplyError::Ours { .. }) => "ours",
             Self::Gone(_) => "gone",
@@ -226,6 +225,8 @@ impl LinkCore {
                 // What continues it would not be taken either: all of it is asked for again.
                 self.batches.retain(|(_, seal)| seal.origin != origin);
                 self.session.handle_dropped(origin, head);
+                // What came before it was taken.
+                self.session.handle_durable(origin, head);
             }
             Done::Failed(end) => return Err(end),
         }
@@ -339,18 +340,18 @@ async fn apply(site: &SiteHandle, session: u64, entries: Vec<LogEntry>, seal: Se
     let Some(head) = entries.last().map(|entry| entry.head) else { return Done::Failed(LinkEnd::Store) };
     let outcome = site.apply(session, entries, seal).await;
     match outcome {
-        Ok(new) => {
-            metrics::counter!("pilotlight_link_commits_applied_total").increment(new as u64);
-            Done::Applied { origin, head }
+        Ok(applied) => {
+            metrics::counter!("pilotlight_link_commits_applied_total").increment(applied.new as u64);
+            match applied.refused {
+                None => Done::Applied { origin, head },
+                Some(ApplyError::NotYet { .. } | ApplyError::Gap { .. }) => {
+                    let known = site.heads().borrow().get(&origin).copied();
+                    Done::NotTaken { origin, head: known.unwrap_or_else(|| Head::start(&origin)) }
+                }
+                Some(refused @ (ApplyError::Fork { .. } | ApplyError::Ours { .. })) => Done::Failed(refused.into()),
+            }
         }
-        Err(WorkError::Refused(ApplyRefusal::OldSession { .. })) => Done::Failed(LinkEnd::Superseded),
-        Err(WorkError::Refused(ApplyRefusal::Log(ApplyError::NotYet { .. } | ApplyError::Gap { .. }))) => {
-            let known = site.heads().borrow().get(&origin).copied();
-            Done::NotTaken { origin, head: known.unwrap_or_else(|| Head::start(&origin)) }
-        }
-        Err(WorkError::Refused(ApplyRefusal::Log(
-            refused @ (ApplyError::Fork { .. } | ApplyError::Unreadable { .. } | ApplyError::Ours { .. }),
-        ))) => Done::Failed(refused.into()),
+        Err(WorkError::Refused(OldSession { .. })) => Done::Failed(LinkEnd::Superseded),
         Err(WorkError::TooLarge(_) | WorkError::Store(_) | WorkError::Unknown | WorkError::Closed) => {
             Done::Failed(LinkEnd::Store)
         }

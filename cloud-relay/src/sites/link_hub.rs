@@ -117,8 +117,8 @@ impl Sites {
         keys.extend(enrolled.into_iter().map(|card| (card.origin, card.key)));
         // In a unit of work: what another process has taken in since is known then, its new origins too.
         let introduced = site.run(|tx| {
-            let cards = tx.site().origins().map(|card| (card.origin, card.key)).collect::<Vec<_>>();
-            std::future::ready(Ok::<_, WorkError<Infallible>>(cards)).boxed()
+            let keys = tx.replica().keys();
+            std::future::ready(Ok::<_, WorkError<Infallible>>(keys)).boxed()
         });
         let introduced =
             introduced.await.map_err(|error| StoreError::Damaged { table: "site", why: error.to_string() })?;

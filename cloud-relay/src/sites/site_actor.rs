@@ -71,6 +71,8 @@ struct SiteActor {
     /// The state after the last turn, and its number; none after a failure.
     known: Option<(Replica, u64)>,
     follows: Follows,
+    /// What the gauge was told of commits that are not understood.
+    unread: u64,
 }
 
 /// How what follows is called. One broken order must not stop its site for ever: once something that is no fault of the database
@@ -135,15 +137,18 @@ pub(super) async fn start(
         told,
         known: None,
         follows: Follows::default(),
+        unread: 0,
     };
     let (tx, _) = actor.begin().await?;
     if tx.commits() > 0 {
         actor.end(tx).await?;
     } else {
         // Nothing to write: a thousand sites are opened without a thousand syncs.
+        let more = tx.is_staged();
         let (replica, turn) = tx.abandon();
         actor.tell(&replica, None);
-        actor.known = Some((replica, turn));
+        // What this version understands and the last one did not is written, with what follows from it, as the first group's.
+        actor.known = if more { None } else { Some((replica, turn)) };
     }
     tokio::spawn(actor.run());
     Ok(())
@@ -199,6 +204,7 @@ impl SiteActor {
             return Ok(());
         }
         let (mut tx, site) = self.begin().await?;
+        self.follow(&mut tx, site.as_ref()).await?;
         let mut waiting = group.into_iter();
         while let Some(job) = waiting.next() {
             match job {
@@ -241,7 +247,12 @@ impl SiteActor {
         Ok(())
     }
 
-    fn tell(&self, replica: &Replica, flushed: Option<Flushed>) {
+    fn tell(&mut self, replica: &Replica, flushed: Option<Flushed>) {
+        let unread = replica.unread_commits();
+        if unread != self.unread {
+            metrics::gauge!("pilotlight_unread_commits").increment(unread as f64 - self.unread as f64);
+            self.unread = unread;
+        }
         let heads = &self.told.heads;
         if **heads.borrow() != *replica.heads() {
             heads.send_replace(Arc::new(replica.heads().clone()));
@@ -273,6 +284,12 @@ impl SiteActor {
             return Err(GroupError::RefusedLate);
         }
         tx.unmark(done.keep).await?;
+        self.follow(tx, site).await?;
+        Ok(done.answer)
+    }
+
+    /// Does what follows from changed orders.
+    async fn follow(&mut self, tx: &mut SiteTx, site: Option<&SiteHandle>) -> Result<(), GroupError> {
         for _ in 0..ROUNDS_MAX {
             let changed = tx.take_touched();
             let Some(site) = site.filter(|_| !changed.is_empty()) else { break };
@@ -288,6 +305,6 @@ impl SiteActor {
                 }
             }
         }
-        Ok(done.answer)
+        Ok(())
     }
 }

@@ -4,13 +4,13 @@ use crate::sites::identity::Identity;
 use crate::sites::link_state::LinkState;
 use crate::sites::site_actor::{self, Done, Job};
 use crate::store::site_store::{SiteNo, SqlSiteStore};
-use crate::store::site_tx::{ApplyRefusal, SiteTx, WorkError};
+use crate::store::site_tx::{OldSession, SiteTx, WorkError};
 use crate::store::{Database, StoreError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::chain::Head;
-use pilotlight_sync::doc::replica::{LiveOrder, Replica};
+use pilotlight_sync::doc::replica::{Applied, LiveOrder, Replica};
 use pilotlight_sync::doc::site::Settings;
 use pilotlight_sync::domain::id::{OrderId, OriginId, SiteId};
 use pilotlight_sync::domain::menu::Menu;
@@ -190,13 +190,13 @@ impl SiteHandle {
         self.run(move |tx| async move { Ok(tx.order(&id).await?) }.boxed()).await
     }
 
-    /// Applies commits of the node, received in this session, with everything that follows from them. Answers how many were new.
+    /// Applies commits of the node, received in this session, up to one that is refused, with everything that follows from them.
     pub async fn apply(
         &self,
         session: u64,
         entries: Vec<LogEntry>,
         seal: Seal,
-    ) -> Result<usize, WorkError<ApplyRefusal>> {
+    ) -> Result<Applied, WorkError<OldSession>> {
         self.run(move |tx| async move { tx.apply(session, &entries, &seal).await }.boxed()).await
     }
 

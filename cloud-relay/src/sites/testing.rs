@@ -123,7 +123,7 @@ impl Node {
     pub(crate) fn new(name: &str) -> Self {
         let (origin, key) =
             (OriginId::derived(&[name]), SigningKey::from_bytes(blake3::hash(name.as_bytes()).as_bytes()));
-        let replica = Loading::begin([], None, None).unwrap().finish(origin, BTreeMap::new());
+        let replica = Loading::begin([], &BTreeMap::new()).unwrap().finish(origin, BTreeMap::new());
         let keys = BTreeMap::from([(origin, key.verifying_key().to_bytes())]);
         let mut node = Self { site: SiteId::derived(&["shop"]), replica, key, keys, disk: Disk::default() };
         let card = Change::Origin(node.card());
@@ -153,7 +153,7 @@ impl Node {
 
     /// Takes commits of the relay in, without a link.
     pub(crate) fn apply_at(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal) {
-        self.replica.apply(now, entries, seal, &self.disk).unwrap();
+        self.replica.apply(now, entries, seal, &self.disk).whole().unwrap();
         self.flush();
     }
 
@@ -241,7 +241,7 @@ impl Node {
                 session.handle_hash(*origin, entry.map(|entry| entry.head.hash), NOW);
             }
             Event::Apply { entries, seal } => {
-                self.replica.apply(NOW, entries, seal, &self.disk).unwrap();
+                self.replica.apply(NOW, entries, seal, &self.disk).whole().unwrap();
                 self.flush();
                 session.handle_durable(seal.origin, self.replica.heads()[&seal.origin]);
             }

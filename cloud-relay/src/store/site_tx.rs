@@ -6,12 +6,13 @@
 use crate::store::site_store::{self, SiteNo, SqlSiteStore, Turn};
 use crate::store::{Database, StoreError, Tx};
 use pilotlight_sync::crdt::chain::Head;
-use pilotlight_sync::doc::change::{Change, Commit, CommitTooLarge};
+use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::key::DocKey;
+use pilotlight_sync::doc::reading;
 use pilotlight_sync::doc::replica::{
-    ApplyError, Flushed, HLC_NOTE, HOT_NOTE, LiveOrder, Loading, ReadOrder, Replica, order_of_key,
+    Applied, Flushed, LiveOrder, Loading, NOTES, ReadOrder, Replica, UnreadableOrder, order_of_key,
 };
-use pilotlight_sync::doc::site::Site;
+use pilotlight_sync::doc::site::{Site, UnreadableDoc};
 use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -43,20 +44,14 @@ pub enum WorkError<R> {
     Closed,
 }
 
-/// Why another origin's commits were not taken.
+/// Another origin's commits were not taken: a newer session of this node has begun.
 #[derive(Debug, thiserror::Error)]
-pub enum ApplyRefusal {
-    /// A newer session of this node has begun.
-    #[error("session {session} was followed by session {newest}")]
-    OldSession {
-        /// Whose commits these are.
-        session: u64,
-        /// The one that counts.
-        newest: u64,
-    },
-    /// They do not continue what is known.
-    #[error(transparent)]
-    Log(#[from] ApplyError),
+#[error("session {session} was followed by session {newest}")]
+pub struct OldSession {
+    /// Whose commits these are.
+    pub session: u64,
+    /// The one that counts.
+    pub newest: u64,
 }
 
 /// Orders read for the replica before it asks.
@@ -100,12 +95,12 @@ impl SiteTx {
     ) -> Result<Self, StoreError> {
         let mut tx = database.begin().await?;
         let turn = site_store::take_turn(&mut tx, site).await?;
-        let replica = match known {
-            Some((replica, last)) if last + 1 == turn.turn => replica,
+        let (replica, touched) = match known {
+            Some((replica, last)) if last + 1 == turn.turn => (replica, BTreeSet::new()),
             // Nobody else writes while this transaction holds the lock, so what the readers see is what is.
             Some(_) | None => load(&SqlSiteStore::new(database.clone(), site), own).await?,
         };
-        let (fetched, touched) = (Fetched::default(), BTreeSet::new());
+        let fetched = Fetched::default();
         Ok(Self { tx, site, turn, now, replica, fetched, touched, commits: 0 })
     }
 
@@ -142,7 +137,12 @@ impl SiteTx {
         }
         let Some(Some(bytes)) = self.fetched.0.get(id) else { return Ok(None) };
         let damaged = |error| StoreError::Damaged { table: "site_doc", why: format!("order {id}: {error}") };
-        LiveOrder::from_bytes(bytes).map(|order| Some(Arc::new(order))).map_err(damaged)
+        match LiveOrder::from_bytes(bytes) {
+            Ok(order) => Ok(Some(Arc::new(order))),
+            // Only facts that wait for it: nothing yet.
+            Err(UnreadableOrder::NoHeader) => Ok(None),
+            Err(error @ UnreadableOrder::Bytes(_)) => Err(damaged(error)),
+        }
     }
 
     /// Writes one commit of the relay's own. Refuse before, not after.
@@ -155,35 +155,34 @@ impl SiteTx {
         Ok(())
     }
 
-    /// Applies consecutive commits of another origin whose seal was checked, received in this session. Answers how many were new.
+    /// Applies consecutive commits of another origin whose seal was checked, received in this session, up to one that is refused.
     pub(crate) async fn apply(
         &mut self,
         session: u64,
         entries: &[LogEntry],
         seal: &Seal,
-    ) -> Result<usize, WorkError<ApplyRefusal>> {
+    ) -> Result<Applied, WorkError<OldSession>> {
         if session < self.turn.epoch {
-            return Err(WorkError::Refused(ApplyRefusal::OldSession { session, newest: self.turn.epoch }));
+            return Err(WorkError::Refused(OldSession { session, newest: self.turn.epoch }));
         }
-        let mut orders = BTreeSet::new();
-        for commit in entries.iter().filter_map(|entry| Commit::from_bytes(&entry.bytes).ok()) {
-            // What cannot be read has no effect, so it touches no order.
-            let changes = commit.changes.iter().filter_map(|raw| Change::from_raw(raw).ok());
-            orders.extend(changes.filter_map(|change| order_of(&change)));
-        }
+        let orders: BTreeSet<OrderId> = entries.iter().flat_map(reading::orders_of).collect();
         self.fetch(orders.iter().copied()).await?;
         let applied = self.replica.apply(self.now, entries, seal, &self.fetched);
-        let new = applied.map_err(|error| WorkError::Refused(ApplyRefusal::Log(error)))?;
-        if new > 0 {
+        if applied.new > 0 {
             self.touched.extend(orders);
-            self.commits += new;
+            self.commits += applied.new;
         }
-        Ok(new)
+        Ok(applied)
     }
 
     /// How many commits this group has taken so far: what cannot be taken back.
     pub(crate) fn commits(&self) -> usize {
         self.commits
+    }
+
+    /// Whether there is anything to write.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.replica.is_staged()
     }
 
     /// Orders changed since this was last asked.
@@ -243,20 +242,18 @@ impl SiteTx {
     }
 }
 
-fn order_of(change: &Change) -> Option<OrderId> {
-    if let Change::Order(id, _) = change { Some(*id) } else { None }
-}
-
 fn orders_of(changes: &[Change]) -> BTreeSet<OrderId> {
-    changes.iter().filter_map(order_of).collect()
+    changes.iter().filter_map(Change::order).collect()
 }
 
-/// Reads everything live of a site.
-async fn load(store: &SqlSiteStore, own: OriginId) -> Result<Replica, StoreError> {
-    let damaged = |table: &'static str, why: String| StoreError::Damaged { table, why };
-    let (hot, hlc) = (store.note(HOT_NOTE).await?, store.note(HLC_NOTE).await?);
-    let mut loading = Loading::begin(store.load_site().await?, hot.as_deref(), hlc.as_deref())
-        .map_err(|error| damaged("site_doc", error.to_string()))?;
+/// Reads everything live of a site. Answers also the orders that say more than before, because this version understands more.
+async fn load(store: &SqlSiteStore, own: OriginId) -> Result<(Replica, BTreeSet<OrderId>), StoreError> {
+    let mut notes = BTreeMap::new();
+    for name in NOTES {
+        notes.extend(store.note(name).await?.map(|bytes| (name.to_vec(), bytes)));
+    }
+    let damaged = |error: UnreadableDoc| StoreError::Damaged { table: "site_doc", why: error.to_string() };
+    let mut loading = Loading::begin(store.load_site().await?, &notes).map_err(damaged)?;
     let heads = store.heads().await?;
     for origin in heads.keys() {
         let mut next = loading.tail_from(origin);
@@ -264,9 +261,7 @@ async fn load(store: &SqlSiteStore, own: OriginId) -> Result<Replica, StoreError
             let page = store.log(origin, next, LOG_PAGE).await?;
             let Some(last) = page.last() else { break };
             next = last.head.seq + 1;
-            for entry in &page {
-                loading.take(entry).map_err(|error| damaged("site_log", error.to_string()))?;
-            }
+            page.iter().for_each(|entry| loading.take(entry));
         }
     }
     let mut replica = loading.finish(own, heads);
@@ -280,5 +275,28 @@ async fn load(store: &SqlSiteStore, own: OriginId) -> Result<Replica, StoreError
             None => tracing::error!(order = %id, "the index names an open order that is not stored"),
         }
     }
-    Ok(replica)
+    let touched = reread(store, &mut replica).await?;
+    Ok((replica, touched))
+}
+
+/// Reads again what an older version did not understand.
+async fn reread(store: &SqlSiteStore, replica: &mut Replica) -> Result<BTreeSet<OrderId>, StoreError> {
+    let mut touched = BTreeSet::new();
+    for span in replica.begin_reread() {
+        let mut next = span.from;
+        while next <= span.to {
+            let limit = usize::try_from(span.to - next).unwrap_or(usize::MAX).saturating_add(1).min(LOG_PAGE);
+            let page = store.log(&span.origin, next, limit).await?;
+            let Some(last) = page.last() else { break };
+            next = last.head.seq.saturating_add(1);
+            for entry in &page {
+                let mut stored = Fetched::default();
+                for id in reading::orders_of(entry).filter(|id| replica.live(id).is_none()).collect::<BTreeSet<_>>() {
+                    stored.0.insert(id, store.load(&[DocKey::Order(id)]).await?.into_iter().next().flatten());
+                }
+                touched.extend(replica.reread(entry, &stored));
+            }
+        }
+    }
+    Ok(touched)
 }

@@ -59,3 +59,9 @@ pub(crate) async fn go_back(database: &Database, origin: &OriginId) {
     }
     tx.commit().await.unwrap();
 }
+
+/// Makes a note of every site unreadable.
+pub(crate) async fn spoil_note(database: &Database, name: &[u8]) {
+    let spoil = sqlx::query("UPDATE site_note SET bytes = x'ff' WHERE name = ?1").bind(name);
+    assert!(spoil.execute(database.pool()).await.unwrap().rows_affected() > 0, "the note was written");
+}

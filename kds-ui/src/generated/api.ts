@@ -132,7 +132,11 @@ export type HealthJson = {
 /**
  * `ok` or `degraded`.
  */
-status: string, store: string, open_orders: number, screens: number, 
+status: string, store: string, open_orders: number, 
+/**
+ * Commits that hold something this version does not understand: kept and passed on, without effect until an upgrade.
+ */
+unread_commits: number, screens: number, 
 /**
  * Orders in the archive.
  */

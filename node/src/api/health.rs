@@ -34,6 +34,7 @@ fn health_json(call: &Call) -> HealthJson {
         status: if word == "ok" { "ok" } else { "degraded" }.to_owned(),
         store: word.to_owned(),
         open_orders: u32::try_from(store.live_orders()).unwrap_or(u32::MAX),
+        unread_commits: store.unread_commits(),
         screens: u32::try_from(call.app.feed.screens()).unwrap_or(u32::MAX),
         archived_orders: call.app.archive.orders(),
         archive_problems: call.app.archive.problems(),
@@ -48,6 +49,7 @@ pub async fn metrics(call: Call) -> Answer {
     metrics::gauge!("pilotlight_open_orders").set(health.open_orders);
     metrics::gauge!("pilotlight_archived_orders").set(health.archived_orders as f64);
     metrics::gauge!("pilotlight_archive_damaged_files").set(health.archive_problems.len() as f64);
+    metrics::gauge!("pilotlight_unread_commits").set(health.unread_commits as f64);
     metrics::gauge!("pilotlight_screens").set(health.screens);
     metrics::counter!("pilotlight_store_groups_total").absolute(call.app.store.health().groups());
     let text = call.app.metrics.as_ref().map(metrics_exporter_prometheus::PrometheusHandle::render).unwrap_or_default();

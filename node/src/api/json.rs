@@ -422,6 +422,9 @@ shape! {
         pub status: String,
         pub store: String,
         pub open_orders: u32,
+        /// Commits that hold something this version does not understand: kept and passed on, without effect until an upgrade.
+        #[ts(type = "number")]
+        pub unread_commits: u64,
         pub screens: u32,
         /// Orders in the archive.
         #[ts(type = "number")]

@@ -6,16 +6,17 @@
 use crate::store::StoreError;
 use crate::store::joined::Joined;
 use crate::store::node_store::NodeStore;
+use crate::store::replica::each_entry;
 use pilotlight_sync::crdt::facts::{Fact, FactId};
-use pilotlight_sync::doc::change::{Change, Commit};
+use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::StampedOrderFact;
+use pilotlight_sync::doc::reading;
 use pilotlight_sync::doc::replica::{LiveOrder, ReadOrder, Replica};
+use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::store::LogEntry;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Log entries read at once.
-const LOG_PAGE: usize = 1_000;
 /// Commits at the end of each log whose orders are looked at, whatever the index says: more than one flushed group.
 const TAIL: u64 = 512;
 
@@ -33,7 +34,7 @@ pub(super) fn mend(
     for (origin, seqs) in commits_of(state) {
         for run in runs(&seqs) {
             for entry in store.log_from(&origin, run.0, run.1)? {
-                take(&entry, &mut logged, &mut known, |_| true)?;
+                take(&entry, state.site(), &mut logged, &mut known, |_| true);
             }
         }
     }
@@ -41,13 +42,15 @@ pub(super) fn mend(
     for (origin, last) in &heads {
         let from = last.saturating_sub(TAIL) + 1;
         for entry in store.log_from(origin, from, usize::MAX)? {
-            take(&entry, &mut logged, &mut known, |_| true)?;
+            take(&entry, state.site(), &mut logged, &mut known, |_| true);
         }
     }
     if !broken.is_empty() {
         let broken: BTreeSet<OrderId> = broken.into_iter().collect();
         for (origin, _) in &heads {
-            read_whole(store, origin, &mut |entry| take(entry, &mut logged, &mut known, |id| broken.contains(id)))?;
+            each_entry(store, origin, 1, u64::MAX, &mut |entry| {
+                take(entry, state.site(), &mut logged, &mut known, |id| broken.contains(id));
+            })?;
         }
     }
     name_unlogged(state, &known);
@@ -76,38 +79,23 @@ fn runs(seqs: &BTreeSet<u64>) -> Vec<(u64, usize)> {
     runs
 }
 
-fn read_whole(
-    store: &dyn NodeStore,
-    origin: &OriginId,
-    take: &mut dyn FnMut(&LogEntry) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let mut next = 1;
-    loop {
-        let page = store.log_from(origin, next, LOG_PAGE)?;
-        let Some(last) = page.last() else { return Ok(()) };
-        next = last.head.seq + 1;
-        page.iter().try_for_each(&mut *take)?;
-    }
-}
-
-/// Notes what one entry says about orders.
+/// Notes what one entry says about orders: of what has an effect there.
 fn take(
     entry: &LogEntry,
+    site: &Site,
     logged: &mut FactsByOrder,
     known: &mut BTreeSet<FactId>,
     wanted: impl Fn(&OrderId) -> bool,
-) -> Result<(), StoreError> {
-    let damaged = |error: minicbor::decode::Error| StoreError::Damaged { tree: "log-1", why: error.to_string() };
-    let commit = Commit::from_bytes(&entry.bytes).map_err(damaged)?;
-    for (index, raw) in commit.changes.iter().enumerate() {
-        // A change that cannot be read, or that its writer may not make, has no effect anywhere.
-        let Ok(Change::Order(id, what)) = Change::from_raw(raw) else { continue };
+) {
+    let reading = reading::read(entry, site);
+    let Some(commit) = reading.commit else { return };
+    for (index, change) in reading.effects {
+        let Change::Order(id, what) = change else { continue };
         let name = FactId { origin: commit.origin, seq: commit.seq, index: u32::try_from(index).unwrap_or(u32::MAX) };
         if wanted(&id) && known.insert(name) {
             logged.entry(id).or_default().push(Fact { id: name, at: commit.at, by: commit.by, what });
         }
     }
-    Ok(())
 }
 
 fn name_unlogged(state: &Replica, known: &BTreeSet<FactId>) {

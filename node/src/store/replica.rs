@@ -14,7 +14,7 @@ use crate::store::node_store::NodeStore;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::replica::{
-    ApplyError, HLC_NOTE, HOT_NOTE, Loading, Replica as State, index_keys, number_key, order_of_key,
+    Applied, Loading, NOTES, Replica as State, UnreadableOrder, index_keys, number_key, order_of_key,
 };
 use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::domain::business_day::DayNumber;
@@ -71,6 +71,11 @@ impl Replica {
             }
         }
         let joined = Joined::new(replica.store.as_ref(), &replica.archive);
+        for span in replica.state.begin_reread() {
+            each_entry(replica.store.as_ref(), &span.origin, span.from, span.to, &mut |entry| {
+                replica.state.reread(entry, &joined);
+            })?;
+        }
         board_check::mend(replica.store.as_ref(), &joined, &mut replica.state, broken)?;
         replica.brought_back.extend(joined.taken_from_archive());
         if replica.is_staged() {
@@ -251,8 +256,8 @@ impl Replica {
         done
     }
 
-    /// Applies verified commits of another origin and stages them. Answers how many were new.
-    pub fn apply(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal) -> Result<usize, ApplyError> {
+    /// Applies verified commits of another origin and stages them, up to one that is refused.
+    pub fn apply(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal) -> Applied {
         let joined = Joined::new(self.store.as_ref(), &self.archive);
         let done = self.state.apply(now, entries, seal, &joined);
         self.brought_back.extend(joined.taken_from_archive());
@@ -285,7 +290,11 @@ impl Replica {
 
     fn read_stored(&self, id: &OrderId) -> Result<Option<LiveOrder>, StoreError> {
         let bytes = self.store.get(&DocKey::Order(*id))?;
-        bytes.map(|bytes| LiveOrder::from_bytes(&bytes)).transpose().map_err(|error| unreadable(id, &error))
+        match bytes.map(|bytes| LiveOrder::from_bytes(&bytes)).transpose() {
+            // Only facts that wait for it: nothing yet.
+            Err(UnreadableOrder::NoHeader) => Ok(None),
+            read => read.map_err(|error| unreadable(id, &error)),
+        }
     }
 }
 
@@ -301,19 +310,33 @@ fn placed_of_key(key: &[u8]) -> Option<Timestamp> {
 
 /// The small documents: as they are stored, and what the logs' tails add to the hot ones.
 pub(crate) fn load_tail(store: &dyn NodeStore) -> Result<Loading, StoreError> {
-    let (hot, hlc) = (store.noted(HOT_NOTE)?, store.noted(HLC_NOTE)?);
-    let loading = Loading::begin(store.site_docs()?, hot.as_deref(), hlc.as_deref());
+    let mut notes = BTreeMap::new();
+    for name in NOTES {
+        notes.extend(store.noted(name)?.map(|bytes| (name.to_vec(), bytes)));
+    }
+    let loading = Loading::begin(store.site_docs()?, &notes);
     let mut loading = loading.map_err(|error| StoreError::Damaged { tree: "docs-1", why: error.to_string() })?;
     for origin in store.log_heads()?.keys() {
-        let mut next = loading.tail_from(origin);
-        loop {
-            let page = store.log_from(origin, next, LOG_PAGE)?;
-            let Some(last) = page.last() else { break };
-            next = last.head.seq + 1;
-            for entry in &page {
-                loading.take(entry).map_err(|error| StoreError::Damaged { tree: "log-1", why: error.to_string() })?;
-            }
-        }
+        each_entry(store, origin, loading.tail_from(origin), u64::MAX, &mut |entry| loading.take(entry))?;
     }
     Ok(loading)
+}
+
+/// Reads an origin's log from a number up to and with another, page by page.
+pub(super) fn each_entry(
+    store: &dyn NodeStore,
+    origin: &OriginId,
+    from: u64,
+    to: u64,
+    take: &mut dyn FnMut(&LogEntry),
+) -> Result<(), StoreError> {
+    let mut next = from;
+    while next <= to {
+        let limit = usize::try_from(to - next).unwrap_or(usize::MAX).saturating_add(1).min(LOG_PAGE);
+        let page = store.log_from(origin, next, limit)?;
+        let Some(last) = page.last() else { break };
+        next = last.head.seq.saturating_add(1);
+        page.iter().for_each(&mut *take);
+    }
+    Ok(())
 }

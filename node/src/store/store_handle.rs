@@ -99,10 +99,9 @@ impl Applied {
     fn of(replica: &mut Replica, now: Timestamp, batches: &[(Vec<LogEntry>, Seal)]) -> Self {
         let mut applied = Self { heads: BTreeMap::new(), refused: BTreeMap::new() };
         for (entries, seal) in batches {
-            if !applied.refused.contains_key(&seal.origin)
-                && let Err(refused) = replica.apply(now, entries, seal)
-            {
-                applied.refused.insert(seal.origin, refused);
+            if !applied.refused.contains_key(&seal.origin) {
+                let refused = replica.apply(now, entries, seal).refused;
+                applied.refused.extend(refused.map(|refused| (seal.origin, refused)));
             }
         }
         for (_, seal) in batches {
@@ -147,7 +146,7 @@ impl StoreHandle {
     }
 
     /// Applies verified batches of other origins, in this order, in one group, and resolves once that would survive a power cut. After a
-    /// batch that is refused no later one of its origin is tried.
+    /// commit that is refused no later one of its origin is tried.
     pub async fn apply(&self, batches: Vec<(Vec<LogEntry>, Seal)>) -> Result<Applied, RunError<Infallible>> {
         let (job, answer) = job_of_batches(batches);
         self.jobs.send(job).await.map_err(|_| RunError::Closed)?;

@@ -25,6 +25,7 @@ pub struct StoreHealth {
     closed: AtomicBool,
     busy_since_ms: AtomicU64,
     live_orders: AtomicU64,
+    unread_commits: AtomicU64,
     groups: AtomicU64,
 }
 
@@ -44,9 +45,20 @@ impl StoreHealth {
         self.live_orders.load(Ordering::Relaxed)
     }
 
+    /// Commits that hold something this version does not understand.
+    pub fn unread_commits(&self) -> u64 {
+        self.unread_commits.load(Ordering::Relaxed)
+    }
+
     /// Groups flushed since the start.
     pub fn groups(&self) -> u64 {
         self.groups.load(Ordering::Relaxed)
+    }
+
+    fn of(&self, replica: Option<&Replica>) {
+        let (live, unread) = replica.map_or((0, 0), |replica| (replica.live_count(), replica.state().unread_commits()));
+        self.live_orders.store(live as u64, Ordering::Relaxed);
+        self.unread_commits.store(unread, Ordering::Relaxed);
     }
 }
 
@@ -67,7 +79,7 @@ pub(crate) fn spawn(
 ) -> Result<Arc<StoreHealth>, StoreError> {
     let replica = open()?;
     let health = Arc::new(StoreHealth::default());
-    health.live_orders.store(replica.live_count() as u64, Ordering::Relaxed);
+    health.of(Some(&replica));
     publish(&replica, &everything(&replica));
     let thread = StoreThread { queue, open, publish, clock, health: health.clone() };
     std::thread::Builder::new()
@@ -147,8 +159,7 @@ impl StoreThread {
             if replica.is_none() {
                 replica = self.reopen();
             }
-            let live = replica.as_ref().map_or(0, Replica::live_count);
-            self.health.live_orders.store(live as u64, Ordering::Relaxed);
+            self.health.of(replica.as_ref());
             self.health.busy_since_ms.store(0, Ordering::Relaxed);
         }
     }

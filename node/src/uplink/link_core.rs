@@ -168,9 +168,7 @@ impl LinkCore {
         for (origin, refused) in applied.refused {
             match refused {
                 ApplyError::NotYet { .. } | ApplyError::Gap { .. } => {}
-                ApplyError::Fork { .. } | ApplyError::Unreadable { .. } | ApplyError::Ours { .. } => {
-                    return Err(refused.into());
-                }
+                ApplyError::Fork { .. } | ApplyError::Ours { .. } => return Err(refused.into()),
             }
             self.waiting.retain(|(_, seal)| seal.origin != origin);
             let head = applied.heads.get(&origin).copied().unwrap_or_else(|| Head::start(&origin));
@@ -267,7 +265,7 @@ impl LinkCore {
 
 /// What a session of this replica must know; `relay` is who the relay was at enrolment, with its key.
 pub fn config(replica: &Replica, site: SiteId, relay: (OriginId, [u8; 32]), timers: &LinkConfig) -> Config {
-    let mut keys: BTreeMap<OriginId, [u8; 32]> = replica.site().origins().map(|card| (card.origin, card.key)).collect();
+    let mut keys: BTreeMap<OriginId, [u8; 32]> = replica.state().keys();
     keys.insert(relay.0, relay.1);
     let identity = replica.identity().clone();
     Config {

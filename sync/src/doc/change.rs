@@ -175,6 +175,11 @@ impl Commit {
 }
 
 impl Change {
+    /// The order that it is about.
+    pub const fn order(&self) -> Option<OrderId> {
+        if let Self::Order(id, _) = self { Some(*id) } else { None }
+    }
+
     /// Whether this kind of origin may write it (SPEC N2): what cannot change between writing and applying.
     pub fn is_permitted(&self, writer: OriginRole) -> bool {
         match self {

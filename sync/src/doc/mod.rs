@@ -7,5 +7,6 @@ pub mod order;
 pub mod order_view;
 pub mod origin;
 pub mod people;
+pub mod reading;
 pub mod replica;
 pub mod site;

@@ -12,7 +12,7 @@ use crate::doc::change::{Change, Commit, CommitTooLarge, Seen};
 use crate::doc::key::DocKey;
 use crate::doc::order::{OrderDoc, StampedOrderFact};
 use crate::doc::order_view::{OrderView, view};
-use crate::doc::origin::OriginRole;
+use crate::doc::reading::{self, Envelope, ReadChange, Reading, Span, Unread};
 use crate::doc::site::{Site, Touched, UnreadableDoc};
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{IntentId, OrderId, OriginId};
@@ -28,6 +28,10 @@ const RECENTLY_DONE_MAX: usize = 20;
 pub const HLC_NOTE: &[u8] = b"hlc";
 /// The note that says up to where each log is contained in the stored hot documents.
 pub const HOT_NOTE: &[u8] = b"hot";
+/// The note that names the commits that hold something this version does not understand.
+pub const UNREAD_NOTE: &[u8] = b"unread";
+/// The notes that a replica is read from.
+pub const NOTES: [&[u8]; 3] = [HLC_NOTE, HOT_NOTE, UNREAD_NOTE];
 /// Hot documents (stock rows, the day's counter) are in every order's commit. Written as documents each time they would be half of
 /// what a group writes, and sled's collector would move the rest: so they are written every so many commits, and the log's tail
 /// is read at boot. Applying it again changes nothing (SPEC S1, W1).
@@ -99,7 +103,7 @@ pub struct Flushed {
     pub whole: bool,
 }
 
-/// Why commits of another origin were not applied. Nothing of them was staged.
+/// Why a commit of another origin, and what follows it, was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
     /// Commits before these have not come.
@@ -115,14 +119,6 @@ pub enum ApplyError {
     /// Another commit than the one that is known has this number: the origin went back, or two machines are one.
     #[error("commit {seq} of {origin} is not on the known chain")]
     Fork {
-        /// Whose.
-        origin: OriginId,
-        /// Which.
-        seq: u64,
-    },
-    /// The bytes are not a commit, or another than the entry says.
-    #[error("commit {seq} of {origin} cannot be read")]
-    Unreadable {
         /// Whose.
         origin: OriginId,
         /// Which.
@@ -148,6 +144,23 @@ pub enum ApplyError {
     },
 }
 
+/// What became of commits of another origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Applied {
+    /// How many were new; they are staged.
+    pub new: usize,
+    /// Why it ended before the last one.
+    pub refused: Option<ApplyError>,
+}
+
+impl Applied {
+    /// How many were new, when all were taken.
+    pub fn whole(self) -> Result<usize, ApplyError> {
+        self.refused.map_or(Ok(self.new), Err)
+    }
+}
+
 /// The site as one replica knows it.
 #[derive(Debug)]
 pub struct Replica {
@@ -161,6 +174,12 @@ pub struct Replica {
     done: VecDeque<OrderId>,
     hot_docs: BTreeSet<DocKey>,
     hot_commits: u64,
+    unread: Unread,
+    /// What of it is stored, or staged before this.
+    unread_stored: Unread,
+    /// Keys of origins whose cards are not understood here.
+    strangers: BTreeMap<OriginId, [u8; 32]>,
+    reader: ReadChange,
     staged: Staged,
 }
 
@@ -171,6 +190,8 @@ struct Staged {
     orders: BTreeSet<OrderId>,
     gone: Vec<OrderId>,
     receipts: BTreeMap<DocKey, Vec<u8>>,
+    /// Facts of orders of which the header has not come.
+    headless: BTreeMap<OrderId, OrderDoc>,
     own: bool,
 }
 
@@ -180,36 +201,33 @@ pub struct Loading {
     site: Site,
     upto: BTreeMap<OriginId, u64>,
     hlc: Hlc,
+    /// `None`: which they are is not known any more.
+    unread: Option<Unread>,
     tail: Touched,
-}
-
-/// A log entry that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("commit {seq} of {origin} cannot be read")]
-pub struct UnreadableEntry {
-    /// Whose.
-    pub origin: OriginId,
-    /// Which.
-    pub seq: u64,
-    /// What the decoder said.
-    #[source]
-    pub source: minicbor::decode::Error,
+    reader: ReadChange,
 }
 
 impl Loading {
-    /// Begins with the stored documents and the notes under `HOT_NOTE` and `HLC_NOTE`.
+    /// Begins with the stored documents, and those of the `NOTES` that were ever written.
     pub fn begin(
         docs: impl IntoIterator<Item = (DocKey, Vec<u8>)>,
-        hot_note: Option<&[u8]>,
-        hlc_note: Option<&[u8]>,
+        notes: &BTreeMap<Vec<u8>, Vec<u8>>,
     ) -> Result<Self, UnreadableDoc> {
         let mut site = Site::default();
         for (key, bytes) in docs {
             site.load(&key, &bytes)?;
         }
-        let upto = hot_note.and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default();
-        let hlc = hlc_note.and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default();
-        Ok(Self { site, upto, hlc, tail: Touched::default() })
+        let upto = notes.get(HOT_NOTE).and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default();
+        let hlc = notes.get(HLC_NOTE).and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default();
+        let unread = notes.get(UNREAD_NOTE).map_or(Some(Unread::default()), |bytes| minicbor::decode(bytes).ok());
+        Ok(Self { site, upto, hlc, unread, tail: Touched::default(), reader: Change::from_raw })
+    }
+
+    /// Reads changes as an older version does.
+    #[cfg(test)]
+    pub(crate) fn reading_as(mut self, reader: ReadChange) -> Self {
+        self.reader = reader;
+        self
     }
 
     /// The first commit of this origin's log that the stored hot documents may not contain.
@@ -218,14 +236,12 @@ impl Loading {
     }
 
     /// Takes one entry of a log's tail in.
-    pub fn take(&mut self, entry: &LogEntry) -> Result<(), UnreadableEntry> {
-        let unreadable = |source| UnreadableEntry { origin: entry.origin, seq: entry.head.seq, source };
-        let commit = Commit::from_bytes(&entry.bytes).map_err(unreadable)?;
-        let role = role_of(&self.site, &commit);
-        for (_, change) in effective(&commit, role) {
-            self.site.apply(&commit, &change, &mut self.tail);
+    pub fn take(&mut self, entry: &LogEntry) {
+        let reading = reading::read_as(entry, &self.site, self.reader);
+        let Some(commit) = reading.commit else { return };
+        for (_, change) in &reading.effects {
+            self.site.apply(&commit, change, &mut self.tail);
         }
-        Ok(())
     }
 
     /// The small documents, once the tails are in.
@@ -233,8 +249,9 @@ impl Loading {
         self.site
     }
 
-    /// The replica, without its open orders: `admit` each.
+    /// The replica, without its open orders: `admit` each, then `reread` what is `unread`.
     pub fn finish(self, origin: OriginId, heads: BTreeMap<OriginId, Head>) -> Replica {
+        let unread = self.unread.unwrap_or_else(|| Unread::whole_logs(heads.keys()));
         Replica {
             origin,
             site: self.site,
@@ -245,6 +262,10 @@ impl Loading {
             done: VecDeque::new(),
             hot_docs: self.tail.docs.into_iter().filter(DocKey::is_hot).collect(),
             hot_commits: 0,
+            unread_stored: unread.clone(),
+            unread,
+            strangers: BTreeMap::new(),
+            reader: self.reader,
             staged: Staged::default(),
         }
     }
@@ -325,82 +346,152 @@ impl Replica {
         self.said_seen.extend(commit.seen.iter().map(|seen| (seen.origin, seen.seq)));
         self.staged.own = true;
         // What others would not let take effect must not take effect here either.
-        let role = role_of(&self.site, &commit);
-        let changes = changes.iter().cloned().enumerate().filter(|(_, change)| change.is_permitted(role));
-        self.take(&commit, bytes, read, changes.collect());
+        let role = reading::role_of(&commit, &self.site, self.reader);
+        let counts =
+            |(at, change): &(usize, Change)| role.is_some_and(|role| reading::is_permitted(&commit, *at, change, role));
+        let effects = changes.iter().cloned().enumerate().filter(counts).collect();
+        let entry = LogEntry { origin: position.origin, head: position.head.then(&bytes), bytes };
+        self.take(entry);
+        self.effect(&commit, effects, read);
         Ok(())
     }
 
     /// Applies consecutive commits of another origin and stages them with the seal over the last one. What is known already is
-    /// skipped (SPEC N1); a gap or a fork stages nothing. The caller has checked the seal. Answers how many were new.
-    pub fn apply<R: ReadOrder>(
-        &mut self,
-        now: Timestamp,
-        entries: &[LogEntry],
-        seal: &Seal,
-        read: &R,
-    ) -> Result<usize, ApplyError> {
-        let mut fresh = Vec::new();
-        for entry in entries {
-            fresh.extend(
-                self.check(entry, fresh.last().map(|(entry, _): &(&LogEntry, Commit)| entry.head))?
-                    .map(|commit| (entry, commit)),
-            );
+    /// skipped; a gap or a fork stages nothing, because the seal is over the whole chain (SPEC N1). A commit that waits for another
+    /// origin's ends the batch, and those before it are staged (SPEC N3). The caller has checked the seal.
+    pub fn apply<R: ReadOrder>(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal, read: &R) -> Applied {
+        let fresh = match self.fresh(entries) {
+            Ok(fresh) => fresh,
+            Err(refused) => return Applied { new: 0, refused: Some(refused) },
+        };
+        let mut applied = Applied { new: 0, refused: None };
+        for entry in fresh {
+            let commit = reading::commit_of(entry);
+            let envelope = if commit.is_none() { Envelope::of(entry) } else { None };
+            let seen = commit.as_ref().map(|commit| &commit.seen).or(envelope.as_ref().map(|envelope| &envelope.seen));
+            if let Some(refused) = self.waits(entry, seen.map_or(&[], Vec::as_slice)) {
+                applied.refused = Some(refused);
+                break;
+            }
+            if let Some(at) = commit.as_ref().map(|commit| commit.at).or(envelope.as_ref().map(|envelope| envelope.at))
+            {
+                self.hlc = self.hlc.receive(at, now);
+            }
+            let site = &self.site;
+            let reading = commit.map(|commit| reading::of_commit(commit, site, self.reader)).unwrap_or_default();
+            self.take(entry.clone());
+            self.note_unread(entry, &reading);
+            if let Some(commit) = reading.commit {
+                self.effect(&commit, reading.effects, read);
+            }
+            applied.new += 1;
         }
-        let new = fresh.len();
-        for (entry, commit) in fresh {
-            self.hlc = self.hlc.receive(commit.at, now);
-            let changes = effective(&commit, role_of(&self.site, &commit));
-            self.take(&commit, entry.bytes.clone(), read, changes);
-        }
-        if new > 0 {
+        if applied.new > 0 && applied.refused.is_none() {
             self.staged.writes.seals.push(seal.clone());
         }
-        Ok(new)
+        applied
     }
 
-    /// Whether an entry is the next one (`Some`), known already (`None`), or neither.
-    fn check(&self, entry: &LogEntry, before: Option<Head>) -> Result<Option<Commit>, ApplyError> {
-        let (origin, seq) = (entry.origin, entry.head.seq);
-        if origin == self.origin {
-            return if seq <= self.position().head.seq { Ok(None) } else { Err(ApplyError::Ours { seq }) };
+    /// The entries that are new, when they continue what is known.
+    fn fresh<'e>(&self, entries: &'e [LogEntry]) -> Result<Vec<&'e LogEntry>, ApplyError> {
+        let mut fresh: Vec<&LogEntry> = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (origin, seq) = (entry.origin, entry.head.seq);
+            let stored = || self.heads.get(&origin).copied().unwrap_or_else(|| Head::start(&origin));
+            let known = fresh.last().map_or_else(stored, |entry| entry.head);
+            if origin == self.origin {
+                if seq > known.seq {
+                    return Err(ApplyError::Ours { seq });
+                }
+            } else if seq <= known.seq {
+                if seq == known.seq && entry.head != known {
+                    return Err(ApplyError::Fork { origin, seq });
+                }
+            } else if seq != known.seq + 1 {
+                return Err(ApplyError::Gap { origin, known: known.seq, found: seq });
+            } else if known.then(&entry.bytes) != entry.head {
+                return Err(ApplyError::Fork { origin, seq });
+            } else {
+                fresh.push(entry);
+            }
         }
-        let stored = self.heads.get(&origin).copied().unwrap_or_else(|| Head::start(&origin));
-        let known = before.unwrap_or(stored);
-        if seq <= known.seq {
-            let forked = seq == known.seq && entry.head != known;
-            return if forked { Err(ApplyError::Fork { origin, seq }) } else { Ok(None) };
-        }
-        if seq != known.seq + 1 {
-            return Err(ApplyError::Gap { origin, known: known.seq, found: seq });
-        }
-        if known.then(&entry.bytes) != entry.head {
-            return Err(ApplyError::Fork { origin, seq });
-        }
-        let commit = Commit::from_bytes(&entry.bytes).map_err(|_| ApplyError::Unreadable { origin, seq })?;
-        if commit.origin != origin || commit.seq != seq {
-            return Err(ApplyError::Unreadable { origin, seq });
-        }
+        Ok(fresh)
+    }
+
+    /// What a commit builds on that has not come.
+    fn waits(&self, entry: &LogEntry, seen: &[Seen]) -> Option<ApplyError> {
         let here = |seen: &Seen| self.heads.get(&seen.origin).is_some_and(|head| head.seq >= seen.seq);
-        match commit.seen.iter().find(|seen| seen.origin != origin && !here(seen)) {
-            Some(seen) => Err(ApplyError::NotYet { origin, seq, needs: seen.origin, needs_seq: seen.seq }),
-            None => Ok(Some(commit)),
-        }
+        let needs = seen.iter().find(|seen| seen.origin != entry.origin && !here(seen))?;
+        let (origin, seq) = (entry.origin, entry.head.seq);
+        Some(ApplyError::NotYet { origin, seq, needs: needs.origin, needs_seq: needs.seq })
     }
 
-    fn take<R: ReadOrder>(&mut self, commit: &Commit, bytes: Vec<u8>, read: &R, changes: Vec<(usize, Change)>) {
-        let known = self.heads.get(&commit.origin).copied().unwrap_or_else(|| Head::start(&commit.origin));
-        let head = known.then(&bytes);
-        self.heads.insert(commit.origin, head);
-        self.staged.writes.log.push(LogEntry { origin: commit.origin, head, bytes });
+    /// The commit takes its number.
+    fn take(&mut self, entry: LogEntry) {
+        self.heads.insert(entry.origin, entry.head);
+        self.staged.writes.log.push(entry);
+    }
+
+    /// Remembers a commit that is not understood as a whole, and tells of the first of its origin.
+    fn note_unread(&mut self, entry: &LogEntry, reading: &Reading) {
+        if reading.forbidden > 0 {
+            tracing::error!(origin = %entry.origin, seq = entry.head.seq, changes = reading.forbidden, "changes their writer may not make: without effect");
+        }
+        if reading.whole {
+            return;
+        }
+        if !self.unread.has(&entry.origin) {
+            tracing::error!(origin = %entry.origin, seq = entry.head.seq, "a commit holds what this version does not understand: kept and passed on, without effect until an upgrade");
+        }
+        self.remember_unread(entry, reading);
+    }
+
+    fn remember_unread(&mut self, entry: &LogEntry, reading: &Reading) {
+        self.unread.add(entry.origin, entry.head.seq, reading.effects.len());
+        let key = reading::key_in(entry).filter(|_| self.site.origin(&entry.origin).is_none());
+        self.strangers.extend(key.map(|key| (entry.origin, key)));
+    }
+
+    /// Commits that hold something this version does not understand.
+    pub fn unread_commits(&self) -> u64 {
+        self.unread.count()
+    }
+
+    /// The keys of all origins, for checking their seals.
+    pub fn keys(&self) -> BTreeMap<OriginId, [u8; 32]> {
+        let cards = self.site.origins().map(|card| (card.origin, card.key));
+        self.strangers.iter().map(|(origin, key)| (*origin, *key)).chain(cards).collect()
+    }
+
+    /// Begins to read again what was not understood, which an upgrade may have changed: `reread` what is there of these, in this order.
+    pub fn begin_reread(&mut self) -> Vec<Span> {
+        std::mem::take(&mut self.unread).spans()
+    }
+
+    /// Reads an applied commit once more, and stages what is understood of it by now. Nothing else changes: what took effect
+    /// already does so once (SPEC F1, S1, W1). Answers the orders that it is about.
+    pub fn reread<R: ReadOrder>(&mut self, entry: &LogEntry, read: &R) -> BTreeSet<OrderId> {
+        let reading = reading::read_as(entry, &self.site, self.reader);
+        let before = self.unread_stored.effects(&entry.origin, entry.head.seq);
+        let more = before.is_none_or(|before| before as usize != reading.effects.len());
+        if !reading.whole {
+            self.remember_unread(entry, &reading);
+        }
+        let Some(commit) = reading.commit.filter(|_| more) else { return BTreeSet::new() };
+        let orders = reading.effects.iter().filter_map(|(_, change)| change.order()).collect();
+        self.effect(&commit, reading.effects, read);
+        orders
+    }
+
+    fn effect<R: ReadOrder>(&mut self, commit: &Commit, changes: Vec<(usize, Change)>, read: &R) {
+        let mut facts: BTreeMap<OrderId, Vec<StampedOrderFact>> = BTreeMap::new();
         for (index, change) in changes {
             self.site.apply(commit, &change, &mut self.staged.touched);
             match change {
                 Change::Order(id, what) => {
                     let index = u32::try_from(index).unwrap_or(u32::MAX);
                     let name = FactId { origin: commit.origin, seq: commit.seq, index };
-                    let fact = Fact { id: name, at: commit.at, by: commit.by, what };
-                    self.touch_order(&id, read, |doc| doc.insert(fact));
+                    facts.entry(id).or_default().push(Fact { id: name, at: commit.at, by: commit.by, what });
                 }
                 Change::Receipt(intent, receipt) => {
                     let bytes = minicbor::to_vec(receipt).unwrap_or_default();
@@ -422,34 +513,47 @@ impl Replica {
                 | Change::Unknown(_) => {}
             }
         }
+        for (id, facts) in facts {
+            match self.known_order(&id, read) {
+                Ok(known) => self.add_facts(&id, known, facts),
+                Err(error) => {
+                    tracing::error!(order = %id, error, "an order cannot be read: its facts are kept in the log only");
+                }
+            }
+        }
     }
 
     /// Facts that the log has and the stored document lacks: put in, and written with the next group (SPEC X7).
     pub fn mend_order<R: ReadOrder>(&mut self, id: &OrderId, facts: Vec<StampedOrderFact>, read: &R) {
-        let known = self.orders.get(id).cloned().or_else(|| stored(id, read).ok().flatten().map(Arc::new));
-        self.edit_order(id, known, |doc| facts.into_iter().for_each(|fact| doc.insert(fact)));
+        // One that cannot be read is put together anew.
+        let known = self.known_order(id, read).unwrap_or_default();
+        self.add_facts(id, known, facts);
     }
 
-    fn touch_order<R: ReadOrder>(&mut self, id: &OrderId, read: &R, edit: impl FnOnce(&mut OrderDoc)) {
-        // An order that is neither here nor on disk begins with this fact; one that cannot be read is left alone.
-        let known = match self.orders.get(id) {
-            Some(order) => Some(order.clone()),
-            None => match stored(id, read) {
-                Ok(known) => known.map(Arc::new),
-                Err(error) => {
-                    tracing::error!(order = %id, error, "an order cannot be read: the fact is kept in the log only");
-                    return;
-                }
+    /// What is known of an order, and its index entries; nothing of one that begins now.
+    fn known_order<R: ReadOrder>(&self, id: &OrderId, read: &R) -> Result<(OrderDoc, BTreeSet<Vec<u8>>), String> {
+        if let Some(order) = self.orders.get(id) {
+            return Ok((order.doc.clone(), index_keys(id, &order.view)));
+        }
+        let doc = match self.staged.headless.get(id) {
+            Some(doc) => doc.clone(),
+            None => match read.read_order(id).map_err(|error| error.to_string())? {
+                Some(bytes) => minicbor::decode(&bytes).map_err(|error| error.to_string())?,
+                None => OrderDoc::default(),
             },
         };
-        self.edit_order(id, known, edit);
+        let keys = view(&doc).map(|view| index_keys(id, &view)).unwrap_or_default();
+        Ok((doc, keys))
     }
 
-    fn edit_order(&mut self, id: &OrderId, known: Option<Arc<LiveOrder>>, edit: impl FnOnce(&mut OrderDoc)) {
-        let was = known.as_ref().map(|order| index_keys(id, &order.view)).unwrap_or_default();
-        let mut doc = known.map(|order| order.doc.clone()).unwrap_or_default();
-        edit(&mut doc);
-        let Some(view) = view(&doc) else { return };
+    fn add_facts(&mut self, id: &OrderId, (mut doc, was): (OrderDoc, BTreeSet<Vec<u8>>), facts: Vec<StampedOrderFact>) {
+        facts.into_iter().for_each(|fact| doc.insert(fact));
+        // Without its header an order is nothing yet, but its facts wait here: it does not matter in which order they come.
+        let Some(view) = view(&doc) else {
+            self.staged.headless.insert(*id, doc);
+            return;
+        };
+        self.staged.headless.remove(id);
         let is = index_keys(id, &view);
         for key in was.difference(&is) {
             self.staged.writes.index.insert(key.clone(), false);
@@ -481,7 +585,9 @@ impl Replica {
 
     /// Whether there is anything to write.
     pub fn is_staged(&self) -> bool {
-        !self.staged.writes.log.is_empty() || !self.staged.orders.is_empty()
+        let Staged { writes, touched, orders, receipts, headless, .. } = &self.staged;
+        let nothing = writes.log.is_empty() && touched.docs.is_empty() && orders.is_empty();
+        !nothing || !receipts.is_empty() || !headless.is_empty() || self.unread != self.unread_stored
     }
 
     /// Everything staged, to be written in one transaction, and what it changes for those who watch. `sign` signs the end of the own
@@ -494,6 +600,9 @@ impl Replica {
                 let bytes = minicbor::to_vec(&order.doc).unwrap_or_default();
                 staged.writes.docs.insert(DocKey::Order(*id), bytes);
             }
+        }
+        for (id, doc) in &staged.headless {
+            staged.writes.docs.insert(DocKey::Order(*id), minicbor::to_vec(doc).unwrap_or_default());
         }
         let (hot, cold): (BTreeSet<DocKey>, _) = staged.touched.docs.iter().cloned().partition(DocKey::is_hot);
         self.hot_docs.extend(hot);
@@ -512,6 +621,10 @@ impl Replica {
         }
         staged.writes.docs.extend(std::mem::take(&mut staged.receipts));
         staged.writes.notes.insert(HLC_NOTE.to_vec(), minicbor::to_vec(self.hlc).unwrap_or_default());
+        if self.unread != self.unread_stored {
+            staged.writes.notes.insert(UNREAD_NOTE.to_vec(), minicbor::to_vec(&self.unread).unwrap_or_default());
+            self.unread_stored = self.unread.clone();
+        }
         if staged.own {
             let signature = sign(&position.head);
             staged.writes.seals.push(Seal { origin: position.origin, seq: position.head.seq, signature });
@@ -536,38 +649,6 @@ impl Replica {
             whole: false,
         }
     }
-}
-
-/// The changes of a commit that have an effect, each with its place: known, readable, and of a kind that its writer may write. The
-/// verdict is the same on every replica (SPEC N2).
-fn effective(commit: &Commit, role: OriginRole) -> Vec<(usize, Change)> {
-    let read = |(index, raw): (usize, &crate::doc::change::RawChange)| match Change::from_raw(raw) {
-        Ok(change) if change.is_permitted(role) => Some((index, change)),
-        Ok(_) => {
-            tracing::error!(origin = %commit.origin, seq = commit.seq, kind = raw.kind, "a change its writer may not make: without effect");
-            None
-        }
-        Err(error) => {
-            tracing::error!(origin = %commit.origin, seq = commit.seq, kind = raw.kind, %error, "a change that cannot be read: without effect");
-            None
-        }
-    };
-    commit.changes.iter().enumerate().filter_map(read).collect()
-}
-
-/// What kind of program wrote a commit: what its card says, which may be in this very commit.
-fn role_of(site: &Site, commit: &Commit) -> OriginRole {
-    let own_card = || commit.changes.first().and_then(|raw| Change::from_raw(raw).ok());
-    match (site.origin(&commit.origin), own_card()) {
-        (Some(card), _) => card.role,
-        (None, Some(Change::Origin(card))) if card.origin == commit.origin => card.role,
-        (None, _) => OriginRole::Node,
-    }
-}
-
-fn stored<R: ReadOrder>(id: &OrderId, read: &R) -> Result<Option<LiveOrder>, String> {
-    let bytes = read.read_order(id).map_err(|error| error.to_string())?;
-    bytes.map(|bytes| LiveOrder::from_bytes(&bytes)).transpose().map_err(|error| error.to_string())
 }
 
 /// The index entries that an order has.

@@ -17,6 +17,7 @@ use crate::domain::money::Currency;
 use crate::domain::timestamp::Timestamp;
 use crdts::{CmRDT, Dot, VClock};
 use minicbor::{Decode, Encode};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a site is.
@@ -57,7 +58,14 @@ pub struct DayDoc {
     day: Option<Day>,
     #[cbor(n(1), with = "crate::crdt::codec::vclock")]
     counters: VClock<OriginId>,
+    /// Counters of days of which the numbers are known before the day itself; `None` when there are none.
+    #[n(2)]
+    early: Option<BTreeMap<DayNumber, Counters>>,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+#[cbor(transparent)]
+struct Counters(#[cbor(with = "crate::crdt::codec::vclock")] VClock<OriginId>);
 
 impl DayDoc {
     /// The open day.
@@ -68,6 +76,31 @@ impl DayDoc {
     /// The last number that this origin gave out on it; 0 when none.
     pub fn counter(&self, origin: &OriginId) -> u32 {
         u32::try_from(self.counters.get(origin)).unwrap_or(u32::MAX)
+    }
+
+    /// The day with the higher number is the open one; its counters begin anew (SPEC D2). Of two that carry one number the later date
+    /// is shown, and the counters are of both.
+    fn open(&mut self, day: Day) {
+        let newer = self.day.is_none_or(|open| day.number > open.number);
+        self.day = self.day.max(Some(day));
+        if newer {
+            let mut early = self.early.take().unwrap_or_default();
+            self.counters = early.remove(&day.number).unwrap_or_default().0;
+            early.retain(|number, _| *number > day.number);
+            self.early = Some(early).filter(|early| !early.is_empty());
+        }
+    }
+
+    /// An origin has given out a number. Those of closed days count nowhere; those of a day that is not known yet wait for it, so that
+    /// it does not matter which of both comes first.
+    fn count(&mut self, number: DayNumber, dot: Dot<OriginId>) {
+        match self.day.map(|open| open.number.cmp(&number)) {
+            Some(Ordering::Greater) => {}
+            Some(Ordering::Equal) => self.counters.apply(dot),
+            Some(Ordering::Less) | None => {
+                self.early.get_or_insert_default().entry(number).or_default().0.apply(dot);
+            }
+        }
     }
 }
 
@@ -119,8 +152,6 @@ pub struct Site {
     fenced: BTreeSet<OriginId>,
     origins: BTreeMap<OriginId, OriginCard>,
     day: DayDoc,
-    /// Numbers of days that were not opened here yet: logs are read one after the other at boot, and a number may come before its day.
-    early: BTreeMap<DayNumber, VClock<OriginId>>,
     menu: Menu,
     menu_version: u64,
 }
@@ -152,7 +183,6 @@ impl Default for Site {
             fenced: BTreeSet::new(),
             origins: BTreeMap::new(),
             day: DayDoc::default(),
-            early: BTreeMap::new(),
             menu: Menu::empty(Currency::USD),
             menu_version: 0,
         }
@@ -322,7 +352,7 @@ impl Site {
                 touched.people = true;
             }
             Change::Day(day) => {
-                self.open_day(*day);
+                self.day.open(*day);
                 touched.docs.insert(DocKey::Day);
             }
             Change::Settings(w) => {
@@ -340,24 +370,9 @@ impl Site {
     }
 
     fn apply_number(&mut self, commit: &Commit, fact: &crate::doc::order::OrderFact, touched: &mut Touched) {
-        let crate::doc::order::OrderFact::Sent { day, counter, .. } = fact else { return };
-        let dot = Dot::new(commit.origin, u64::from(*counter));
-        match self.day.day.map(|open| open.number) {
-            Some(open) if open == *day => {
-                self.day.counters.apply(dot);
-                touched.docs.insert(DocKey::Day);
-            }
-            Some(open) if open > *day => {}
-            Some(_) | None => self.early.entry(*day).or_default().apply(dot),
-        }
-    }
-
-    /// The day with the higher number is the open one; its counters begin anew (SPEC D2).
-    fn open_day(&mut self, day: Day) {
-        if self.day.day.is_none_or(|open| day.number > open.number) {
-            self.early.retain(|early, _| *early >= day.number);
-            let counters = self.early.remove(&day.number).unwrap_or_default();
-            self.day = DayDoc { day: Some(day), counters };
+        if let crate::doc::order::OrderFact::Sent { day, counter, .. } = fact {
+            self.day.count(*day, Dot::new(commit.origin, u64::from(*counter)));
+            touched.docs.insert(DocKey::Day);
         }
     }
 

@@ -1,8 +1,6 @@
 //! Frames to bytes and back, and the bodies of batches: bounded before anything is allocated, and again after decompression.
 
 use crate::crdt::chain::{ChainHash, Head};
-use crate::doc::change::{Change, Commit};
-use crate::domain::id::OriginId;
 use crate::limits::{
     BATCH_BYTES_MAX, BATCH_COMMITS_MAX, BATCH_OVERHEAD_BYTES, COMMIT_BYTES_MAX, CONTROL_BYTES_MAX, FRAME_BYTES_MAX,
     OPEN_BYTES_MAX,
@@ -125,12 +123,4 @@ pub(crate) fn unpack(batch: &Batch<'_>, tail: Head) -> Result<Vec<LogEntry>, Vio
 /// Checks an origin's signature over a chain's hash.
 pub(crate) fn verify(key: &VerifyingKey, hash: &ChainHash, signature: &[u8; 64]) -> Result<(), Violation> {
     key.verify_strict(&hash.0, &Signature::from_bytes(signature)).map_err(|_| Violation::BadSignature)
-}
-
-/// The key that an origin brings: the first change of its first commit is its card.
-pub(crate) fn key_in(origin: &OriginId, entries: &[LogEntry]) -> Option<[u8; 32]> {
-    let first = entries.first().filter(|entry| entry.head.seq == 1)?;
-    let commit = Commit::from_bytes(&first.bytes).ok()?;
-    let Change::Origin(card) = Change::from_raw(commit.changes.first()?).ok()? else { return None };
-    (card.origin == *origin).then_some(card.key)
 }

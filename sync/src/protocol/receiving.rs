@@ -3,6 +3,7 @@
 //! A batch keeps its share of the window until the driver has made it durable, so what waits here is bounded by the window.
 
 use crate::crdt::chain::{ChainHash, Head};
+use crate::doc::reading;
 use crate::domain::id::OriginId;
 use crate::limits::ORIGINS_MAX;
 use crate::protocol::codec;
@@ -121,7 +122,7 @@ impl Receiving {
         let key = match self.keys.get(&batch.origin) {
             Some(key) => *key,
             None => {
-                let brought = codec::key_in(&batch.origin, &entries).ok_or(Violation::UnknownOrigin)?;
+                let brought = entries.first().and_then(reading::key_in).ok_or(Violation::UnknownOrigin)?;
                 VerifyingKey::from_bytes(&brought).map_err(|_| Violation::BadSignature)?
             }
         };

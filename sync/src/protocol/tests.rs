@@ -276,6 +276,32 @@ fn y7_what_the_store_did_not_take_is_asked_for_again() {
 }
 
 #[test]
+fn n3_y7_of_a_batch_that_waits_in_the_middle_what_came_before_is_acknowledged_and_the_rest_asked_for_later() {
+    let (mut node, relay) = node_and_relay();
+    node.write(700, 600);
+    let (mut a, mut b) = connect(node, relay);
+    b.slow_disk = true;
+    settle(&mut a, &mut b);
+    b.forget_pending();
+    b.slow_disk = false;
+    let own = a.replica.own;
+    let taken = a.replica.logs[&own][..100].to_vec();
+    let head = taken[99].head;
+    b.replica.logs.insert(own, taken);
+    b.session.handle_dropped(own, head);
+    b.session.handle_durable(own, head);
+    settle(&mut a, &mut b);
+    assert_eq!(
+        (a.acked.get(&own), b.replica.heads()[&own]),
+        (Some(&100), head),
+        "asking at once would bring the same again"
+    );
+    b.write(1, 10);
+    settle(&mut a, &mut b);
+    assert_same(&a.replica, &b.replica);
+}
+
+#[test]
 fn y7_a_batch_twice_is_taken_once() {
     let (mut node, relay) = node_and_relay();
     node.write(900, 200);

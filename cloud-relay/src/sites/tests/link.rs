@@ -5,7 +5,7 @@ use crate::sites::link_state::Link;
 use crate::sites::site_handle::NoReactions;
 use crate::sites::testing::{Node, Shop, dial, enrol, placed};
 use crate::store::site_rows;
-use crate::store::site_tx::{ApplyRefusal, WorkError};
+use crate::store::site_tx::{OldSession, WorkError};
 use crate::store::testing::go_back;
 use ed25519_dalek::SigningKey;
 use futures_util::FutureExt;
@@ -107,9 +107,7 @@ async fn e5_a_newer_session_ends_the_older_one_and_its_commits_are_refused_in_ev
     shop.node.write(&[placed("late", None)]);
     let (entries, seal) = shop.node.batch(1);
     let refused = shop.site.apply(2, entries, seal).await;
-    let old = |error: &WorkError<ApplyRefusal>| {
-        matches!(error, WorkError::Refused(ApplyRefusal::OldSession { session: 2, newest: 3 }))
-    };
+    let old = |error: &WorkError<OldSession>| matches!(error, WorkError::Refused(OldSession { session: 2, newest: 3 }));
     assert!(refused.as_ref().is_err_and(old), "{refused:?}");
 }
 
@@ -151,7 +149,7 @@ async fn e6_replayed_frames_are_applied_once() {
     shop.node.write(&[placed("one", None)]);
     let (entries, seal) = shop.node.batch(1);
     for new in [2, 0, 0] {
-        assert_eq!(shop.site.apply(0, entries.clone(), seal.clone()).await.unwrap(), new);
+        assert_eq!(shop.site.apply(0, entries.clone(), seal.clone()).await.unwrap().whole(), Ok(new));
     }
     let live = shop.site.read(|replica, _| replica.live_count()).await.unwrap();
     assert_eq!(live, 1);
@@ -170,7 +168,7 @@ async fn e5_a_relay_whose_disk_went_back_is_noticed_and_closes_the_site() {
         seq: head.seq,
         signature: shop.site.facts.identity.sign(&head.hash),
     };
-    shop.node.replica.apply(crate::sites::testing::NOW, &entries, &seal, &shop.node.disk).unwrap();
+    shop.node.replica.apply(crate::sites::testing::NOW, &entries, &seal, &shop.node.disk).whole().unwrap();
     let database = shop.database.open().await;
     go_back(&database, &relay).await;
     let (sites, site) = shop.again(Arc::new(NoReactions)).await;

@@ -11,7 +11,7 @@ use pilotlight_sync::domain::id::{MenuItemId, OriginId};
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
 use pilotlight_sync::domain::pricing::price;
 use pilotlight_sync::domain::ticket::TicketPhase;
-use pilotlight_sync::store::LogEntry;
+use pilotlight_sync::store::{LogEntry, Seal};
 use std::collections::BTreeMap;
 
 /// The relay as a second replica in memory, and what passes between it and the shop.
@@ -34,7 +34,7 @@ impl Relay {
     /// A relay that knows nothing of the shop but its name.
     fn new(shop: &mut Shop) -> Self {
         let origin = OriginId::derived(&["relay"]);
-        let loading = Loading::begin([], None, None).unwrap();
+        let loading = Loading::begin([], &BTreeMap::new()).unwrap();
         let mut relay = Self { state: loading.finish(origin, BTreeMap::new()), log: vec![] };
         let card = OriginCard { origin, key: [0; 32], role: OriginRole::Relay, letter: String::new() };
         relay.write(shop, vec![Change::Origin(card)]);
@@ -47,7 +47,7 @@ impl Relay {
         self.state.commit(Actor::System, now, &changes, &NothingStored).unwrap();
         let (writes, _) = self.state.take_writes(|_| [0; 64]);
         let seal = writes.seals[0].clone();
-        shop.replica().apply(now, &writes.log, &seal).unwrap();
+        shop.replica().apply(now, &writes.log, &seal).whole().unwrap();
         shop.replica().flush().unwrap();
         self.log.extend(writes.log);
     }
@@ -191,4 +191,31 @@ fn s7_the_relay_gets_a_share_of_what_is_delivered_and_more_when_it_asks_but_neve
     let some = share::plan(shop.replica(), &[(dough(), 50)]).unwrap().changes;
     shop.commit(&some);
     assert_eq!(rights(&mut shop), (300, 700, 1_000));
+}
+
+#[test]
+fn n2_n5_a_commit_that_is_not_understood_damages_nothing_and_what_its_writer_may_not_write_stays_without_effect() {
+    let mut shop = Shop::open();
+    let mut relay = Relay::new(&mut shop);
+    let id = relay.order(&mut shop, "a");
+    relay.write(&mut shop, vec![Change::Order(id, OrderFact::Cancelled { why: "the relay may not".into() })]);
+    let bytes = b"no commit that this version knows".to_vec();
+    let origin = relay.state.origin();
+    let head = relay.state.position().head.then(&bytes);
+    let (entry, now) = (LogEntry { origin, head, bytes }, shop.clock.now());
+    let seal = Seal { origin, seq: head.seq, signature: [0; 64] };
+    assert_eq!(shop.replica().apply(now, std::slice::from_ref(&entry), &seal).whole(), Ok(1));
+    shop.replica().flush().unwrap();
+    for _ in 0..2 {
+        assert_eq!(shop.replica().state().unread_commits(), 1);
+        assert_eq!(shop.replica().log(&origin, head.seq, 10).unwrap(), std::slice::from_ref(&entry));
+        let order = shop.replica().order(&id).unwrap().unwrap();
+        assert_eq!(order.view.cancelled, None, "neither now nor after the check at boot");
+        shop.reopen();
+    }
+    shop.replica = None;
+    let report = crate::check::check(&shop.paths()).unwrap();
+    // The relay here books no stock.
+    let damage = report.problems.iter().find(|problem| !problem.ends_with("an order without its stock use"));
+    assert_eq!((report.unread, damage), (1, None));
 }

@@ -4,8 +4,9 @@ use super::*;
 use crate::crdt::codec::Shared;
 use crate::crdt::counter::Row;
 use crate::doc::order::{Charges, Header, OrderFact};
-use crate::doc::origin::OriginCard;
-use crate::domain::id::{DeviceId, IngredientId, LineId, MenuItemId, VariantId};
+use crate::doc::origin::{OriginCard, OriginRole};
+use crate::doc::site::Settings;
+use crate::domain::id::{DeviceId, IngredientId, LineId, MenuItemId, SiteId, VariantId};
 use crate::domain::menu::StationId;
 use crate::domain::money::{BasisPoints, Currency};
 use crate::domain::order::{Channel, Fulfilment, Status};
@@ -14,11 +15,14 @@ use crate::domain::pricing::PricedLine;
 use crate::domain::ticket::{TicketKey, TicketPhase};
 use std::convert::Infallible;
 
+mod convergence;
+
 const NOW: Timestamp = Timestamp(1_000_000);
 
 #[derive(Debug, Default)]
 struct Disk {
     docs: BTreeMap<DocKey, Vec<u8>>,
+    notes: BTreeMap<Vec<u8>, Vec<u8>>,
     log: Vec<LogEntry>,
     seals: Vec<Seal>,
 }
@@ -38,8 +42,14 @@ struct Side {
 
 impl Side {
     fn new(name: &str, role: OriginRole) -> Self {
+        Self::of_version(name, role, Change::from_raw)
+    }
+
+    /// A replica whose version reads changes like this.
+    fn of_version(name: &str, role: OriginRole, reader: ReadChange) -> Self {
         let origin = OriginId::derived(&[name]);
-        let replica = Loading::begin([], None, None).unwrap().finish(origin, BTreeMap::new());
+        let loading = Loading::begin([], &BTreeMap::new()).unwrap().reading_as(reader);
+        let replica = loading.finish(origin, BTreeMap::new());
         let mut side = Self { replica, disk: Disk::default() };
         side.write(&[Change::Origin(OriginCard { origin, key: [0; 32], role, letter: "A".into() })]);
         side
@@ -50,9 +60,39 @@ impl Side {
         self.flush();
     }
 
+    /// Opens the store again with a version that reads changes like this.
+    fn reopen(&mut self, reader: ReadChange) {
+        let docs = self.disk.docs.iter().filter(|(key, _)| !matches!(key, DocKey::Order(_) | DocKey::Receipt(_)));
+        let docs: Vec<_> = docs.map(|(key, bytes)| (key.clone(), bytes.clone())).collect();
+        let mut loading = Loading::begin(docs, &self.disk.notes).unwrap().reading_as(reader);
+        let mut heads: BTreeMap<OriginId, Head> = BTreeMap::new();
+        for entry in &self.disk.log {
+            if entry.head.seq >= loading.tail_from(&entry.origin) {
+                loading.take(entry);
+            }
+            heads.insert(entry.origin, entry.head);
+        }
+        let mut replica = loading.finish(self.replica.origin(), heads);
+        for (key, bytes) in &self.disk.docs {
+            if let DocKey::Order(id) = key {
+                LiveOrder::from_bytes(bytes).into_iter().for_each(|order| replica.admit(*id, order));
+            }
+        }
+        for span in replica.begin_reread() {
+            for entry in self.log(span.origin, span.from).iter().filter(|entry| entry.head.seq <= span.to) {
+                replica.reread(entry, &self.disk);
+            }
+        }
+        self.replica = replica;
+        if self.replica.is_staged() {
+            self.flush();
+        }
+    }
+
     fn flush(&mut self) {
         let (writes, _) = self.replica.take_writes(|_| [0; 64]);
         self.disk.docs.extend(writes.docs);
+        self.disk.notes.extend(writes.notes);
         self.disk.log.extend(writes.log);
         self.disk.seals.extend(writes.seals);
     }
@@ -65,9 +105,9 @@ impl Side {
     fn take(&mut self, entries: &[LogEntry]) -> Result<usize, ApplyError> {
         let Some(last) = entries.last() else { return Ok(0) };
         let seal = Seal { origin: last.origin, seq: last.head.seq, signature: [0; 64] };
-        let new = self.replica.apply(NOW, entries, &seal, &self.disk)?;
+        let applied = self.replica.apply(NOW, entries, &seal, &self.disk);
         self.flush();
-        Ok(new)
+        applied.whole()
     }
 
     fn order(&self, id: &OrderId) -> OrderView {
@@ -149,16 +189,17 @@ fn q1_an_order_of_the_relay_is_cooked_only_after_accepted_and_confirmed_and_both
     assert_eq!(node.disk.docs.get(&DocKey::Order(id)), relay.disk.docs.get(&DocKey::Order(id)), "the same bytes");
 }
 
+fn digest(side: &Side) -> crate::doc::digest::Digest {
+    let mut digesting = crate::doc::digest::Digesting::default();
+    side.replica.site().docs().for_each(|(key, bytes)| digesting.add(&key, &bytes));
+    digesting.finish()
+}
+
 #[test]
 fn n4_replicas_with_equal_logs_have_equal_digests_and_others_have_not() {
     let (mut node, mut relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
     pass(&node, &mut relay);
     pass(&relay, &mut node);
-    let digest = |side: &Side| {
-        let mut digesting = crate::doc::digest::Digesting::default();
-        side.replica.site().docs().for_each(|(key, bytes)| digesting.add(&key, &bytes));
-        digesting.finish()
-    };
     assert_eq!(digest(&node), digest(&relay));
     let ingredient = IngredientId::derived(&["flour"]);
     node.write(&[Change::Stock(ingredient, Row::default().deliver(7))]);
@@ -199,9 +240,14 @@ fn n3_a_commit_waits_for_what_its_writer_had_seen() {
     node.write(&[Change::Fence(OriginId::derived(&["old"]))]);
     let mut third = Side::new("third", OriginRole::Node);
     let log = node.log(node.replica.origin(), 1);
+    let seal = Seal { origin: log[1].origin, seq: 2, signature: [0; 64] };
+    let applied = third.replica.apply(NOW, &log, &seal, &third.disk);
+    assert!(matches!(applied, Applied { new: 1, refused: Some(ApplyError::NotYet { seq: 2, needs_seq: 1, .. }) }));
+    assert!(third.replica.is_staged(), "the one before it is staged");
+    third.flush();
     assert!(matches!(third.take(&log), Err(ApplyError::NotYet { needs_seq: 1, .. })));
     pass(&relay, &mut third);
-    assert_eq!(third.take(&log), Ok(2));
+    assert_eq!(third.take(&log), Ok(1), "the one before it was taken");
     relay.write(&[]);
 }
 
@@ -215,4 +261,166 @@ fn n2_a_change_that_its_kind_of_writer_may_not_make_takes_its_number_and_has_no_
     assert_eq!(pass(&relay, &mut node), 2, "its number is taken");
     assert_eq!((node.order(&id).cancelled, relay.order(&id).cancelled), (None, None), "the same verdict on both sides");
     assert_eq!(node.replica.heads().get(&relay.replica.origin()).unwrap().seq, 2);
+}
+
+/// A version that has never heard of settings (an unknown kind), of cancelled orders (a kind whose body it cannot read) and of the
+/// third program (a card that it cannot read).
+fn before(raw: &crate::doc::change::RawChange) -> Result<Change, minicbor::decode::Error> {
+    match Change::from_raw(raw)? {
+        Change::Settings(_) => Ok(Change::Unknown(raw.clone())),
+        Change::Order(_, OrderFact::Cancelled { .. }) => Err(minicbor::decode::Error::message("no such fact")),
+        Change::Origin(card) if card.letter == "L" => Err(minicbor::decode::Error::message("no such role")),
+        known => Ok(known),
+    }
+}
+
+fn settings(name: &str) -> Settings {
+    let (site, currency) = (SiteId::derived(&["s"]), Currency::USD);
+    Settings { site, name: name.into(), currency, time_zone: "UTC".into(), roll_over_hour: 4 }
+}
+
+#[test]
+fn n2_n5_what_the_replica_in_the_middle_cannot_read_it_passes_on_and_it_takes_effect_after_an_upgrade() {
+    let mut node = Side::new("node", OriginRole::Node);
+    let mut middle = Side::of_version("middle", OriginRole::Node, before);
+    let mut far = Side::new("far", OriginRole::Node);
+    let (mut third, flour) = (Side::new("third", OriginRole::Node), IngredientId::derived(&["flour"]));
+    third.disk = Disk::default();
+    third.replica = Loading::begin([], &BTreeMap::new()).unwrap().finish(third.replica.origin(), BTreeMap::new());
+    let letter = "L".to_owned();
+    let card = OriginCard { origin: third.replica.origin(), key: [3; 32], role: OriginRole::Node, letter };
+    third.write(&[Change::Origin(card), Change::Stock(flour, Row::default().deliver(3))]);
+    third.write(&[Change::Stock(flour, Row::default().deliver(4))]);
+    let (gone, kept) = (OrderId::derived(&["gone"]), OrderId::derived(&["kept"]));
+    for id in [gone, kept] {
+        node.write(&[Change::Order(id, header(None)), Change::Order(id, sent())]);
+    }
+    node.write(&[
+        node.replica.site().write_settings(settings("Trattoria")),
+        Change::Stock(flour, Row::default().deliver(5)),
+    ]);
+    node.write(&[Change::Order(gone, OrderFact::Cancelled { why: "ran out".into() })]);
+    node.write(&[Change::Stock(flour, Row::default().deliver(6))]);
+    assert_eq!(pass(&node, &mut middle), 6, "each takes its number");
+    assert_eq!(pass(&third, &mut middle), 2);
+    for origin in [node.replica.origin(), third.replica.origin(), middle.replica.origin()] {
+        assert_eq!(far.take(&middle.log(origin, 1)).unwrap() as u64, middle.replica.heads()[&origin].seq);
+    }
+    pass(&third, &mut node);
+    pass(&middle, &mut node);
+    pass(&far, &mut node);
+    pass(&far, &mut middle);
+    assert_eq!(
+        (digest(&far), far.disk.docs.get(&DocKey::Order(gone))),
+        (digest(&node), node.disk.docs.get(&DocKey::Order(gone)))
+    );
+    assert_eq!(far.order(&gone).cancelled.unwrap().why, "ran out", "it came by the middle, unchanged");
+
+    assert_eq!(middle.replica.unread_commits(), 4, "settings, cancelled, and both of the third");
+    assert!(middle.replica.site().settings().is_none() && middle.order(&gone).cancelled.is_none());
+    assert_eq!(middle.order(&kept), node.order(&kept), "what both understand is the same");
+    let stock = |side: &Side| side.replica.site().stock(&flour).unwrap().stock();
+    assert_eq!(
+        (stock(&middle), stock(&node)),
+        (6, 10),
+        "the known part of the commit took effect, and what came after it"
+    );
+    assert_eq!(middle.replica.keys()[&third.replica.origin()], [3; 32], "the third's seals can be checked");
+
+    middle.reopen(before);
+    assert_eq!((middle.replica.unread_commits(), stock(&middle)), (4, 6), "the same version, the same verdict");
+    assert_eq!(middle.replica.keys()[&third.replica.origin()], [3; 32]);
+    middle.reopen(Change::from_raw);
+    assert_eq!((middle.replica.unread_commits(), stock(&middle)), (0, 10));
+    assert_eq!(digest(&middle), digest(&node));
+    for id in [gone, kept] {
+        assert_eq!(middle.disk.docs.get(&DocKey::Order(id)), node.disk.docs.get(&DocKey::Order(id)));
+    }
+    let notes = middle.disk.notes.clone();
+    middle.reopen(Change::from_raw);
+    assert_eq!((digest(&middle), &middle.disk.notes), (digest(&node), &notes), "it is on the disk");
+}
+
+#[test]
+fn n2_a_commit_that_is_no_commit_at_all_takes_its_number_and_the_link_goes_on() {
+    let (mut node, mut relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
+    pass(&node, &mut relay);
+    let origin = relay.replica.origin();
+    pass(&relay, &mut node);
+    let mut head = relay.replica.heads()[&origin];
+    let mut entry = |bytes: &[u8]| {
+        head = head.then(bytes);
+        LogEntry { origin, head, bytes: bytes.to_vec() }
+    };
+    let (noise, empty) = (entry(&[0xff, 0, 1]), entry(&[]));
+    let flour = IngredientId::derived(&["flour"]);
+    let commit = |seq, changes: &[Change], seen| {
+        let changes = changes.iter().map(Change::to_raw).collect();
+        Commit { origin, seq, at: Hlc(9), clock_trusted: true, by: Actor::System, seen, changes }
+    };
+    // Caused by somebody whom this version does not know: it waits for what it builds on all the same.
+    let somebody = {
+        let needs = Seen { origin: node.replica.origin(), seq: 2 };
+        let bytes = commit(4, &[Change::Stock(flour, Row::default().deliver(2))], vec![needs]).to_bytes().unwrap();
+        let system = minicbor::to_vec(Actor::System).unwrap();
+        let at =
+            bytes.windows(system.len() + 1).position(|window| window[0] == 0xf5 && window[1..] == system[..]).unwrap();
+        entry(&[&bytes[..=at], &[0x82, 0x18, 99, 0x80], &bytes[at + 1 + system.len()..]].concat())
+    };
+    let known = entry(&commit(5, &[Change::Stock(flour, Row::default().deliver(5))], vec![]).to_bytes().unwrap());
+    let batch = [noise, empty, somebody, known];
+    assert!(matches!(node.replica.position().head.seq, 1));
+    let mut other = Side::new("other", OriginRole::Node);
+    pass(&relay, &mut other);
+    assert!(matches!(other.take(&batch), Err(ApplyError::NotYet { seq: 4, needs_seq: 2, .. })));
+    assert_eq!(other.replica.heads()[&origin].seq, 3, "noise has no patience");
+    node.write(&[]);
+    pass(&node, &mut other);
+    assert_eq!(other.take(&batch), Ok(2));
+    assert_eq!(node.take(&batch), Ok(4));
+    for side in [&node, &other] {
+        assert_eq!((side.replica.unread_commits(), side.replica.heads()[&origin].seq), (3, 5));
+        assert_eq!(side.replica.site().stock(&flour).unwrap().stock(), 5);
+    }
+    pass(&other, &mut node);
+    node.reopen(Change::from_raw);
+    assert_eq!((node.replica.unread_commits(), digest(&node)), (3, digest(&other)));
+}
+
+#[test]
+fn n3_what_comes_before_a_commit_that_waits_is_taken_so_that_batches_cannot_wait_for_each_other() {
+    let (mut a, mut b) = (Side::new("a", OriginRole::Node), Side::new("b", OriginRole::Node));
+    pass(&b, &mut a);
+    for round in 0..4 {
+        pass(&a, &mut b);
+        b.write(&[Change::Fence(OriginId::derived(&["b", &round.to_string()]))]);
+        pass(&b, &mut a);
+        a.write(&[Change::Fence(OriginId::derived(&["a", &round.to_string()]))]);
+    }
+    pass(&a, &mut b);
+    // A third replica gets each log as one batch.
+    let mut third = Side::new("third", OriginRole::Node);
+    let logs = [a.log(a.replica.origin(), 1), b.log(b.replica.origin(), 1)];
+    let mut rounds = 0;
+    while logs.iter().any(|log| third.replica.heads().get(&log[0].origin) != log.last().map(|entry| &entry.head)) {
+        let before = third.replica.heads().clone();
+        for log in &logs {
+            match third.take(log) {
+                Ok(_) => {}
+                Err(refused) => {
+                    let head = third.replica.heads().get(&log[0].origin).map_or(0, |head| head.seq);
+                    assert!(
+                        matches!(refused, ApplyError::NotYet { seq, .. } if seq == head + 1),
+                        "{refused:?} after {head}"
+                    );
+                }
+            }
+        }
+        assert_ne!(third.replica.heads(), &before, "they wait for each other for ever");
+        rounds += 1;
+    }
+    assert!(rounds > 1, "they do wait");
+    let seals = third.disk.seals.iter().filter(|seal| seal.origin != third.replica.origin()).count();
+    assert_eq!(seals, 2, "a seal is kept when all that it closes is here");
+    assert_eq!(third.replica.site().is_fenced(&OriginId::derived(&["a", "3"])), true);
 }
