@@ -15,6 +15,7 @@ use pilotlight_edge::files::{self, FileError};
 use pilotlight_edge::tokens::{self, NoRandom};
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
+use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -176,8 +177,10 @@ pub fn take_up(
             "the store does not end where its witness says: its disk went back, or its identity is lost. It goes on as a new origin; \
              count the stock, because what was sold since then may be missing here"
         );
-        // This store cannot vouch for them any more. What they did stays.
-        let fences: Vec<Change> = heads.keys().map(|origin| Change::Fence(*origin)).collect();
+        // This store cannot vouch for what it was any more. What they did stays. The relay is another machine: it goes on.
+        let was_node =
+            |origin: &&OriginId| replica.site().origin(origin).is_none_or(|card| card.role == OriginRole::Node);
+        let fences: Vec<Change> = heads.keys().filter(was_node).map(|origin| Change::Fence(*origin)).collect();
         replica.commit(Actor::System, now, &fences).map_err(too_large)?;
     }
     if replica.is_staged() {

@@ -1,6 +1,7 @@
 //! What the end-to-end tests, the fault tests and the benchmarks share.
 //!
-//! - They know the node as a program and by its API only, so they test what is shipped.
+//! - They know the node as a program and by its API only, so they test what is shipped; only the simulated world (`sim`) runs the
+//!   libraries of node and relay, because it owns their disks, cables and clocks.
 //! - Nothing waits by the clock: a ready file, a socket, a child's end.
 
 pub mod build;

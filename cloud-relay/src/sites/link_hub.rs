@@ -8,7 +8,8 @@ use crate::sites::node_registry::Sites;
 use crate::sites::site_handle::SiteHandle;
 use crate::store::StoreError;
 use crate::store::site_rows::{self, SiteRow};
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use crate::store::site_tx::WorkError;
+use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use pilotlight_edge::clock::Stopwatch;
 use pilotlight_edge::tokens;
 use pilotlight_sync::doc::origin::OriginRole;
@@ -18,6 +19,7 @@ use pilotlight_sync::limits::{BATCH_COMMITS_MAX, WINDOW_BYTES_MAX};
 use pilotlight_sync::protocol::{Config, Session, Side};
 use pilotlight_sync::store::SiteStore;
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -113,7 +115,11 @@ impl Sites {
         let mut keys: BTreeMap<OriginId, [u8; 32]> = BTreeMap::from([(identity.origin, identity.card().key)]);
         let enrolled = site_rows::cards(self.database(), site.facts.no).await?;
         keys.extend(enrolled.into_iter().map(|card| (card.origin, card.key)));
-        let introduced = site.read(|replica, _| replica.keys());
+        // In a unit of work: what another process has taken in since is known then, its new origins too.
+        let introduced = site.run(|tx| {
+            let keys = tx.replica().keys();
+            std::future::ready(Ok::<_, WorkError<Infallible>>(keys)).boxed()
+        });
         let introduced =
             introduced.await.map_err(|error| StoreError::Damaged { table: "site", why: error.to_string() })?;
         keys.extend(introduced);

@@ -168,9 +168,7 @@ impl LinkCore {
         for (origin, refused) in applied.refused {
             match refused {
                 ApplyError::NotYet { .. } | ApplyError::Gap { .. } => {}
-                ApplyError::Fork { .. } | ApplyError::Ours { .. } => {
-                    return Err(refused.into());
-                }
+                ApplyError::Fork { .. } | ApplyError::Ours { .. } => return Err(refused.into()),
             }
             self.waiting.retain(|(_, seal)| seal.origin != origin);
             let head = applied.heads.get(&origin).copied().unwrap_or_else(|| Head::start(&origin));

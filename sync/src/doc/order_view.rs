@@ -210,7 +210,11 @@ pub fn view(doc: &OrderDoc) -> Option<OrderView> {
     let placed = facts.iter().filter(|fact| matches!(fact.what, OrderFact::Placed(_))).min_by_key(|fact| fact.id)?;
     let mut folding = Folding::begin(placed)?;
     folding.view.facts = facts.len();
-    for fact in &facts {
+    // What was said when it was placed comes first, whatever clocks say: an answer by a clock that is far behind is still an answer.
+    let placing =
+        |fact: &&std::sync::Arc<StampedOrderFact>| (fact.id.origin, fact.id.seq) == (placed.id.origin, placed.id.seq);
+    let (first, then): (Vec<_>, Vec<_>) = facts.iter().partition(placing);
+    for fact in first.into_iter().chain(then) {
         folding.take(fact);
     }
     Some(folding.view)

@@ -37,7 +37,7 @@ struct Arguments {
 /// A step's name and what it does.
 type Step = (&'static str, fn(&mut Run) -> anyhow::Result<Counted>);
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("tools", tools),
     ("format", |run| run.check("cargo", &["fmt", "--all", "--check"])),
     ("clippy", |run| {
@@ -49,11 +49,12 @@ const STEPS: [Step; 10] = [
     ("vitest", |run| run.in_screens("npx", &["vitest", "run"]).and_then(|output| Counted::in_output(&output))),
     ("browser", |run| run.in_screens("npm", &["run", "e2e"]).and_then(|output| Counted::in_output(&output))),
     ("evening", short_evening),
+    ("sim", simulated_evenings),
     ("figures", quick_figures),
 ];
 
 /// Steps that run what the step `build` builds.
-const NEED_PROGRAMS: [&str; 4] = ["rust", "browser", "evening", "figures"];
+const NEED_PROGRAMS: [&str; 5] = ["rust", "browser", "evening", "sim", "figures"];
 
 /// Tests or checks of one step.
 #[derive(Debug, Clone, Copy)]
@@ -290,6 +291,13 @@ fn short_evening(run: &mut Run) -> anyhow::Result<Counted> {
     let programs = directory.to_string_lossy().into_owned();
     let arguments = ["--programs", &programs, "--once", "--speed", "300", "--outage", "12"];
     run.check(&directory.join("demo").to_string_lossy(), &arguments)
+}
+
+/// Seeds of the simulated world, and those that once failed. The programs are not optimised here: a seed has fewer steps than `cargo sim` gives.
+fn simulated_evenings(run: &mut Run) -> anyhow::Result<Counted> {
+    let directory = build::build_workspace(false)?;
+    let arguments = ["--seeds", "300", "--steps", "600", "--named"];
+    run.check(&directory.join("sim").to_string_lossy(), &arguments)
 }
 
 /// Every benchmark once, short and with the unoptimised node: that they run, not what they measure.

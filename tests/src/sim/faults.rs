@@ -191,6 +191,9 @@ impl World {
         if self.boxes.iter().filter(|node| !node.retired).count() > 1 || self.boxes[at].replica.is_none() {
             return;
         }
+        if self.reference.is_branching() {
+            return;
+        }
         let kept = self.boxes[at].disk.copy();
         let delay = self.between(10_000, 240_000);
         let boots = self.boxes[at].boots;
@@ -200,35 +203,21 @@ impl World {
             // Not back beyond a name that it has taken meanwhile: that copy is another machine's.
             let named = world.boxes[at].disk.look(|now| now.identity.as_ref().map(|one| one.origin))
                 == kept.identity.as_ref().map(|one| one.origin);
-            if !same || !alone || !named || world.healed {
+            if !same || !alone || !named || world.healed || world.reference.is_branching() {
                 return;
             }
             let (mut kept, now) = (kept, world.boxes[at].disk.copy());
-            match fault {
-                Fault::Restore => {
-                    kept.identity = None;
-                    kept.witness = None;
-                    world.trace.rare("restored from a backup");
-                }
-                Fault::RolledBack => {
-                    kept.witness = now.witness;
-                    kept.identity = now.identity.clone();
-                    world.trace.rare("store behind its witness");
-                }
-                Fault::WholeDisk
-                | Fault::NodeCrash
-                | Fault::FailedFlush
-                | Fault::RelayCrash
-                | Fault::Clone
-                | Fault::Cut
-                | Fault::HalfOpen
-                | Fault::Stall
-                | Fault::Outage
-                | Fault::Clock
-                | Fault::SlowGateway
-                | Fault::LostAnswers
-                | Fault::Handover
-                | Fault::Wifi => world.trace.rare("whole disk went back"),
+            if fault == Fault::Restore {
+                kept.identity = None;
+                kept.witness = None;
+                world.trace.rare("restored from a backup");
+            } else if fault == Fault::RolledBack {
+                kept.witness = now.witness;
+                kept.identity = now.identity.clone();
+                world.trace.rare("store behind its witness");
+            } else {
+                world.boxes[at].backup = Some(kept.clone());
+                world.trace.rare("whole disk went back");
             }
             world.note(format_args!("{} at box {at}", fault.word()));
             world.power_off(at);
@@ -244,13 +233,15 @@ impl World {
     /// Somebody starts a second machine with a copy of the first one's disk.
     fn second_box(&mut self) {
         let at = self.main;
-        if self.boxes.iter().filter(|node| !node.retired).count() > 1 || self.boxes[at].replica.is_none() {
+        if self.boxes[at].replica.is_none() || self.reference.is_branching() {
             return;
         }
         self.trace.rare("two boxes with one identity");
-        let disk = Disk::with(self.boxes[at].disk.copy());
-        self.boxes.push(NodeBox::with(disk));
+        let kept = self.boxes[at].disk.copy();
+        self.boxes[at].backup = Some(kept.clone());
+        self.boxes.push(NodeBox::with(Disk::with(kept.clone())));
         let second = self.boxes.len() - 1;
+        self.boxes[second].backup = Some(kept);
         self.note(format_args!("box {second} is a copy of box {at}"));
         let upto = self.boxes[at].disk.look(|kept| kept.heads());
         self.reference.copied(&upto);
@@ -306,13 +297,15 @@ impl World {
         self.trace.rare("person makes a forked box a new origin");
         self.note(format_args!("box {at} is to begin as a new origin"));
         self.power_off(at);
-        let mut kept = self.boxes[at].disk.copy();
-        let heads = kept.heads();
+        // What only its branch has cannot be given back yet: the last backup that the relay agrees with is put back, without its name.
+        let Some(mut kept) = self.boxes[at].backup.clone() else {
+            return self.found(Finding::new("forked for no reason", format!("box {at}")));
+        };
         kept.identity = None;
         kept.witness = None;
         self.boxes[at].disk.restore(kept);
         self.boxes[at].disk.end_next_flush(None);
-        self.reference.fork_ended(&heads);
+        self.reference.branch_given_up(at);
         self.after(3_000, move |world| world.boot(at));
     }
 
@@ -343,6 +336,7 @@ impl World {
         let sizes = [2_000, -2_000, 90_000, -90_000, 1_200_000, -1_200_000, DAY_MS, -DAY_MS];
         let skew = if self.chance(250) { 0 } else { sizes[self.rng.below(sizes.len())] };
         if skew.abs() > 600_000 {
+            self.reference.out_of_order = true;
             self.trace.rare("clock off by more than ten minutes");
         }
         if self.chance(650) {

@@ -19,6 +19,7 @@ use pilotlight_relay::ordering::desk::{PlaceRefusal as OnlineRefusal, PlaceReque
 use pilotlight_relay::ordering::quote::{QuoteRefusal, QuoteRequest};
 use pilotlight_relay::ordering::work::{CancelError, is_over};
 use pilotlight_relay::store::checkouts::{CheckoutState, Quote};
+use pilotlight_relay::store::cloud_orders::OrderPhase;
 use pilotlight_relay::store::deliveries::DeliveryState;
 use pilotlight_relay::store::people::Address;
 use pilotlight_relay::store::site_tx::WorkError;
@@ -31,7 +32,7 @@ use pilotlight_sync::domain::id::{
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
 use pilotlight_sync::domain::order::{Channel, Fulfilment, Status};
-use pilotlight_sync::domain::payment::{CommercialPhase, DeliveryPhase};
+use pilotlight_sync::domain::payment::DeliveryPhase;
 use pilotlight_sync::domain::pricing::CartLine;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::ticket::{TicketCommand, TicketPhase};
@@ -711,11 +712,12 @@ impl World {
         let seen = match seen {
             None => return Home::Waiting(order),
             Some(Ok(Some(seen))) => seen,
-            other => {
-                self.found(Finding::new(
-                    "lost",
-                    format!("online order {order} is not there: {:?}", other.map(|one| one.is_ok())),
-                ));
+            Some(Ok(None)) => {
+                self.found(Finding::new("lost", format!("online order {order} is not there")));
+                return Home::Idle;
+            }
+            Some(Err(error)) => {
+                self.found(Finding::new("the relay's store failed", error.to_string()));
                 return Home::Idle;
             }
         };
@@ -743,7 +745,7 @@ impl World {
         let Some(Ok(preview)) = process.map(|process| process.desk.preview(&seen)) else {
             return self.trace.rare("cancel refused online");
         };
-        let expected = if seen.live.view.commercial == Some(CommercialPhase::Placed) {
+        let expected = if seen.kept.phase == OrderPhase::Placed {
             seen.kept.amount_minor
         } else {
             by_table(&seen.live.view, seen.kept.amount_minor, now.ms_since(seen.kept.placed_at))
@@ -752,7 +754,7 @@ impl World {
             let what = format!("{order}: {} is shown, {expected} is the table's", preview.refund_minor);
             self.found(Finding::new("refund not by the table", what));
         }
-        let confirmed = seen.live.view.commercial != Some(CommercialPhase::Placed);
+        let confirmed = seen.kept.phase != OrderPhase::Placed;
         let done = self.at_relay(front, |process| {
             let desk = process.desk.clone();
             process.block(async move { desk.cancel(customer, &seen, "hungry no more".to_owned(), expected).await })
@@ -778,7 +780,18 @@ impl World {
 
     // ---- Riders ----
 
+    /// A rider's telephone says where it is: who has not been heard of is offered nothing.
+    fn rider_moves(&mut self, rider: usize) {
+        let Some(front) = self.front() else { return };
+        let id = relay::riders()[rider];
+        self.at_relay(front, |process| {
+            let riders = &process.riders;
+            process.block(async move { riders.place(&id, PLACE, None).await })
+        });
+    }
+
     fn rider(&mut self, rider: usize) {
+        self.rider_moves(rider);
         let delay = if self.healed { 3_000 } else { self.between(10_000, 30_000) };
         self.after(delay, move |world| world.rider(rider));
         let Some(front) = self.front() else { return };

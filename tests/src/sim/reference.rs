@@ -99,6 +99,8 @@ pub struct Reference {
     pub phases: BTreeMap<(&'static str, OrderId, TicketKey), (u32, TicketPhase)>,
     /// Orders that a retired box took alone.
     pub excused_orders: BTreeSet<OrderId>,
+    /// Facts may be told out of their order: a clock was far off, or somebody went on from an older state.
+    pub out_of_order: bool,
     safe: BTreeMap<OriginId, u64>,
     copied: BTreeMap<OriginId, u64>,
     branching: BTreeSet<OriginId>,
@@ -126,6 +128,7 @@ impl Reference {
 
     /// A disk went back from these ends to those.
     pub fn went_back(&mut self, from: &BTreeMap<OriginId, Head>, to: &BTreeMap<OriginId, Head>, whole: bool) {
+        self.out_of_order = true;
         self.phases.retain(|(replica, _, _), _| *replica != "node");
         for promise in &mut self.promises {
             let left = to.get(&promise.origin).map_or(0, |head| head.seq);
@@ -142,6 +145,7 @@ impl Reference {
 
     /// A second box begins with these logs.
     pub fn copied(&mut self, upto: &BTreeMap<OriginId, Head>) {
+        self.out_of_order = true;
         self.copied = upto.iter().map(|(origin, head)| (*origin, head.seq)).collect();
     }
 
@@ -157,14 +161,22 @@ impl Reference {
         }
     }
 
-    /// A branch that only one box had is given up.
-    pub fn fork_ended(&mut self, _heads: &BTreeMap<OriginId, Head>) {
+    /// Whether two logs under one name may be about: one such trouble a run is enough, a second could not be told from it.
+    #[must_use]
+    pub fn is_branching(&self) -> bool {
+        !self.copied.is_empty() || !self.branching.is_empty()
+    }
+
+    /// A branch that only this box had is given up.
+    pub fn branch_given_up(&mut self, at: usize) {
+        if !self.copied.is_empty() {
+            return self.excuse_box(at);
+        }
         self.phases.retain(|(replica, _, _), _| *replica != "node");
         for promise in self.promises.iter_mut().filter(|promise| promise.branch) {
             promise.kept = Kept::Excused;
             self.excused_orders.insert(promise.order);
         }
-        self.branching.clear();
     }
 
     /// Promises that no machine can keep any more.

@@ -6,7 +6,7 @@
 
 use crate::seeded::Seeded;
 use crate::sim::checks::{self, Finding};
-use crate::sim::disk::Disk;
+use crate::sim::disk::{Disk, Kept};
 use crate::sim::faults::{Fault, Faults};
 use crate::sim::gateway::{Answer, Asked, Ledger};
 use crate::sim::people::People;
@@ -87,6 +87,8 @@ pub struct NodeBox {
     pub retired: bool,
     /// The relay has another log of it.
     pub forked: bool,
+    /// What it was before it could differ from what the relay has under its name.
+    pub backup: Option<Kept>,
     /// Power goes with the next flush that fails; otherwise the store is opened again at once.
     pub power_fails: bool,
     pub(super) wire: Option<u32>,
@@ -108,6 +110,7 @@ impl NodeBox {
             boots: 0,
             retired: false,
             forked: false,
+            backup: None,
             power_fails: false,
             wire: None,
             backoff: Backoff::new(BACKOFF_MS_MAX),
@@ -556,6 +559,10 @@ impl World {
             self.drop_wires_at(at);
             let delay = self.between(500, 8_000);
             self.after(delay, move |world| {
+                // A healed world has one process.
+                if world.healed && world.machines.iter().any(|machine| machine.process.is_some()) {
+                    return;
+                }
                 if let Err(error) = world.start_relay(at) {
                     world.found(Finding::new("relay does not start", format!("{error:#}")));
                 }

@@ -99,6 +99,21 @@ fn o1_the_history_tells_each_change_of_the_word_with_who_why_and_when() {
 }
 
 #[test]
+fn o1_an_answer_by_a_clock_that_is_far_behind_comes_after_the_order() {
+    let mut doc = OrderDoc::default();
+    let mut told = |origin: u8, seq, index, wall, what| {
+        let id = FactId { origin: OriginId::from_bytes([origin; 16]), seq, index };
+        doc.insert(Fact { id, at: Hlc::default().tick(Timestamp(wall)), by: Actor::System, what });
+    };
+    told(1, 4, 0, 700_000, header(&[("pizza", "oven")]));
+    told(1, 4, 1, 700_000, OrderFact::Commercial { phase: CommercialPhase::Placed });
+    told(2, 9, 0, 1, OrderFact::Accepted);
+    told(1, 5, 0, 700_007, OrderFact::Commercial { phase: CommercialPhase::Confirmed });
+    let view = view(&doc).unwrap();
+    assert_eq!(words(&view), [Status::OrderPlaced, Status::OrderConfirmed], "and not confirmed before it was placed");
+}
+
+#[test]
 fn t1_a_late_fact_of_a_lower_phase_changes_nothing() {
     let view = shown(&[
         header(&[("p", "oven")]),

@@ -244,3 +244,31 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn d2_a_number_counts_also_when_its_log_is_read_before_the_one_that_opened_its_day() {
+    let day = |number| Change::Day(Day { number: DayNumber(number), date: 20_261_120 + number });
+    let sent = |number, counter| {
+        let sent = OrderFact::Sent { day: DayNumber(number), letter: "A".into(), counter };
+        Change::Order(OrderId::derived(&["one"]), sent)
+    };
+    let told = [
+        (1, 1, day(1)),
+        (1, 2, sent(1, 1)),
+        (2, 1, sent(1, 1)),
+        (2, 2, day(2)),
+        (2, 3, sent(2, 7)),
+        (1, 3, sent(2, 3)),
+    ];
+    let mut as_it_came = Site::default();
+    told.iter().for_each(|(from, seq, change)| drop(apply(&mut as_it_came, *from, *seq, change)));
+    let mut by_log = Site::default();
+    let of = |origin| told.iter().filter(move |(from, ..)| *from == origin);
+    of(2).chain(of(1)).for_each(|(from, seq, change)| drop(apply(&mut by_log, *from, *seq, change)));
+    let mut other_way = Site::default();
+    of(1).chain(of(2)).for_each(|(from, seq, change)| drop(apply(&mut other_way, *from, *seq, change)));
+    for site in [&by_log, &other_way] {
+        assert_eq!((site.day().counter(&origin(1)), site.day().counter(&origin(2))), (3, 7));
+        assert_eq!(site.encode(&DocKey::Day), as_it_came.encode(&DocKey::Day), "the same bytes");
+    }
+}
