@@ -108,13 +108,14 @@ async fn follow_delivery<R>(tx: &mut SiteTx, kept: &CloudOrder) -> Result<(), Wo
     Ok(())
 }
 
-/// When the kitchen is expected to be done: each ticket from when it was begun, or sent, or now.
+/// When the kitchen is expected to be done: each ticket from when it was begun, or sent, or now. What has happened has not happened in
+/// the future, whatever the node's clock said: a rider is not called a day late by one that is a day ahead.
 pub fn ready_at(view: &OrderView, now: Timestamp) -> Timestamp {
     let estimate = |seconds: u32| u64::from(seconds) * 1_000;
     let tickets = view.tickets.iter().map(|(key, ticket)| match ticket.phase {
-        TicketPhase::Ready | TicketPhase::HandedOver => ticket.ready_at.unwrap_or(ticket.queued_at),
+        TicketPhase::Ready | TicketPhase::HandedOver => ticket.ready_at.unwrap_or(ticket.queued_at).min(now),
         TicketPhase::Queued | TicketPhase::Started => {
-            let since = ticket.started_at.unwrap_or(ticket.queued_at);
+            let since = ticket.started_at.unwrap_or(ticket.queued_at).min(now);
             since.plus_ms(estimate(view.estimate_s(key, ticket)))
         }
     });

@@ -284,9 +284,10 @@ pub async fn open_again(sql: &mut Sql, now: Timestamp) -> Result<u64, StoreError
     Ok(sqlx::query(statement).bind(to_sql(now.0)).execute(&mut *sql).await?.rows_affected())
 }
 
-/// When the next effect is due, in real time.
+/// When the next effect is due, in real time: one that waits, or one whose holder is gone.
 pub async fn next_due(database: &Database) -> Result<Option<Timestamp>, StoreError> {
-    let statement = "SELECT MIN(due_at) FROM effect WHERE state = 'waiting'";
+    let statement = "SELECT MIN(CASE state WHEN 'claimed' THEN claimed_until ELSE due_at END) FROM effect
+        WHERE state IN ('waiting', 'claimed')";
     let due: Option<i64> = sqlx::query_scalar(statement).fetch_one(database.pool()).await?;
     Ok(due.map(|due| Timestamp(crate::store::from_sql(due))))
 }

@@ -17,7 +17,6 @@ pub const RARE: &[&str] = &[
     "answer of the bank lost",
     "answer to a device lost",
     "cancel refused by the kitchen",
-    "cancel refused in the restaurant",
     "cancel requested",
     "cancelled early",
     "clock off by more than ten minutes",

@@ -49,4 +49,16 @@ pub const NAMED: &[Named] = &[
         steps: 2_000,
         why: "two logs of which each waits in the middle for the other were never taken: a batch was all or nothing",
     },
+    Named {
+        seed: 113,
+        mode: Mode::Liveness,
+        steps: 2_000,
+        why: "no rider was called for a day: the node's clock was a day ahead when the food was ready",
+    },
+    Named {
+        seed: 85,
+        mode: Mode::Liveness,
+        steps: 2_000,
+        why: "an effect that a process held when it was shut down was never taken over by the other one",
+    },
 ];

@@ -742,8 +742,10 @@ impl World {
     ) {
         let order = seen.kept.order;
         let process = self.machines[front].process.as_ref();
-        let Some(Ok(preview)) = process.map(|process| process.desk.preview(&seen)) else {
-            return self.trace.rare("cancel refused online");
+        let preview = match process.map(|process| process.desk.preview(&seen)) {
+            Some(Ok(preview)) => preview,
+            Some(Err(CancelRefusal::RefusedBefore)) => return self.trace.rare("cancel refused by the kitchen"),
+            Some(Err(_)) | None => return self.trace.rare("cancel refused online"),
         };
         let expected = if seen.kept.phase == OrderPhase::Placed {
             seen.kept.amount_minor

@@ -130,6 +130,8 @@ impl Reference {
     pub fn went_back(&mut self, from: &BTreeMap<OriginId, Head>, to: &BTreeMap<OriginId, Head>, whole: bool) {
         self.out_of_order = true;
         self.phases.retain(|(replica, _, _), _| *replica != "node");
+        // What was new before may be new again: nobody may have heard of it.
+        self.times_new.clear();
         for promise in &mut self.promises {
             let left = to.get(&promise.origin).map_or(0, |head| head.seq);
             if promise.seq <= left || promise.kept == Kept::Excused {
@@ -152,6 +154,8 @@ impl Reference {
     /// A box is out of service: what it told after the copy was made went with it.
     pub fn excuse_box(&mut self, at: usize) {
         self.phases.retain(|(replica, _, _), _| *replica != "node");
+        // What was new before may be new again: nobody may have heard of it.
+        self.times_new.clear();
         for promise in &mut self.promises {
             let shared = self.copied.get(&promise.origin).copied().unwrap_or(0);
             if promise.at == at && promise.seq > shared {
@@ -173,6 +177,8 @@ impl Reference {
             return self.excuse_box(at);
         }
         self.phases.retain(|(replica, _, _), _| *replica != "node");
+        // What was new before may be new again: nobody may have heard of it.
+        self.times_new.clear();
         for promise in self.promises.iter_mut().filter(|promise| promise.branch) {
             promise.kept = Kept::Excused;
             self.excused_orders.insert(promise.order);
