@@ -193,7 +193,10 @@ fn only_the_relay_s_store_names_a_database() -> anyhow::Result<()> {
     let sources = rust()?;
     // Written in two halves, so that this file does not find itself.
     let names = |source: &&Source| source.naming(concat!("sq", "lx::")).next().is_some();
-    let elsewhere = sources.iter().filter(|source| !source.is_in("cloud-relay/src/store/")).filter(names);
+    // A benchmark's floor writes the same rows without the relay.
+    let floor = |source: &&Source| source.path == "tests/src/figures/catch_up.rs";
+    let elsewhere = sources.iter().filter(|source| !source.is_in("cloud-relay/src/store/") && !floor(source));
+    let elsewhere = elsewhere.filter(names);
     none("sqlx outside the relay's store (layout 3)", elsewhere.map(|source| source.path.clone()).collect());
     let store = sources.iter().filter(|source| source.is_in("cloud-relay/src/store/"));
     let back = store.flat_map(|source| ["crate::api", "crate::sites"].into_iter().flat_map(|word| source.naming(word)));

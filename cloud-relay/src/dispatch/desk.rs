@@ -1,6 +1,6 @@
 //! What riders do: shifts, offers, deliveries. Each step of a delivery is a fact in the site's log, in one transaction with its row.
 
-use crate::dispatch::offers::{FreeRider, Job, Offer, offers};
+use crate::dispatch::nearest::{FreeRider, Job, Offer, nearest};
 use crate::geo::Place;
 use crate::sites::node_registry::Sites;
 use crate::sites::site_handle::SiteHandle;
@@ -153,13 +153,10 @@ impl RiderDesk {
                 passed.clear();
             }
             let store = Place { lat: site.facts.lat, lon: site.facts.lon };
-            let address = cloud_orders::find_in(&mut tx, &delivery.order).await?.and_then(|kept| kept.address);
-            // An address that is nowhere is the customer's matter; the rider can still fetch the order.
-            let to = address.and_then(|address| Place::new(address.lat, address.lon)).unwrap_or(store);
-            jobs.push(Job { order: delivery.order, store, to, ready_at: delivery.ready_at, passed });
+            jobs.push(Job { order: delivery.order, store, ready_at: delivery.ready_at, passed });
         }
-        let offers = offers(&jobs, &free, now);
-        for Offer { order, rider } in &offers {
+        let offers = nearest(&jobs, &free, now);
+        for Offer { order, rider, .. } in &offers {
             if let Some(delivery) = waiting.remove(order) {
                 let (rider, offer_expires_at) = (Some(*rider), Some(now.plus_ms(OFFER_MS)));
                 let offered = Delivery { state: DeliveryState::Offered, rider, offer_expires_at, ..delivery };

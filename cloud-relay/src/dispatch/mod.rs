@@ -2,7 +2,7 @@
 
 pub mod desk;
 pub mod kernel;
-pub mod offers;
+pub mod nearest;
 pub mod replay;
 
 #[cfg(test)]
