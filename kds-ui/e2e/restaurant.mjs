@@ -63,6 +63,8 @@ export async function openRestaurant(browser) {
       await page.goto(`${node.url}/pair?code=${code}`)
       await page.getByLabel('Name of this screen').fill(name)
       await page.getByRole('button', { name: 'Pair' }).click()
+      // Who goes elsewhere before the answer is there is not paired.
+      await page.getByRole('button', { name: 'Pair' }).waitFor({ state: 'hidden' })
       return { context, page, errors }
     },
     close: () => node.stop(),
