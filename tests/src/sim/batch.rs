@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// What a batch of so many seeds must have seen: otherwise it checked less than it seems to.
 const BATCH_MIN: u64 = 100;
+/// And its seeds at least so many steps: in less, some things do not come to pass.
+const BATCH_STEPS_MIN: u32 = 2_000;
 /// Situations that each batch must have met.
 pub const RARE: &[&str] = &[
     "answer of the bank for a dead process",
@@ -265,7 +267,7 @@ impl Batch {
         bar.finish();
         let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.failed.sort_by_key(|(plan, _)| plan.seed);
-        if self.seeds >= BATCH_MIN && self.faults == Faults::ALL {
+        if self.seeds >= BATCH_MIN && self.steps >= BATCH_STEPS_MIN && self.faults == Faults::ALL {
             report.missing = RARE.iter().copied().filter(|name| !report.rare.contains_key(name)).collect();
         }
         report
