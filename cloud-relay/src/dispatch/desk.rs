@@ -8,7 +8,7 @@ use crate::store::cloud_orders::{self, CloudOrder};
 use crate::store::deliveries::{self, Delivery, DeliveryState};
 use crate::store::people::{self, Customer, Rider};
 use crate::store::site_tx::{SiteTx, WorkError};
-use crate::store::{Database, StoreError, Tx};
+use crate::store::{Database, StoreError};
 use futures_util::FutureExt;
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::doc::change::Change;
@@ -138,34 +138,67 @@ impl RiderDesk {
             return Ok(0);
         }
         let now = self.clock.now();
+        // Looked at beside the writers first: they wait only when there is something to write.
+        let mut beside = self.database.pool().begin().await?;
+        if self.draft(&mut beside, now).await?.is_empty() {
+            return Ok(0);
+        }
+        drop(beside);
         let mut tx = self.database.begin().await?;
-        let mut waiting = lapse(&mut tx, now).await?;
-        let riders = people::free_riders(&mut tx).await?;
+        let draft = self.draft(&mut tx, now).await?;
+        for (rider, lapsed) in &draft.lapsed {
+            deliveries::pass(&mut tx, &lapsed.order, rider).await?;
+            deliveries::put(&mut tx, lapsed).await?;
+        }
+        for order in &draft.ask_again {
+            deliveries::forget_passed(&mut tx, order).await?;
+        }
+        for offered in &draft.offers {
+            deliveries::put(&mut tx, offered).await?;
+        }
+        tx.commit().await?;
+        metrics::counter!("pilotlight_offers_total").increment(draft.offers.len() as u64);
+        Ok(draft.offers.len())
+    }
+
+    /// What a round would write now.
+    async fn draft(&self, sql: &mut crate::store::Sql, now: Timestamp) -> Result<Draft, StoreError> {
+        let mut draft = Draft::default();
+        let mut waiting = BTreeMap::new();
+        let mut passed = deliveries::passed(sql).await?;
+        for delivery in deliveries::unassigned(sql).await? {
+            if delivery.offer_expires_at.is_some_and(|at| at > now) {
+                continue;
+            }
+            let freed = freed(delivery.clone());
+            if let (DeliveryState::Offered, Some(rider)) = (delivery.state, delivery.rider) {
+                passed.entry(delivery.order).or_default().insert(rider);
+                draft.lapsed.push((rider, freed.clone()));
+            }
+            waiting.insert(freed.order, freed);
+        }
+        // A rider who has just passed is free in the next round.
+        let riders = people::free_riders(sql).await?;
         let free: Vec<FreeRider> = riders.iter().filter_map(free_rider).collect();
-        let mut passed = deliveries::passed(&mut tx).await?;
         let mut jobs = Vec::new();
         for delivery in waiting.values() {
             let Some(site) = self.sites.get(&delivery.site) else { continue };
             let mut passed = passed.remove(&delivery.order).unwrap_or_default();
             // Everybody has said no: they are asked again rather than nobody.
             if !free.is_empty() && free.iter().all(|rider| passed.contains(&rider.rider)) {
-                deliveries::forget_passed(&mut tx, &delivery.order).await?;
+                draft.ask_again.push(delivery.order);
                 passed.clear();
             }
             let store = Place { lat: site.facts.lat, lon: site.facts.lon };
             jobs.push(Job { order: delivery.order, store, ready_at: delivery.ready_at, passed });
         }
-        let offers = nearest(&jobs, &free, now);
-        for Offer { order, rider, .. } in &offers {
-            if let Some(delivery) = waiting.remove(order) {
-                let (rider, offer_expires_at) = (Some(*rider), Some(now.plus_ms(OFFER_MS)));
-                let offered = Delivery { state: DeliveryState::Offered, rider, offer_expires_at, ..delivery };
-                deliveries::put(&mut tx, &offered).await?;
+        for Offer { order, rider, .. } in nearest(&jobs, &free, now) {
+            if let Some(delivery) = waiting.remove(&order) {
+                let (rider, offer_expires_at) = (Some(rider), Some(now.plus_ms(OFFER_MS)));
+                draft.offers.push(Delivery { state: DeliveryState::Offered, rider, offer_expires_at, ..delivery });
             }
         }
-        tx.commit().await?;
-        metrics::counter!("pilotlight_offers_total").increment(offers.len() as u64);
-        Ok(offers.len())
+        Ok(draft)
     }
 
     /// Takes a rider's step. Saying it again changes nothing.
@@ -183,31 +216,36 @@ fn free_rider(rider: &Rider) -> Option<FreeRider> {
     Some(FreeRider { rider: rider.id, place: Place::new(lat, lon)?, seen_at: rider.seen_at })
 }
 
-/// Deliveries that wait for a rider, those whose offer has lapsed included.
-async fn lapse(tx: &mut Tx, now: Timestamp) -> Result<BTreeMap<OrderId, Delivery>, StoreError> {
-    let mut waiting = BTreeMap::new();
-    for delivery in deliveries::unassigned(tx).await? {
-        if delivery.state == DeliveryState::Offered {
-            if delivery.offer_expires_at.is_some_and(|at| at > now) {
-                continue;
-            }
-            let lapsed = back_to_waiting(tx, delivery).await?;
-            waiting.insert(lapsed.order, lapsed);
-        } else {
-            waiting.insert(delivery.order, delivery);
-        }
-    }
-    Ok(waiting)
-}
-
 /// A rider has passed: the next one is asked.
 async fn back_to_waiting(sql: &mut crate::store::Sql, delivery: Delivery) -> Result<Delivery, StoreError> {
     if let Some(rider) = &delivery.rider {
         deliveries::pass(&mut *sql, &delivery.order, rider).await?;
     }
-    let waiting = Delivery { state: DeliveryState::Waiting, rider: None, offer_expires_at: None, ..delivery };
+    let waiting = freed(delivery);
     deliveries::put(&mut *sql, &waiting).await?;
     Ok(waiting)
+}
+
+/// The delivery, with nobody asked or on the way.
+fn freed(delivery: Delivery) -> Delivery {
+    Delivery { state: DeliveryState::Waiting, rider: None, offer_expires_at: None, ..delivery }
+}
+
+/// What a round writes.
+#[derive(Debug, Default)]
+struct Draft {
+    /// Offers that ran out: who let them, and the delivery waiting again.
+    lapsed: Vec<(RiderId, Delivery)>,
+    /// Orders that everybody has passed.
+    ask_again: Vec<OrderId>,
+    /// New offers.
+    offers: Vec<Delivery>,
+}
+
+impl Draft {
+    fn is_empty(&self) -> bool {
+        self.lapsed.is_empty() && self.ask_again.is_empty() && self.offers.is_empty()
+    }
 }
 
 /// What a step does to a delivery: its next state and what the log says of it, or nothing when it was taken before.
