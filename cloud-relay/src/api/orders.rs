@@ -50,8 +50,10 @@ fn unknown() -> Problem {
 
 /// An order with its money and its rider, as its customer sees it.
 pub async fn order_json(call: &Call, seen: &Seen) -> Result<CustomerOrderJson, StoreError> {
-    let effects = effects::of_order(&call.app.database, &seen.kept.order).await?;
-    let delivery = call.app.riders.of_order(&seen.kept.order).await?;
+    let order = &seen.kept.order;
+    let (effects, delivery) =
+        futures_util::future::try_join(effects::of_order(&call.app.database, order), call.app.riders.of_order(order))
+            .await?;
     let can_cancel = call.app.desk.preview(seen).is_ok();
     Ok(to_json::order(seen, &effects, delivery.as_ref(), can_cancel, call.now()))
 }

@@ -89,7 +89,11 @@ impl Database {
             .pragma("secure_delete", "ON")
             .busy_timeout(WAIT_MS_MAX)
             .statement_cache_capacity(256);
-        let pool = |connections| SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT_MS_MAX);
+        // A connection to a file does not go stale: asking it first would double the way of every statement.
+        let pool = |connections| {
+            let options = SqlitePoolOptions::new().max_connections(connections);
+            options.acquire_timeout(WAIT_MS_MAX).test_before_acquire(false)
+        };
         let writer = pool(1).min_connections(1).connect_with(options.clone()).await?;
         let sweeper = pool(1).connect_lazy_with(options.clone().busy_timeout(SWEEP_MS_MAX));
         let readers = pool(READERS_MAX).connect_lazy_with(options);
