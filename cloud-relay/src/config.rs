@@ -37,6 +37,8 @@ pub enum Part {
     Cover,
     /// The price on pay beyond the guarantee.
     Pay,
+    /// The weight on what is past its promise.
+    Late,
 }
 
 /// Which day to play, and how.

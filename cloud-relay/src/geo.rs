@@ -34,7 +34,10 @@ impl Place {
     }
 }
 
-/// How long a rider takes for this distance, in milliseconds: 15 km/h as the crow flies, streets and traffic lights included.
+/// A rider's speed as the crow flies, in metres a second: 15 km/h, streets and traffic lights included.
+pub const RIDE_M_PER_S: f64 = 1_000.0 / 240.0;
+
+/// How long a rider takes for this distance, in milliseconds.
 pub fn ride_ms(distance_m: u32) -> u64 {
     u64::from(distance_m) * 240
 }

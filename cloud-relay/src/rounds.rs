@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::ordering::desk::Desk;
 use crate::sites::node_registry::Sites;
+use pilotlight_edge::clock::Stopwatch;
 use pilotlight_sync::domain::id::SiteId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,11 @@ use std::time::Duration;
 /// Looks so often, in real time: business time may run faster.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// Planning for riders takes no more than one part in so many of the time: who is flooded with orders plans less often.
+const PLANNING_SHARE: u32 = 10;
+/// Nor is it done more often than this, in milliseconds of business time.
+const PLAN_EVERY_MS: u64 = 2_000;
+
 /// The database's log is emptied so often, in looks.
 const LOOKS_A_SWEEP: u32 = 100;
 
@@ -19,13 +25,21 @@ const LOOKS_A_SWEEP: u32 = 100;
 pub async fn run(app: Arc<App>) {
     let mut open = BTreeMap::new();
     let mut looks = 0;
+    let (watch, mut planned_again_at, mut planned_at) = (Stopwatch::start(), Duration::ZERO, None);
     while tokio::time::timeout(LOOK_EVERY, app.stopping.cancelled()).await.is_err() {
         follow_links(&app.sites, &app.desk, &mut open).await;
         if let Err(error) = app.desk.sweep().await {
             tracing::error!(%error, "orders whose time has come could not be found");
         }
-        if let Err(error) = app.riders.round().await {
-            tracing::error!(%error, "orders could not be offered to riders");
+        let (begun, now) = (watch.elapsed(), app.clock.now());
+        let is_due = planned_at.is_none_or(|at| now.ms_since(at) >= PLAN_EVERY_MS);
+        if begun >= planned_again_at && is_due {
+            planned_at = Some(now);
+            if let Err(error) = app.riders.round().await {
+                tracing::error!(%error, "orders could not be offered to riders");
+            }
+            let ended = watch.elapsed();
+            planned_again_at = ended + (ended - begun) * (PLANNING_SHARE - 1);
         }
         looks += 1;
         if looks >= LOOKS_A_SWEEP {

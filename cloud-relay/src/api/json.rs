@@ -91,6 +91,29 @@ shape! {
         pub paid_minor: i64,
         pub currency: String,
     }
+    /// A restaurant's deliveries, those that are due last first; at most 200.
+    pub struct SiteDeliveriesJson {
+        pub deliveries: Vec<SiteDeliveryJson>,
+    }
+    /// A delivery as the operator sees it: no customers, no addresses.
+    pub struct SiteDeliveryJson {
+        pub order: String,
+        pub state: SiteDeliveryStateJson,
+        /// Since when, on the relay's clock.
+        #[ts(type = "number")]
+        pub since: Millis,
+        /// Who is asked, or has it.
+        pub rider_name: Option<String>,
+        /// The trip that it is part of, named by the trip's first order.
+        pub trip: Option<String>,
+        /// Its place among the trip's drop-offs, from 0.
+        pub stop: u32,
+        /// When the kitchen means to be done.
+        #[ts(type = "number")]
+        pub ready_at: Millis,
+        /// Why this rider is asked, or why nobody is, in one line.
+        pub why: Option<String>,
+    }
     /// An origin and its key.
     pub struct OriginCardJson {
         pub origin: String,
@@ -148,6 +171,8 @@ words! {
     pub enum RefundStateJson { Requested, Sent, Settled, Failed }
     /// What a rider does now.
     pub enum RiderStateJson { Off, Waiting, Offer, ToStore, AtStore, ToCustomer }
+    /// How far a delivery is, for the operator.
+    pub enum SiteDeliveryStateJson { Waiting, Offered, Assigned, AtStore, PickedUp, Delivered, Failed, Ended }
     /// One step of an order's way.
     pub enum StepNameJson { Placed, Confirmed, Preparing, Ready, OnTheWay, Completed }
 }
@@ -473,6 +498,8 @@ shape! {
         /// Known once the offer is accepted.
         pub customer: Option<RiderCustomerJson>,
         pub items: u32,
+        /// Orders of this trip, this one included: all are accepted, or declined, at once.
+        pub orders: u32,
         /// The kitchen is done: it can be taken along.
         pub ready: bool,
         /// When the kitchen means to be done.
@@ -481,6 +508,7 @@ shape! {
         /// The offer lapses then.
         #[ts(type = "number | null")]
         pub expires_at: Option<Millis>,
+        /// With the whole trip.
         #[ts(type = "number")]
         pub earn_minor: i64,
         pub currency: String,

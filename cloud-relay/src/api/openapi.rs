@@ -10,7 +10,7 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(title = "Pilotlight relay", description = "The relay in the cloud: customers, riders, operators and the uplinks of nodes."),
     paths(
-        sites::create, sites::list, sites::renew_code, sites::digest, sites::orders, sites::enrol,
+        sites::create, sites::list, sites::renew_code, sites::digest, sites::orders, sites::deliveries, sites::enrol,
         health::health, health::ready, health::metrics, health::get_ca,
         people::register, people::guest, people::sign_in, people::sign_out, people::me, people::register_rider, people::sign_in_rider,
         restaurants::near, restaurants::menu, restaurants::quote, restaurants::get_terms, restaurants::set_terms,

@@ -112,10 +112,13 @@ fn site_routes(app: &Arc<App>) -> Route {
     let digest = digest.then(run_at(sites::digest));
     let orders = path!("api" / "v1" / "sites" / String / "orders").and(warp::get()).and(call(app));
     let orders = orders.then(run_at(sites::orders));
+    let deliveries = path!("api" / "v1" / "sites" / String / "deliveries").and(warp::get()).and(call(app));
+    let deliveries = deliveries.then(run_at(sites::deliveries));
     let enrol = path!("api" / "v1" / "enrol").and(warp::post()).and(call(app)).then(run(sites::enrol));
     let link = path!("sync").and(warp::ws()).and(call(app)).then(uplink::link);
     let operator = create.boxed().or(list).unify().boxed().or(code).unify().boxed();
-    operator.or(digest).unify().boxed().or(orders).unify().boxed().or(enrol).unify().boxed().or(link).unify().boxed()
+    let shown = digest.boxed().or(orders).unify().boxed().or(deliveries).unify().boxed();
+    operator.or(shown).unify().boxed().or(enrol).unify().boxed().or(link).unify().boxed()
 }
 
 fn operation_routes(app: &Arc<App>) -> Route {

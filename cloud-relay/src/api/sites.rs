@@ -3,6 +3,7 @@
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::*;
 use crate::api::problem::Problem;
+use crate::api::to_json;
 use crate::sites::enrolment::{CreateRefusal, Enrol, EnrolRefusal, SiteCode};
 use crate::sites::link_state::Link;
 use crate::sites::listing::After;
@@ -18,6 +19,8 @@ use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// Orders on one page.
 const PAGE_MAX: usize = 200;
+/// Deliveries that are shown.
+const DELIVERIES_MAX: u32 = 200;
 
 /// Creates a restaurant, and the code that its node enrols with. Its id is its node's own, and is known once that has enrolled. For the
 /// operator.
@@ -94,6 +97,17 @@ pub async fn orders(call: Call, site: String) -> Answer {
     let (orders, next) = call.app.sites.orders_after(&site, &after, limit).await?;
     let orders = orders.iter().map(|(id, order)| order_json(id, order)).collect();
     Ok(json(StatusCode::OK, &SiteOrdersJson { orders, next: next.map(|next| next.to_text()) }))
+}
+
+/// A restaurant's deliveries: who is asked or has them and why, or why nobody is asked. For the operator.
+#[utoipa::path(get, path = "/api/v1/sites/{id}/deliveries", operation_id = "list_site_deliveries", tag = "sites", params(("id" = String, Path)),
+    responses((status = 200, body = SiteDeliveriesJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson)))]
+pub async fn deliveries(call: Call, site: String) -> Answer {
+    call.allow_operator().await?;
+    let site = call.app.sites.get(&id("id", &site)?).ok_or(CreateRefusal::UnknownSite)?;
+    let known = call.app.riders.of_site(&site.facts.id, DELIVERIES_MAX).await?;
+    let deliveries = known.iter().map(|(delivery, rider)| to_json::site_delivery(delivery, rider.as_ref())).collect();
+    Ok(json(StatusCode::OK, &SiteDeliveriesJson { deliveries }))
 }
 
 fn order_json(id: &OrderId, order: &LiveOrder) -> SiteOrderJson {

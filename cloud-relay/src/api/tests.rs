@@ -265,6 +265,15 @@ async fn u3_a_rider_is_offered_an_order_on_the_socket_and_brings_it() {
     let offer = until(&mut live, |task| task["state"] == "offer").await;
     assert_eq!(offer["delivery"]["order"], json!(id.to_string()));
     assert!(offer["delivery"]["customer"].is_null() && offer["delivery"]["earn_minor"].as_i64() > Some(0));
+    let listed = format!("/sites/{}/deliveries", open.site());
+    assert_eq!(open.get(&listed, &ada).await.0, 401);
+    let (_, shown) = open.get(&listed, &open.operator).await;
+    let shown = &shown["deliveries"][0];
+    assert_eq!(
+        (&shown["order"], &shown["state"], &shown["rider_name"]),
+        (&json!(id.to_string()), &json!("offered"), &json!("Ria"))
+    );
+    assert!(shown["why"].as_str().unwrap().starts_with("A001 to Ria: at Trattoria by "), "{shown}");
     let (_, task) = open.post(&format!("/rider/offers/{id}/accept"), &rider, Value::Null).await;
     assert_eq!((&task["state"], &task["delivery"]["customer"]["name"]), (&json!("to_store"), &json!("ada")));
     let (_, order) = open.get(&format!("/orders/{id}"), &ada).await;

@@ -221,6 +221,29 @@ fn steps(view: &OrderView, kept: &CloudOrder, place: &Place, now: Timestamp) -> 
     shown.collect()
 }
 
+/// A restaurant's delivery, for the operator.
+pub(crate) fn site_delivery(delivery: &Delivery, rider: Option<&Rider>) -> SiteDeliveryJson {
+    SiteDeliveryJson {
+        order: delivery.order.to_string(),
+        state: match delivery.state {
+            DeliveryState::Waiting => SiteDeliveryStateJson::Waiting,
+            DeliveryState::Offered => SiteDeliveryStateJson::Offered,
+            DeliveryState::Assigned => SiteDeliveryStateJson::Assigned,
+            DeliveryState::AtStore => SiteDeliveryStateJson::AtStore,
+            DeliveryState::PickedUp => SiteDeliveryStateJson::PickedUp,
+            DeliveryState::Delivered => SiteDeliveryStateJson::Delivered,
+            DeliveryState::Failed => SiteDeliveryStateJson::Failed,
+            DeliveryState::Ended => SiteDeliveryStateJson::Ended,
+        },
+        since: delivery.since.0,
+        rider_name: rider.map(|rider| rider.name.clone()),
+        trip: delivery.trip.map(|trip| trip.to_string()),
+        stop: delivery.stop,
+        ready_at: delivery.ready_at.0,
+        why: delivery.why.clone(),
+    }
+}
+
 /// The one thing that a rider does now.
 pub(crate) fn task(rider: &Rider, task: Option<&Task>, now: Timestamp) -> RiderTaskJson {
     let idle = if rider.on_shift { RiderStateJson::Waiting } else { RiderStateJson::Off };
@@ -235,7 +258,7 @@ pub(crate) fn task(rider: &Rider, task: Option<&Task>, now: Timestamp) -> RiderT
 }
 
 fn rider_delivery(task: &Task) -> RiderDeliveryJson {
-    let Task { delivery, kept, live, site, customer } = task;
+    let Task { delivery, kept, live, site, customer, trip } = task;
     let offered = delivery.state == DeliveryState::Offered;
     let shown = site.shown().borrow().clone();
     // Whose order it is concerns the rider who has taken it, and nobody before.
@@ -255,10 +278,11 @@ fn rider_delivery(task: &Task) -> RiderDeliveryJson {
         },
         customer,
         items: live.view.lines.iter().map(|line| line.line.quantity).sum(),
+        orders: u32::try_from(trip.len()).unwrap_or(u32::MAX),
         ready: live.view.status >= Status::ReadyForPickup,
         ready_at: Some(delivery.ready_at.0),
         expires_at: delivery.offer_expires_at.filter(|_| offered).map(|at| at.0),
-        earn_minor: delivery.earn_minor,
+        earn_minor: trip.iter().map(|delivery| delivery.earn_minor).sum(),
         currency: live.view.header.currency.to_string(),
     }
 }

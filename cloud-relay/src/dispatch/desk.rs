@@ -1,6 +1,6 @@
 //! What riders do: shifts, offers, deliveries. Each step of a delivery is a fact in the site's log, in one transaction with its row.
 
-use crate::dispatch::nearest::{FreeRider, Job, Offer, nearest};
+use crate::dispatch::offers::Planned;
 use crate::geo::Place;
 use crate::sites::node_registry::Sites;
 use crate::sites::site_handle::SiteHandle;
@@ -14,16 +14,12 @@ use pilotlight_edge::clock::Clock;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::replica::LiveOrder;
-use pilotlight_sync::domain::id::{OrderId, RiderId};
+use pilotlight_sync::domain::id::{OrderId, RiderId, SiteId};
 use pilotlight_sync::domain::payment::DeliveryPhase;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::NOTE_CHARS_MAX;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// A rider has so long to answer an offer, in milliseconds of business time.
-pub const OFFER_MS: u64 = 120_000;
+use std::sync::{Arc, Mutex};
 
 /// Why a rider's step was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +58,16 @@ pub enum RiderStep {
     },
 }
 
+impl RiderStep {
+    /// Whether it is said of all orders of a trip at once; the rest is said of each.
+    const fn is_of_the_trip(&self) -> bool {
+        match self {
+            Self::Accept | Self::Decline | Self::AtStore => true,
+            Self::PickedUp | Self::Delivered | Self::Failed { .. } => false,
+        }
+    }
+}
+
 /// The one thing that a rider does now.
 #[derive(Debug, Clone)]
 pub struct Task {
@@ -75,20 +81,24 @@ pub struct Task {
     pub site: SiteHandle,
     /// Whose order it is.
     pub customer: Option<Customer>,
+    /// The whole trip, this delivery included, in the sequence of the drop-offs.
+    pub trip: Vec<Delivery>,
 }
 
 /// Riders' work.
 #[derive(Debug)]
 pub struct RiderDesk {
-    database: Database,
-    clock: Clock,
-    sites: Arc<Sites>,
+    pub(super) database: Database,
+    pub(super) clock: Clock,
+    pub(super) sites: Arc<Sites>,
+    /// What the last round planned: a hint, nobody was told.
+    pub(super) planned: Mutex<Planned>,
 }
 
 impl RiderDesk {
     /// A desk over this database and these restaurants.
     pub fn new(database: Database, clock: Clock, sites: Arc<Sites>) -> Self {
-        Self { database, clock, sites }
+        Self { database, clock, sites, planned: Mutex::default() }
     }
 
     /// Moves a rider, and begins or ends the shift when that is said.
@@ -101,25 +111,41 @@ impl RiderDesk {
     /// A rider, and what they do now.
     pub async fn task(&self, rider: &RiderId) -> Result<Option<(Rider, Option<Task>)>, StoreError> {
         let Some(rider) = people::rider(&self.database, rider).await? else { return Ok(None) };
-        let Some(delivery) = deliveries::of_rider(&self.database, &rider.id).await? else {
+        let mut reader = self.database.reader().await?;
+        let Some(delivery) = deliveries::of_rider(&mut reader, &rider.id).await? else {
             return Ok(Some((rider, None)));
         };
+        let trip = deliveries::of_trip(&mut reader, &delivery).await?;
+        drop(reader);
         let lapsed = delivery.offer_expires_at.is_some_and(|at| at <= self.clock.now());
         if delivery.state == DeliveryState::Offered && lapsed {
             return Ok(Some((rider, None)));
         }
-        let task = self.see(delivery).await?;
+        let task = self.see(delivery, trip).await?;
         Ok(Some((rider, task)))
     }
 
-    async fn see(&self, delivery: Delivery) -> Result<Option<Task>, StoreError> {
+    async fn see(&self, delivery: Delivery, trip: Vec<Delivery>) -> Result<Option<Task>, StoreError> {
         let kept = cloud_orders::find(&self.database, &delivery.order).await?;
         let (Some(kept), Some(site)) = (kept, self.sites.get(&delivery.site)) else { return Ok(None) };
         let damaged = |why: String| StoreError::Damaged { table: "site_doc", why };
         let live = site.order(delivery.order).await.map_err(|error| damaged(error.to_string()))?;
         let Some(live) = live else { return Ok(None) };
         let customer = people::customer(&self.database, &kept.customer).await?;
-        Ok(Some(Task { delivery, kept, live, site, customer }))
+        Ok(Some(Task { delivery, kept, live, site, customer, trip }))
+    }
+
+    /// A restaurant's deliveries, those that are due last first, each with its rider: for the operator.
+    pub async fn of_site(&self, site: &SiteId, limit: u32) -> Result<Vec<(Delivery, Option<Rider>)>, StoreError> {
+        let mut shown = Vec::new();
+        for delivery in deliveries::of_site(&self.database, site, limit).await? {
+            let rider = match &delivery.rider {
+                Some(rider) => people::rider(&self.database, rider).await?,
+                None => None,
+            };
+            shown.push((delivery, rider));
+        }
+        Ok(shown)
     }
 
     /// The delivery of an order and its rider, for its customer.
@@ -132,75 +158,6 @@ impl RiderDesk {
         Ok(Some((delivery, rider)))
     }
 
-    /// Offers orders to riders; lapsed offers go on to the next. Returns how many offers were made.
-    pub async fn round(&self) -> Result<usize, StoreError> {
-        if !deliveries::any_unassigned(&self.database).await? {
-            return Ok(0);
-        }
-        let now = self.clock.now();
-        // Looked at beside the writers first: they wait only when there is something to write.
-        let mut beside = self.database.pool().begin().await?;
-        if self.draft(&mut beside, now).await?.is_empty() {
-            return Ok(0);
-        }
-        drop(beside);
-        let mut tx = self.database.begin().await?;
-        let draft = self.draft(&mut tx, now).await?;
-        for (rider, lapsed) in &draft.lapsed {
-            deliveries::pass(&mut tx, &lapsed.order, rider).await?;
-            deliveries::put(&mut tx, lapsed).await?;
-        }
-        for order in &draft.ask_again {
-            deliveries::forget_passed(&mut tx, order).await?;
-        }
-        for offered in &draft.offers {
-            deliveries::put(&mut tx, offered).await?;
-        }
-        tx.commit().await?;
-        metrics::counter!("pilotlight_offers_total").increment(draft.offers.len() as u64);
-        Ok(draft.offers.len())
-    }
-
-    /// What a round would write now.
-    async fn draft(&self, sql: &mut crate::store::Sql, now: Timestamp) -> Result<Draft, StoreError> {
-        let mut draft = Draft::default();
-        let mut waiting = BTreeMap::new();
-        let mut passed = deliveries::passed(sql).await?;
-        for delivery in deliveries::unassigned(sql).await? {
-            if delivery.offer_expires_at.is_some_and(|at| at > now) {
-                continue;
-            }
-            let freed = freed(delivery.clone());
-            if let (DeliveryState::Offered, Some(rider)) = (delivery.state, delivery.rider) {
-                passed.entry(delivery.order).or_default().insert(rider);
-                draft.lapsed.push((rider, freed.clone()));
-            }
-            waiting.insert(freed.order, freed);
-        }
-        // A rider who has just passed is free in the next round.
-        let riders = people::free_riders(sql).await?;
-        let free: Vec<FreeRider> = riders.iter().filter_map(free_rider).collect();
-        let mut jobs = Vec::new();
-        for delivery in waiting.values() {
-            let Some(site) = self.sites.get(&delivery.site) else { continue };
-            let mut passed = passed.remove(&delivery.order).unwrap_or_default();
-            // Everybody has said no: they are asked again rather than nobody.
-            if !free.is_empty() && free.iter().all(|rider| passed.contains(&rider.rider)) {
-                draft.ask_again.push(delivery.order);
-                passed.clear();
-            }
-            let store = Place { lat: site.facts.lat, lon: site.facts.lon };
-            jobs.push(Job { order: delivery.order, store, ready_at: delivery.ready_at, passed });
-        }
-        for Offer { order, rider, .. } in nearest(&jobs, &free, now) {
-            if let Some(delivery) = waiting.remove(&order) {
-                let (rider, offer_expires_at) = (Some(rider), Some(now.plus_ms(OFFER_MS)));
-                draft.offers.push(Delivery { state: DeliveryState::Offered, rider, offer_expires_at, ..delivery });
-            }
-        }
-        Ok(draft)
-    }
-
     /// Takes a rider's step. Saying it again changes nothing.
     pub async fn step(&self, rider: RiderId, order: OrderId, step: RiderStep) -> Result<(), WorkError<RiderRefusal>> {
         let delivery = deliveries::find(&self.database, &order).await?;
@@ -211,47 +168,26 @@ impl RiderDesk {
     }
 }
 
-fn free_rider(rider: &Rider) -> Option<FreeRider> {
-    let (lat, lon) = rider.place?;
-    Some(FreeRider { rider: rider.id, place: Place::new(lat, lon)?, seen_at: rider.seen_at })
-}
-
 /// A rider has passed: the next one is asked.
-async fn back_to_waiting(sql: &mut crate::store::Sql, delivery: Delivery) -> Result<Delivery, StoreError> {
+pub(super) async fn back_to_waiting(
+    sql: &mut crate::store::Sql,
+    delivery: Delivery,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     if let Some(rider) = &delivery.rider {
         deliveries::pass(&mut *sql, &delivery.order, rider).await?;
+        // A trip is one answer, whatever it holds.
+        if delivery.trip.is_none_or(|trip| trip == delivery.order) {
+            people::answered(&mut *sql, rider, false).await?;
+        }
     }
-    let waiting = freed(delivery);
-    deliveries::put(&mut *sql, &waiting).await?;
-    Ok(waiting)
-}
-
-/// The delivery, with nobody asked or on the way.
-fn freed(delivery: Delivery) -> Delivery {
-    Delivery { state: DeliveryState::Waiting, rider: None, offer_expires_at: None, ..delivery }
-}
-
-/// What a round writes.
-#[derive(Debug, Default)]
-struct Draft {
-    /// Offers that ran out: who let them, and the delivery waiting again.
-    lapsed: Vec<(RiderId, Delivery)>,
-    /// Orders that everybody has passed.
-    ask_again: Vec<OrderId>,
-    /// New offers.
-    offers: Vec<Delivery>,
-}
-
-impl Draft {
-    fn is_empty(&self) -> bool {
-        self.lapsed.is_empty() && self.ask_again.is_empty() && self.offers.is_empty()
-    }
+    deliveries::put(&mut *sql, &delivery.waiting(now)).await
 }
 
 /// What a step does to a delivery: its next state and what the log says of it, or nothing when it was taken before.
-fn plan(delivery: &Delivery, step: &RiderStep, now: Timestamp) -> Result<Option<Planned>, RiderRefusal> {
+fn plan(delivery: &Delivery, step: &RiderStep, now: Timestamp) -> Result<Option<Next>, RiderRefusal> {
     use DeliveryState as S;
-    let to = |state, phases: &[DeliveryPhase]| Ok(Some(Planned { state, phases: phases.to_vec() }));
+    let to = |state, phases: &[DeliveryPhase]| Ok(Some(Next { state, phases: phases.to_vec() }));
     match (step, delivery.state) {
         (RiderStep::Accept, S::Offered) if delivery.offer_expires_at.is_some_and(|at| at <= now) => {
             Err(RiderRefusal::Lapsed)
@@ -289,7 +225,7 @@ fn plan(delivery: &Delivery, step: &RiderStep, now: Timestamp) -> Result<Option<
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Planned {
+struct Next {
     state: DeliveryState,
     phases: Vec<DeliveryPhase>,
 }
@@ -308,33 +244,48 @@ async fn take(
         let refusal = if *step == RiderStep::Accept { RiderRefusal::Lapsed } else { RiderRefusal::NotYours };
         return Err(WorkError::Refused(refusal));
     }
-    let Some(Planned { state, phases }) = plan(&delivery, step, tx.now()).map_err(WorkError::Refused)? else {
+    let Some(next) = plan(&delivery, step, tx.now()).map_err(WorkError::Refused)? else {
         return Ok(());
     };
-    if state == DeliveryState::Waiting {
-        back_to_waiting(tx.sql(), delivery).await?;
-        return Ok(());
-    }
     if let RiderStep::Failed { why } = step {
         tracing::warn!(%order, %rider, why, "a delivery has failed");
     }
-    let moved = Delivery { state, offer_expires_at: None, ..delivery };
-    deliveries::put(tx.sql(), &moved).await?;
-    if matches!(state, DeliveryState::Delivered | DeliveryState::Failed)
-        && let Some(live) = tx.order(&order).await?
-    {
-        deliveries::earn(tx.sql(), &moved, &rider, live.view.header.currency, real).await?;
+    let moved = if step.is_of_the_trip() { trip_in_step(tx, &delivery).await? } else { vec![delivery] };
+    if next.state == DeliveryState::Waiting {
+        for passed in moved {
+            let now = tx.now();
+            back_to_waiting(tx.sql(), passed, now).await?;
+        }
+        return Ok(());
     }
-    let attempt = moved.attempt;
-    let fact = |phase| Change::Order(order, OrderFact::Delivery { attempt, phase });
-    let facts: Vec<Change> = phases.into_iter().map(fact).collect();
+    if *step == RiderStep::Accept {
+        people::answered(tx.sql(), &rider, true).await?;
+    }
+    let mut facts = Vec::new();
+    for delivery in moved {
+        let moved = Delivery { state: next.state, offer_expires_at: None, since: tx.now(), ..delivery };
+        deliveries::put(tx.sql(), &moved).await?;
+        if matches!(next.state, DeliveryState::Delivered | DeliveryState::Failed)
+            && let Some(live) = tx.order(&moved.order).await?
+        {
+            deliveries::earn(tx.sql(), &moved, &rider, live.view.header.currency, real).await?;
+        }
+        let fact = |phase: &DeliveryPhase| OrderFact::Delivery { attempt: moved.attempt, phase: *phase };
+        facts.extend(next.phases.iter().map(|phase| Change::Order(moved.order, fact(phase))));
+    }
     tx.commit(Actor::Rider(rider), &facts).await
+}
+
+/// What of a delivery's trip is as far as it is; a trip is of one restaurant, and so of one log.
+async fn trip_in_step(tx: &mut SiteTx, delivery: &Delivery) -> Result<Vec<Delivery>, StoreError> {
+    let mut trip = deliveries::of_trip(tx.sql(), delivery).await?;
+    trip.retain(|other| other.state == delivery.state && other.site == delivery.site);
+    Ok(trip)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pilotlight_sync::domain::id::SiteId;
 
     #[test]
     fn u3_a_delivery_goes_its_way_and_a_repeated_tap_changes_nothing() {
@@ -349,6 +300,10 @@ mod tests {
             offer_expires_at: Some(Timestamp(2_000)),
             ready_at: now,
             earn_minor: 1,
+            trip: None,
+            stop: 0,
+            since: now,
+            why: None,
         };
         let failed = || RiderStep::Failed { why: "nobody there".into() };
         let rows = [
@@ -369,7 +324,7 @@ mod tests {
             (RiderStep::Failed { why: " ".into() }, S::PickedUp, Err(RiderRefusal::Why)),
         ];
         for (step, state, expected) in rows {
-            let planned = plan(&delivery(state), &step, now).map(|planned| planned.map(|planned| planned.state));
+            let planned = plan(&delivery(state), &step, now).map(|planned| planned.map(|next| next.state));
             assert_eq!(planned, expected, "{step:?} {state:?}");
         }
         assert_eq!(plan(&delivery(S::Offered), &RiderStep::Accept, Timestamp(2_000)), Err(RiderRefusal::Lapsed));

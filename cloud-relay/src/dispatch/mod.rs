@@ -2,8 +2,9 @@
 
 pub mod desk;
 pub mod kernel;
-pub mod nearest;
+pub mod offers;
 pub mod replay;
+pub mod round;
 
 #[cfg(test)]
 mod tests;

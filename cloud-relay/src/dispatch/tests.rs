@@ -1,6 +1,7 @@
 //! Offers and deliveries on real tables, with real orders.
 
-use crate::dispatch::desk::{OFFER_MS, RiderRefusal, RiderStep};
+use crate::dispatch::desk::{RiderRefusal, RiderStep};
+use crate::dispatch::round::OFFER_MS;
 use crate::payments::sandbox::faults::Faults;
 use crate::store::deliveries::DeliveryState;
 use crate::store::site_tx::WorkError;
@@ -58,6 +59,71 @@ async fn u4_who_does_not_answer_or_says_no_is_passed_over_and_the_one_who_accept
     }
     let (_, task) = market.app.riders.task(&far).await.unwrap().unwrap();
     assert!(task.is_none(), "free again");
+}
+
+#[tokio::test]
+async fn u1_two_orders_of_a_restaurant_are_one_trip_that_is_taken_and_brought_together() {
+    let mut market = Market::open(Faults::default()).await;
+    let rider = market.rider("ria", 0.001).await;
+    let mut orders = Vec::new();
+    for name in ["one", "two"] {
+        let order = market.order(name).await;
+        market.cook(order).await;
+        market.oven(order, TicketPhase::Ready).await;
+        orders.push(order);
+    }
+    let task = async |market: &Market| market.app.riders.task(&rider).await.unwrap().unwrap().1;
+    let states = async |market: &Market| {
+        let mut states = Vec::new();
+        for order in &orders {
+            states.push(market.app.riders.of_order(order).await.unwrap().unwrap().0.state);
+        }
+        states
+    };
+    assert_eq!(market.app.riders.round().await.unwrap(), 1, "one rider is asked once");
+    assert_eq!(task(&market).await.unwrap().trip.len(), 2);
+    let (delivery, _) = market.app.riders.of_order(&orders[1]).await.unwrap().unwrap();
+    let why = delivery.why.unwrap();
+    assert!(why.contains(" to ria: at Trattoria by ") && why.ends_with("nobody else is free"), "{why}");
+    step(&market, rider, orders[1], RiderStep::Decline).await.unwrap();
+    assert_eq!(states(&market).await, [DeliveryState::Waiting; 2]);
+    assert_eq!(market.app.riders.round().await.unwrap(), 1, "asked again rather than nobody");
+    step(&market, rider, orders[1], RiderStep::Accept).await.unwrap();
+    assert_eq!(states(&market).await, [DeliveryState::Assigned; 2]);
+    step(&market, rider, orders[0], RiderStep::AtStore).await.unwrap();
+    assert_eq!(states(&market).await, [DeliveryState::AtStore; 2]);
+    // Each is handed out and brought by itself; what is to be fetched comes before what is to be brought.
+    for (taken, done) in
+        [(RiderStep::PickedUp, DeliveryState::PickedUp), (RiderStep::Delivered, DeliveryState::Delivered)]
+    {
+        for _ in 0..2 {
+            let next = task(&market).await.unwrap().delivery.order;
+            step(&market, rider, next, taken.clone()).await.unwrap();
+        }
+        assert_eq!(states(&market).await, [done; 2]);
+    }
+    assert!(task(&market).await.is_none(), "free again");
+    for order in &orders {
+        assert_eq!(market.view(order).await.status, Status::Completed);
+    }
+}
+
+#[tokio::test]
+async fn u1_an_order_that_waited_for_long_is_asked_for_as_soon_as_there_is_somebody() {
+    let mut market = Market::open(Faults::default()).await;
+    let order = market.order("one").await;
+    market.cook(order).await;
+    market.oven(order, TicketPhase::Ready).await;
+    for _ in 0..2 {
+        assert_eq!(market.app.riders.round().await.unwrap(), 0);
+        let (delivery, _) = market.app.riders.of_order(&order).await.unwrap().unwrap();
+        assert_eq!(delivery.why.as_deref(), Some("no rider is on duty or due"));
+    }
+    market.clock.advance(12 * 3_600_000);
+    let rider = market.rider("ria", 0.001).await;
+    market.app.riders.place(&rider, crate::geo::Place { lat: 45.4, lon: 9.2 }, None).await.unwrap();
+    assert_eq!(market.app.riders.round().await.unwrap(), 1);
+    assert_eq!(asked(&market, &order).await, Some(rider));
 }
 
 #[tokio::test]

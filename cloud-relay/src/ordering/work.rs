@@ -84,6 +84,10 @@ async fn follow_delivery<R>(tx: &mut SiteTx, kept: &CloudOrder) -> Result<(), Wo
             offer_expires_at: None,
             ready_at: ready_at(view, tx.now()),
             earn_minor: EARN_MINOR,
+            trip: None,
+            stop: 0,
+            since: tx.now(),
+            why: None,
         }),
         (OrderPhase::Confirmed | OrderPhase::Asked, Some(known)) => match known.state {
             DeliveryState::Waiting | DeliveryState::Offered | DeliveryState::Assigned | DeliveryState::AtStore => {

@@ -107,6 +107,11 @@ impl Database {
         &self.readers
     }
 
+    /// What was committed last, as one picture: nobody waits for it, and it is only read.
+    pub async fn reader(&self) -> Result<Tx, StoreError> {
+        Ok(self.readers.begin().await?)
+    }
+
     /// Begins a unit of work: nobody else writes until it is committed or dropped.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)

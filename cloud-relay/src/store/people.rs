@@ -159,13 +159,33 @@ pub async fn rider_by_phone(database: &Database, phone: &str) -> Result<Option<R
     row.fetch_optional(database.pool()).await?.map(|row| read_rider(&Read::new("rider", &row))).transpose()
 }
 
-/// Riders on shift with nothing to do.
-pub async fn free_riders(sql: &mut Sql) -> Result<Vec<Rider>, StoreError> {
-    let statement = "SELECT * FROM rider WHERE on_shift = 1 AND lat IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM delivery WHERE delivery.rider = rider.id AND state IN ('offered', 'assigned', 'at_store', 'picked_up'))
-        ORDER BY id";
-    let rows = sqlx::query(statement).fetch_all(&mut *sql).await?;
-    rows.iter().map(|row| read_rider(&Read::new("rider", row))).collect()
+/// A rider on shift, and how often they say yes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnShift {
+    /// Who.
+    pub rider: Rider,
+    /// Offers that were answered, or lapsed; the latest ones.
+    pub asked: u32,
+    /// Those that were accepted.
+    pub said_yes: u32,
+}
+
+/// Riders on shift.
+pub async fn on_shift(sql: &mut Sql) -> Result<Vec<OnShift>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM rider WHERE on_shift = 1 ORDER BY id").fetch_all(&mut *sql).await?;
+    let on_shift = |row| {
+        let read = Read::new("rider", row);
+        Ok(OnShift { rider: read_rider(&read)?, asked: read.small("asked")?, said_yes: read.small("said_yes")? })
+    };
+    rows.iter().map(on_shift).collect()
+}
+
+/// A rider has answered an offer, or let it lapse. What is long ago counts less: the counts are halved now and then.
+pub async fn answered(sql: &mut Sql, rider: &RiderId, yes: bool) -> Result<(), StoreError> {
+    let statement = "UPDATE rider SET asked = (asked + 1) / CASE WHEN asked >= 40 THEN 2 ELSE 1 END,
+        said_yes = (said_yes + ?2) / CASE WHEN asked >= 40 THEN 2 ELSE 1 END WHERE id = ?1";
+    sqlx::query(statement).bind(&rider.as_bytes()[..]).bind(i64::from(yes)).execute(&mut *sql).await?;
+    Ok(())
 }
 
 /// Moves a rider, and begins or ends the shift when that is said.

@@ -288,6 +288,10 @@ export type RiderDeliveryJson = { order: string, number: string | null, restaura
  */
 customer: RiderCustomerJson | null, items: number, 
 /**
+ * Orders of this trip, this one included: all are accepted, or declined, at once.
+ */
+orders: number, 
+/**
  * The kitchen is done: it can be taken along.
  */
 ready: boolean, 
@@ -298,7 +302,11 @@ ready_at: number | null,
 /**
  * The offer lapses then.
  */
-expires_at: number | null, earn_minor: number, currency: string, };
+expires_at: number | null, 
+/**
+ * With the whole trip.
+ */
+earn_minor: number, currency: string, };
 
 export type RiderJson = { id: string, name: string, };
 
@@ -343,6 +351,45 @@ export type SiteCodeJson = {
  * The restaurant's id is its node's own: it is known here once the node has enrolled.
  */
 site: string | null, name: string, site_code: string, expires_at: number, };
+
+/**
+ * A restaurant's deliveries, those that are due last first; at most 200.
+ */
+export type SiteDeliveriesJson = { deliveries: Array<SiteDeliveryJson>, };
+
+/**
+ * A delivery as the operator sees it: no customers, no addresses.
+ */
+export type SiteDeliveryJson = { order: string, state: SiteDeliveryStateJson, 
+/**
+ * Since when, on the relay's clock.
+ */
+since: number, 
+/**
+ * Who is asked, or has it.
+ */
+rider_name: string | null, 
+/**
+ * The trip that it is part of, named by the trip's first order.
+ */
+trip: string | null, 
+/**
+ * Its place among the trip's drop-offs, from 0.
+ */
+stop: number, 
+/**
+ * When the kitchen means to be done.
+ */
+ready_at: number, 
+/**
+ * Why this rider is asked, or why nobody is, in one line.
+ */
+why: string | null, };
+
+/**
+ * How far a delivery is, for the operator.
+ */
+export type SiteDeliveryStateJson = "waiting" | "offered" | "assigned" | "at_store" | "picked_up" | "delivered" | "failed" | "ended";
 
 /**
  * An enrolled restaurant and its link.

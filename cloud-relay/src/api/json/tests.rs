@@ -14,7 +14,7 @@ fn j1_the_relays_types_are_generated_from_these_shapes() {
     let config = Config::new().with_out_dir(dir.path());
     // The roots; what they are made of comes with them.
     generate!(&config;
-        NewSiteJson, SiteCodeJson, SitesJson, SiteOrdersJson, EnrolJson, EnrolledJson, RelayHealthJson,
+        NewSiteJson, SiteCodeJson, SitesJson, SiteOrdersJson, SiteDeliveriesJson, EnrolJson, EnrolledJson, RelayHealthJson,
         NewCustomerJson, NewGuestJson, SignInCustomerJson, SessionJson, NewRiderJson, RiderSignInJson, RiderSessionJson,
         RestaurantsJson, RestaurantMenuJson, TermsJson,
         QuoteRequestJson, QuoteJson, PlaceCustomerOrderJson, PayingJson,

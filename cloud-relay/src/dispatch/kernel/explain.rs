@@ -49,8 +49,8 @@ pub trait Names {
     fn rider(&self, rider: RiderNo) -> String;
     /// A restaurant.
     fn shop(&self, shop: ShopNo) -> String;
-    /// A time.
-    fn clock(&self, at_s: i32) -> String;
+    /// A time, as the clocks at this restaurant show it.
+    fn clock(&self, shop: ShopNo, at_s: i32) -> String;
 }
 
 impl Reason {
@@ -65,7 +65,7 @@ impl Reason {
                     early @ 1.. => format!("{early} min before ready"),
                     late => format!("{} min after ready", -late),
                 };
-                let (rider, shop, there) = (names.rider(*rider), names.shop(*shop), names.clock(*there_s));
+                let (rider, shop, there) = (names.rider(*rider), names.shop(*shop), names.clock(*shop, *there_s));
                 let other = runner_up.map_or_else(
                     || "nobody else is free".to_owned(),
                     |other| {
@@ -136,7 +136,7 @@ mod tests {
         fn shop(&self, shop: ShopNo) -> String {
             format!("r{}", shop.0)
         }
-        fn clock(&self, at_s: i32) -> String {
+        fn clock(&self, _shop: ShopNo, at_s: i32) -> String {
             format!("{:02}:{:02}", at_s / 3_600, at_s / 60 % 60)
         }
     }

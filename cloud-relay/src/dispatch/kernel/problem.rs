@@ -20,6 +20,8 @@ pub(super) struct Job {
     pub(super) to: Spot,
     pub(super) placed_s: i32,
     pub(super) ready_s: i32,
+    /// The same, or now: a delay that has passed is nobody's cost any more, and an order that is late is none to give up.
+    pub(super) due_s: i32,
     /// From the restaurant straight to the customer.
     pub(super) ride_s: i32,
     /// The kitchen is not done, and only guesses when it will be.
@@ -169,7 +171,8 @@ impl<'a> Problem<'a> {
         let ride_s = self.rules.metric.travel_s(self.shops[usize::from(shop)], order.to);
         let (placed_s, ready_s) = (order.placed_s, order.ready_s);
         let unsure = order.ready_error_s > 0 && ready_s > self.now_s;
-        Job { shop, to: order.to, placed_s, ready_s, ride_s, unsure, weight: 1.0, source: Some(source) }
+        let due_s = ready_s.max(self.now_s);
+        Job { shop, to: order.to, placed_s, ready_s, due_s, ride_s, unsure, weight: 1.0, source: Some(source) }
     }
 
     fn worker(&self, rider: &Rider, index: &BTreeMap<ShopNo, u16>) -> Worker {
@@ -237,9 +240,10 @@ impl<'a> Problem<'a> {
                 at_s += if at == 0 { job.ride_s } else { rules.metric.travel_s(place, job.to) };
                 place = job.to;
                 at_s += rules.dropoff_half_s;
-                let soonest_s = job.ready_s + rules.pickup_half_s + job.ride_s + rules.dropoff_half_s;
+                let soonest_s = job.due_s + rules.pickup_half_s + job.ride_s + rules.dropoff_half_s;
                 let delay = minutes(at_s - soonest_s);
-                let over = minutes((at_s - job.placed_s - rules.target_s).max(0));
+                let promised_s = (job.placed_s + rules.target_s).max(self.now_s);
+                let over = minutes((at_s - promised_s).max(0));
                 cost += job.weight * (delay + settings.over_target * over);
                 orders += job.weight;
                 at_s += rules.dropoff_half_s;

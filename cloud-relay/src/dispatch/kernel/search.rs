@@ -257,7 +257,7 @@ fn near(problem: &Problem<'_>) -> Vec<Vec<(f64, usize)>> {
             if pickup_s.max(job.ready_s) > worker.off_s || problem.refused.contains(&(no, at)) {
                 continue;
             }
-            let late = job.weight * minutes((pickup_s - job.ready_s).max(0));
+            let late = job.weight * minutes((pickup_s - job.due_s).max(0));
             workers.push((late, late + 0.1 * minutes(empty_s), at));
         }
         workers.sort_by(|a, b| a.1.total_cmp(&b.1));

@@ -45,7 +45,7 @@ pub struct CoverSettings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            over_target: 0.0,
+            over_target: 1.0,
             empty_ride: 0.05,
             pay_price: 0.02,
             refusal_min: 3.0,

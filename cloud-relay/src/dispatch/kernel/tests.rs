@@ -66,7 +66,9 @@ fn cost_by_the_rules(rules: &Rules, settings: &Settings, rider: &Rider, trips: &
         for order in trip {
             let drop = at + rules.metric.travel_s(place, order.to) + rules.dropoff_half_s;
             let straight = rules.pickup_half_s + rules.metric.travel_s(shop, order.to) + rules.dropoff_half_s;
-            cost += f64::from(drop - order.ready_s - straight) / 60.0;
+            cost += f64::from(drop - order.ready_s.max(NOW_S) - straight) / 60.0;
+            let promised = (order.placed_s + rules.target_s).max(NOW_S);
+            cost += settings.over_target * f64::from((drop - promised).max(0)) / 60.0;
             (at, place, count) = (drop + rules.dropoff_half_s, order.to, count + 1.0);
         }
     }
@@ -199,6 +201,25 @@ fn u8_what_makes_no_sense_is_named_and_the_rest_is_planned() {
     let nobody = View { waiting: vec![good], ..View::default() };
     assert_eq!(round(&nobody, &rules).unserved, [(OrderNo(1), Unserved::NobodyOnDuty)]);
     assert_eq!(round(&View::default(), &rules), Plan::default());
+}
+
+#[test]
+fn u8_an_order_however_late_is_planned_and_never_given_up() {
+    let here = Spot { x: 100.0, y: 0.0 };
+    let rules = rules(&[Spot { x: 0.0, y: 0.0 }]);
+    for late_s in [0, 3_600, 36_000, 360_000] {
+        let view = View {
+            waiting: vec![order(1, 0, here, -late_s)],
+            riders: vec![rider(1, here, 0, 3_600)],
+            ..View::default()
+        };
+        for over_target in [0.0, 1.0] {
+            let settings = Settings { over_target, ..Settings::default() };
+            let plan = decide(&view, &Routes::new(), &Demand::default(), &rules, &settings, NOW_S);
+            assert_eq!(plan.unserved, [], "{late_s} s late");
+            assert_eq!(plan.instructions, [Instruction::Go { rider: RiderNo(1), shop: ShopNo(0) }]);
+        }
+    }
 }
 
 #[test]

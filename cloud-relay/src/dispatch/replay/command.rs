@@ -57,6 +57,7 @@ fn without(settings: Settings, part: Part) -> Settings {
         Part::Waiting => Settings { early_s: i32::MAX / 4, ..settings },
         Part::Cover => Settings { cover: CoverSettings { moves_max: 0, ..settings.cover }, ..settings },
         Part::Pay => Settings { pay_price: 0.0, ..settings },
+        Part::Late => Settings { over_target: 0.0, ..settings },
     }
 }
 

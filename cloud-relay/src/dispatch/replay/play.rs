@@ -106,9 +106,13 @@ impl Names for DayNames<'_> {
         name.cloned().unwrap_or_default()
     }
 
-    fn clock(&self, at_s: i32) -> String {
-        format!("{:02}:{:02}", at_s.div_euclid(3_600), at_s.div_euclid(60).rem_euclid(60))
+    fn clock(&self, _shop: ShopNo, at_s: i32) -> String {
+        clock(at_s)
     }
+}
+
+fn clock(at_s: i32) -> String {
+    format!("{:02}:{:02}", at_s.div_euclid(3_600), at_s.div_euclid(60).rem_euclid(60))
 }
 
 struct Board<'d> {
@@ -231,7 +235,7 @@ impl Board<'_> {
 
     fn explain(&mut self, plan: &Plan) {
         let names = DayNames(self.day);
-        let now = names.clock(self.now_s);
+        let now = clock(self.now_s);
         self.played.explained.extend(plan.reasons.iter().map(|reason| format!("{now} {}", reason.line(&names))));
     }
 

@@ -16,6 +16,7 @@ const DELIVERY: RiderDeliveryJson = {
   restaurant: { name: 'Pizzeria Pilota', lat: 52.526, lon: 13.39 },
   customer: { name: 'Ana Belén', phone: '+49 30 1234567', address: { street: 'Linienstraße 12', city: 'Berlin', lat: 52.52, lon: 13.4, note: '3rd floor, ring twice' } },
   items: 5,
+  orders: 1,
   ready: true,
   ready_at: f.NOW + 6 * MIN,
   expires_at: f.NOW + 24_000,
