@@ -20,6 +20,7 @@ use pilotlight_tests::demo::scene::{BACKOFF_FLAGS, LINK_FLAGS, Programs};
 use pilotlight_tests::shop::{Recipes, text};
 use pilotlight_tests::{build, clock};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// People who can sign in, with their PINs.
 const PEOPLE: [(&str, &str, &str); 3] =
@@ -100,7 +101,15 @@ async fn run(arguments: &Arguments, programs: &Programs) -> anyhow::Result<ExitC
         BACKOFF_FLAGS.join(" ")
     );
     let played = clock::now();
-    let evening = play(setting, programs, &home).await?;
+    let evening = tokio::select! {
+        evening = play(setting, programs, &home) => evening?,
+        // Dropping the evening ends the programs that it started.
+        told = told_to_end() => {
+            told?;
+            println!("Ended before the report.");
+            return Ok(ExitCode::from(130));
+        }
+    };
     let findings = examine(&evening.evidence, &Recipes::read()?);
     report(&evening, &findings, played.elapsed().as_secs_f64());
     let vacuous = evening.chances.vacuous();
@@ -203,8 +212,16 @@ async fn stay(standing: &Standing, home: &Path) -> anyhow::Result<()> {
         println!("\nKitchen screen, to scan:\n{}", code.to_str());
     }
     println!("Ctrl-C ends the demo.");
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+    told_to_end().await
+}
+
+/// Waits for Ctrl-C, or for being asked to terminate.
+async fn told_to_end() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 fn end(standing: Standing) -> anyhow::Result<()> {
