@@ -80,7 +80,7 @@ fn u1_a_late_order_is_asked_for_at_once_and_before_others_however_late_it_is() {
     for late_ms in [0, MINUTE_MS, 45 * MINUTE_MS, 11 * 60 * MINUTE_MS, 36 * 60 * MINUTE_MS, NOW.0] {
         let placed_at = Timestamp(NOW.0.saturating_sub(late_ms + 20 * MINUTE_MS));
         let late = Job { ready_at: Timestamp(NOW.0 - late_ms), placed_at, ..job("late", 0, &[]) };
-        assert_eq!(offered(&[late.clone()], &near), trips([(&["late"], "near")]), "{late_ms} ms late");
+        assert_eq!(offered(std::slice::from_ref(&late), &near), trips([(&["late"], "near")]), "{late_ms} ms late");
         let past_its_promise = late_ms > 20 * MINUTE_MS;
         if past_its_promise {
             // The other one's customer is nearer, but has not waited.
