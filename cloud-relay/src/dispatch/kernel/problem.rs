@@ -244,7 +244,7 @@ impl<'a> Problem<'a> {
                 let delay = minutes(at_s - soonest_s);
                 let promised_s = (job.placed_s + rules.target_s).max(self.now_s);
                 let over = minutes((at_s - promised_s).max(0));
-                cost += job.weight * (delay + settings.over_target * over);
+                cost += job.weight * (delay + settings.squared * delay * delay + settings.over_target * over);
                 orders += job.weight;
                 at_s += rules.dropoff_half_s;
             }

@@ -5,6 +5,8 @@
 pub struct Settings {
     /// For each minute beyond the promised click-to-door, above the delay itself.
     pub over_target: f64,
+    /// For each squared minute of delay: of two that could go first, the one that is ready first does.
+    pub squared: f64,
     /// For each minute that a rider rides with nothing.
     pub empty_ride: f64,
     /// For each unit of money paid beyond the guarantee: spreads earnings.
@@ -46,6 +48,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             over_target: 1.0,
+            squared: 0.001,
             empty_ride: 0.05,
             pay_price: 0.02,
             refusal_min: 3.0,

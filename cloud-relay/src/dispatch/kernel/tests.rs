@@ -66,7 +66,8 @@ fn cost_by_the_rules(rules: &Rules, settings: &Settings, rider: &Rider, trips: &
         for order in trip {
             let drop = at + rules.metric.travel_s(place, order.to) + rules.dropoff_half_s;
             let straight = rules.pickup_half_s + rules.metric.travel_s(shop, order.to) + rules.dropoff_half_s;
-            cost += f64::from(drop - order.ready_s.max(NOW_S) - straight) / 60.0;
+            let delay = f64::from(drop - order.ready_s.max(NOW_S) - straight) / 60.0;
+            cost += delay + settings.squared * delay * delay;
             let promised = (order.placed_s + rules.target_s).max(NOW_S);
             cost += settings.over_target * f64::from((drop - promised).max(0)) / 60.0;
             (at, place, count) = (drop + rules.dropoff_half_s, order.to, count + 1.0);
