@@ -8,6 +8,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("002_site", include_str!("migrations/002_site.sql")),
     ("010_commerce", include_str!("migrations/010_commerce.sql")),
     ("011_quote_once", include_str!("migrations/011_quote_once.sql")),
+    ("012_site_node", include_str!("migrations/012_site_node.sql")),
 ];
 
 /// Runs those that have not run yet.
