@@ -10,11 +10,11 @@ use crate::payments::sandbox::faults::Faults;
 use crate::payments::sandbox::server::Sandbox;
 use crate::sites::enrolment::Enrol;
 use crate::sites::site_handle::SiteHandle;
-use crate::sites::testing::{LINKS, NOW, Node, link_down, link_up};
+use crate::sites::testing::{LINKS, NOW, Node, begin_session, link_down, link_up};
 use crate::store::checkouts::Quote;
 use crate::store::effects;
 use crate::store::people::{self, Address, Rider};
-use crate::store::site_rows::{self, NewSite};
+use crate::store::site_rows::{NewSite, NodeSession};
 use crate::store::terms::{self, Terms};
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::counter::Row;
@@ -108,7 +108,8 @@ pub(crate) struct Market {
     pub(crate) gateway: SandboxServer,
     pub(crate) worker: Worker,
     pub(crate) config: RunConfig,
-    session: u64,
+    session: NodeSession,
+    token: String,
     _dir: tempfile::TempDir,
 }
 
@@ -157,10 +158,11 @@ impl Market {
         let app = App::start(&config, clock.clone(), String::new(), None).await.unwrap();
         let mut node = Node::new("node");
         let code = app.sites.create(NewSite { name: "Trattoria".into(), lat: 45.4, lon: 9.2 }).await.unwrap();
-        let enrol = Enrol { code: code.code, site: node.site, protocol: 1, cards: vec![node.card()] };
+        let enrol = Enrol { code: code.code, site: Some(node.site), protocol: 1, cards: vec![node.card()] };
         let enrolled = app.sites.enrol(enrol).await.unwrap();
         let site = app.sites.get(&node.site).unwrap();
-        let session = site_rows::begin_session(&app.database, site.facts.no).await.unwrap();
+        let token = enrolled.uplink_token;
+        let session = begin_session(&app.sites, &token).await;
         let opening = opening_changes(&node, enrolled.relay.origin);
         node.write(&opening);
         let terms = Terms { delivery_fee_minor: 300, packaging_minor: 20, ..Terms::default() };
@@ -168,7 +170,7 @@ impl Market {
         terms::set(&mut tx, &node.site, &terms).await.unwrap();
         tx.commit().await.unwrap();
         let worker = worker(&app);
-        let mut market = Self { app, clock, site, node, gateway, worker, config, session, _dir: dir };
+        let mut market = Self { app, clock, site, node, gateway, worker, config, session, token, _dir: dir };
         market.sync().await;
         market.connect();
         market
@@ -178,7 +180,7 @@ impl Market {
     pub(crate) async fn restart(&mut self) {
         self.app = App::start(&self.config, self.clock.clone(), String::new(), None).await.unwrap();
         self.site = self.app.sites.get(&self.node.site).unwrap();
-        self.session = site_rows::begin_session(&self.app.database, self.site.facts.no).await.unwrap();
+        self.session = begin_session(&self.app.sites, &self.token).await;
         self.worker = worker(&self.app);
         let mut tx = self.app.database.begin().await.unwrap();
         effects::open_again(&mut tx, self.clock.real()).await.unwrap();
@@ -187,13 +189,13 @@ impl Market {
 
     /// The link comes up.
     pub(crate) fn connect(&self) {
-        link_up(&self.site, self.session, self.clock.now());
+        link_up(&self.site, self.session, self.node.origin(), self.clock.now());
     }
 
     /// The link is cut, and that is noticed.
     pub(crate) async fn cut(&mut self) {
         link_down(&self.site, self.session, self.clock.now());
-        self.session = site_rows::begin_session(&self.app.database, self.site.facts.no).await.unwrap();
+        self.session = begin_session(&self.app.sites, &self.token).await;
         self.app.desk.hold(&self.site).await.unwrap();
     }
 

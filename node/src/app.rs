@@ -16,7 +16,8 @@ use crate::orders::accept;
 use crate::store::StoreError;
 use crate::store::replica::{Flushed, Position, Replica};
 use crate::store::store_handle::{Plan, PlanError, StoreHandle};
-use crate::uplink::{self, Uplink};
+use crate::uplink::siblings::Siblings;
+use crate::uplink::{self, Uplink, Wishes, WishesOfOthers};
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pilotlight_edge::availability::unavailable;
@@ -31,8 +32,8 @@ use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -74,8 +75,18 @@ pub struct App {
     pub pins: Mutex<Throttle>,
     /// Where the own log ends: changes with every flushed group.
     pub head: watch::Receiver<Position>,
+    /// Where all logs end: changes with every flushed group.
+    pub heads: watch::Receiver<Arc<uplink::Heads>>,
     /// The link to the relay.
     pub uplink: Arc<Uplink>,
+    /// The links to the site's other nodes.
+    pub siblings: Arc<Siblings>,
+    /// Codes for other nodes.
+    pub sibling_codes: PairingDesk,
+    /// Wishes for stock rights.
+    pub wishes: Arc<Wishes>,
+    /// What the order numbers of this node begin with.
+    pub letter: String,
     /// The menu as it is sent.
     pub menu: watch::Receiver<Arc<MenuPage>>,
     /// The time.
@@ -105,6 +116,8 @@ pub struct App {
     archive_reads: Semaphore,
     availability_changed: Arc<Notify>,
     relay_work: Arc<Notify>,
+    links: LinkConfig,
+    wishes_of_others: Mutex<Option<WishesOfOthers>>,
 }
 
 struct Shared {
@@ -112,16 +125,18 @@ struct Shared {
     doors: Arc<Doors>,
     menu: watch::Sender<Arc<MenuPage>>,
     head: watch::Sender<Position>,
+    heads: watch::Sender<Arc<uplink::Heads>>,
     availability_changed: Arc<Notify>,
     relay_work: Arc<Notify>,
-    /// The relay has introduced itself.
-    relay_known: AtomicBool,
+    /// So many others have introduced themselves: the relay and other nodes.
+    others_known: AtomicUsize,
 }
 
 impl Shared {
     /// Tells everyone of a flushed group. Runs on the store thread, after the answers.
     fn publish(&self, replica: &Replica, flushed: &Flushed) {
         self.head.send_replace(flushed.position);
+        self.heads.send_replace(Arc::new(uplink::Heads::of(replica)));
         if flushed.people {
             self.doors.refresh(replica.site());
         }
@@ -139,9 +154,11 @@ impl Shared {
         if flushed.availability || flushed.menu {
             self.availability_changed.notify_one();
         }
-        // A relay that has just come in gets its share now: until then it cannot sell what is counted.
-        let relay_came = replica.site().relay().is_some() && !self.relay_known.swap(true, Ordering::Relaxed);
-        if relay_came || flushed.whole || flushed.orders.iter().any(|(_, order)| accept::may_wait(&order.view)) {
+        // Who has just come in gets a share now: until then it cannot sell what is counted.
+        let others = share::others(replica);
+        let came = self.others_known.swap(others, Ordering::Relaxed) < others;
+        let own = replica.identity().origin;
+        if came || flushed.whole || flushed.orders.iter().any(|(_, order)| accept::may_wait(&order.view, &own)) {
             self.relay_work.notify_one();
         }
     }
@@ -160,30 +177,29 @@ impl App {
         let started = Stopwatch::start();
         let mut first = first;
         let settings = settle(&mut first, config, &clock)?;
-        let origin = first.identity().origin;
+        let (origin, letter) = (first.identity().origin, first.identity().letter.clone());
+        let (wishes, of_others) = Wishes::new();
+        let uplink = Arc::new(Uplink::open(paths, wishes.clone())?);
+        let siblings = Arc::new(Siblings::open(paths, wishes.clone())?);
         let feed = Arc::new(ScreenFeed::new(Box::new(RenderJson)));
         let doors = Arc::new(Doors::default());
         let page = Arc::new(MenuPage::of(first.site().menu()));
         let (menu_sender, menu) = watch::channel(page);
         let (head_sender, head) = watch::channel(first.position());
+        let (heads_sender, heads) = watch::channel(Arc::new(uplink::Heads::of(&first)));
         let (availability_changed, relay_work) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let shared = Shared {
             feed: feed.clone(),
             doors: doors.clone(),
             menu: menu_sender,
             head: head_sender,
+            heads: heads_sender,
             availability_changed: availability_changed.clone(),
             relay_work: relay_work.clone(),
-            relay_known: AtomicBool::new(false),
+            others_known: AtomicUsize::new(0),
         };
-        let (reopen_paths, reopen_clock) = (paths.clone(), clock.clone());
         let archive = first.archive().clone();
-        let reopen_archive = archive.clone();
-        let mut first = Some(first);
-        let open = move || match first.take() {
-            Some(replica) => Ok(replica),
-            None => opening::open_with(&reopen_paths, &reopen_clock, &reopen_archive).map_err(not_again),
-        };
+        let open = opener(first, paths, &clock);
         let store = StoreHandle::start(open, move |replica, flushed| shared.publish(replica, flushed), clock.clone())?;
         Ok(Arc::new(Self {
             store,
@@ -192,7 +208,12 @@ impl App {
             pairing: PairingDesk::default(),
             pins: Mutex::default(),
             head,
-            uplink: Arc::new(Uplink::open(paths)?),
+            heads,
+            uplink,
+            siblings,
+            sibling_codes: PairingDesk::default(),
+            wishes,
+            letter,
             menu,
             clock,
             settings,
@@ -212,6 +233,8 @@ impl App {
             archive_reads: Semaphore::new(ARCHIVE_READS_MAX),
             availability_changed,
             relay_work,
+            links: config.link.clone(),
+            wishes_of_others: Mutex::new(Some(of_others)),
         }))
     }
 
@@ -388,46 +411,59 @@ impl App {
         }
     }
 
-    /// Keeps the link to the relay until the node stops.
-    pub async fn keep_uplink(self: Arc<Self>, config: LinkConfig) {
-        let parts = uplink::Parts {
+    /// What every link is made of.
+    pub fn link_parts(&self) -> uplink::Parts {
+        uplink::Parts {
             store: self.store.clone(),
-            head: self.head.clone(),
+            heads: self.heads.clone(),
             site: self.settings.site,
             clock: self.clock.clone(),
             stopping: self.stopping.clone(),
-            config,
-        };
-        self.uplink.run(parts).await;
+            config: self.links.clone(),
+            asks: self.wishes.asked(),
+        }
     }
 
-    /// Gives the relay of what it asks for, each ingredient at most every five seconds, until the node stops.
+    /// Keeps the link to the relay until the node stops.
+    pub async fn keep_uplink(self: Arc<Self>) {
+        self.uplink.run(self.link_parts()).await;
+    }
+
+    /// Keeps the links to the site's other nodes until the node stops.
+    pub async fn keep_siblings(self: Arc<Self>) {
+        self.siblings.clone().run(self.link_parts()).await;
+    }
+
+    /// Gives the relay and other nodes of what they ask for, each ingredient at most every five seconds, until the node stops.
     pub async fn answer_wishes(self: Arc<Self>) {
-        let mut wants = self.uplink.wants();
-        let mut answered: BTreeMap<IngredientId, Stopwatch> = BTreeMap::new();
+        let waiting = self.wishes_of_others.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut waiting) = waiting else { return };
+        let mut answered: BTreeMap<(OriginId, IngredientId), Stopwatch> = BTreeMap::new();
         loop {
-            tokio::select! {
+            let wished = tokio::select! {
                 () = self.stopping.cancelled() => return,
-                _asked = wants.changed() => {}
-            }
+                wished = waiting.recv() => wished,
+            };
+            let Some((by, wants)) = wished else { return };
             answered.retain(|_, since| since.elapsed() < WISH_EVERY);
-            let asked = wants.borrow_and_update().clone().into_iter();
-            let new = asked.filter(|want| !answered.contains_key(&want.ingredient));
+            let new = wants.iter().filter(|want| !answered.contains_key(&(by, want.ingredient)));
             let wishes: Vec<(IngredientId, u64)> = new.map(|want| (want.ingredient, want.amount)).collect();
-            answered.extend(wishes.iter().map(|(ingredient, _)| (*ingredient, Stopwatch::start())));
-            if let Err(error) = self.store.run(move |replica, _| share::plan(replica, &wishes)).await {
-                tracing::warn!(%error, "the relay's wishes for stock could not be answered; it asks again");
+            answered.extend(wishes.iter().map(|(ingredient, _)| ((by, *ingredient), Stopwatch::start())));
+            if let Err(error) = self.store.run(move |replica, _| share::plan(replica, by, &wishes)).await {
+                tracing::warn!(%error, "wishes for stock could not be answered; they are made again");
             }
         }
     }
 
-    /// Tells screens how the link to the relay is, whenever that has changed, until the node stops.
+    /// Tells screens how the link to the relay is and on how many replicas all is safe, whenever that has changed, until the node stops.
     pub async fn tell_link(self: Arc<Self>) {
         let (mut link, mut head) = (self.uplink.board().watch(), self.head.clone());
+        let mut siblings = self.siblings.links();
         let mut last = None;
         loop {
             let own = *head.borrow_and_update();
-            let now = uplink_json(&link.borrow_and_update(), &own);
+            siblings.borrow_and_update();
+            let now = uplink_json(&link.borrow_and_update(), self.siblings.safe_on(&own), &own);
             let acked = link.borrow().acked();
             self.note_frontier(acked).await;
             metrics::gauge!("pilotlight_link_waiting_commits").set(now.waiting_commits as f64);
@@ -440,6 +476,7 @@ impl App {
                 tokio::select! {
                     _told = link.changed() => {}
                     _grown = head.changed() => {}
+                    _nodes = siblings.changed() => {}
                 }
             };
             tokio::select! {
@@ -482,6 +519,20 @@ impl App {
                 return;
             }
         }
+    }
+}
+
+/// Gives the store thread this replica first, and after a failure what the disk has.
+fn opener(
+    first: Replica,
+    paths: &Paths,
+    clock: &Clock,
+) -> impl FnMut() -> Result<Replica, StoreError> + Send + 'static + use<> {
+    let (paths, clock, archive) = (paths.clone(), clock.clone(), first.archive().clone());
+    let mut first = Some(first);
+    move || match first.take() {
+        Some(replica) => Ok(replica),
+        None => opening::open_with(&paths, &clock, &archive).map_err(not_again),
     }
 }
 

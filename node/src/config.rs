@@ -20,6 +20,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve the restaurant. The first start prints a one-time admin code; everything else goes through the API.
     Run(Box<RunConfig>),
+    /// Make this machine a further node of a site: taken in by its relay or by another node, with a one-time code. Then run it.
+    Join(JoinConfig),
     /// Check a store that no node has open: orders, indexes, stock and log must agree. Exit status 1 if they do not.
     Check(CheckConfig),
     /// Print the API's description (OpenAPI) and end.
@@ -84,6 +86,26 @@ pub struct LinkConfig {
     /// The longest wait between two attempts to reach the relay, in milliseconds.
     #[arg(long, env = "PILOTLIGHT_BACKOFF_MAX_MS", default_value_t = 30_000, value_name = "MS")]
     pub backoff_max_ms: u64,
+}
+
+/// Whom to join.
+#[derive(Debug, Clone, Args)]
+pub struct JoinConfig {
+    /// Directory of everything this node keeps: empty, or not there.
+    #[arg(long, env = "PILOTLIGHT_DATA", default_value = "pilotlight-data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// The relay's or the other node's address: https://name or https://name:port.
+    #[arg(long, value_name = "URL")]
+    pub with: String,
+    /// The one-time code that it has given out.
+    #[arg(long)]
+    pub code: String,
+    /// The CA that vouches for it, as PEM, when it is not one that this machine trusts already.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The link.
+    #[command(flatten)]
+    pub link: LinkConfig,
 }
 
 /// What to check.

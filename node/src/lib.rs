@@ -10,6 +10,7 @@ pub mod check;
 pub mod config;
 pub mod devices;
 pub mod inventory;
+pub mod joining;
 pub mod kitchen;
 pub mod live;
 pub mod menu;

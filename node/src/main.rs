@@ -15,7 +15,7 @@ use pilotlight_node::menu::upsert;
 use pilotlight_node::opening::{self, OpenError, Paths};
 use pilotlight_node::recovery::RecoveryDesk;
 use pilotlight_node::store::replica::Replica;
-use pilotlight_node::{check, server};
+use pilotlight_node::{check, joining, server};
 use pilotlight_sync::domain::role::Actor;
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,6 +29,14 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(config) => run_check(&config),
+        Command::Join(config) => {
+            start_logging(false, "info,sled=warn");
+            install_tls_provider()?;
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+            let joined = runtime.block_on(joining::join(&config, Clock::of(None)?))?;
+            println!("joined {} as node {}: start it with pilotlight-node run", joined.name, joined.letter);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Run(config) => {
             let boot = Stopwatch::start();
             start_logging(config.log_json, "info,sled=warn");
@@ -86,7 +94,8 @@ async fn run(config: RunConfig, boot: Stopwatch) -> anyhow::Result<ExitCode> {
         tokio::spawn(app.clone().tend_relay_orders()),
         tokio::spawn(app.clone().tell_link()),
         tokio::spawn(app.clone().answer_wishes()),
-        tokio::spawn(app.clone().keep_uplink(config.link.clone())),
+        tokio::spawn(app.clone().keep_uplink()),
+        tokio::spawn(app.clone().keep_siblings()),
         tokio::spawn(app.clone().tend_archive()),
         tokio::spawn(app.clock.clone().follow(app.stopping.clone())),
     ];

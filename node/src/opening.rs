@@ -16,6 +16,7 @@ use pilotlight_edge::tokens::{self, NoRandom};
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::origin::OriginRole;
+use pilotlight_sync::doc::replica::OWN_NOTE;
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -54,6 +55,10 @@ impl Paths {
     /// The relay this node belongs to: address, token, key.
     pub fn uplink(&self) -> PathBuf {
         self.data.join("uplink")
+    }
+    /// The site's other nodes: whom to dial, whose token is good.
+    pub fn siblings(&self) -> PathBuf {
+        self.data.join("siblings")
     }
     /// Says that the store was moved aside, and why; removed by a manager's decision only.
     pub fn recovery_note(&self) -> PathBuf {
@@ -156,8 +161,14 @@ pub fn judge(store: &dyn NodeStore, known: Option<&Identity>, said: Option<Head>
     Ok(if agrees(store, &heads, &identity.origin, said)? { Verdict::GoesOn } else { Verdict::Anew })
 }
 
+/// Under which origin the store was written last: also in a backup, which has no identity. `None`: an older version made it.
+pub fn was(store: &dyn NodeStore) -> Result<Option<OriginId>, StoreError> {
+    let damaged = |error: minicbor::decode::Error| StoreError::Damaged { tree: "notes-1", why: error.to_string() };
+    store.noted(OWN_NOTE)?.map(|bytes| minicbor::decode(&bytes).map_err(damaged)).transpose()
+}
+
 /// Reads the replica and sees to it that its log begins with the origin's card: others check its seals with that. An origin that the
-/// store does not know yet ends every origin that it knows, in the same group: a cut leaves both or nothing.
+/// store does not know yet ends the one that the store was, in the same group: a cut leaves both or nothing.
 pub fn take_up(
     store: impl NodeStore + 'static,
     identity: Identity,
@@ -165,6 +176,7 @@ pub fn take_up(
     now: Timestamp,
 ) -> Result<Replica, StoreError> {
     let heads = store.log_heads()?;
+    let was = was(&store)?;
     let mut replica = Replica::load(store, identity, archive)?;
     let too_large = |error: CommitTooLarge| StoreError::Damaged { tree: "log-1", why: error.to_string() };
     let card = replica.identity().card();
@@ -177,10 +189,13 @@ pub fn take_up(
             "the store does not end where its witness says: its disk went back, or its identity is lost. It goes on as a new origin; \
              count the stock, because what was sold since then may be missing here"
         );
-        // This store cannot vouch for what it was any more. What they did stays. The relay is another machine: it goes on.
-        let was_node =
-            |origin: &&OriginId| replica.site().origin(origin).is_none_or(|card| card.role == OriginRole::Node);
-        let fences: Vec<Change> = heads.keys().filter(was_node).map(|origin| Change::Fence(*origin)).collect();
+        // This store cannot vouch for what it was any more. What that did stays. The relay and the site's other nodes are other
+        // machines: they go on. A store that an older version made does not say which of its nodes it was, and knew of one only.
+        let was = |origin: &&OriginId| match was {
+            Some(was) => **origin == was,
+            None => replica.site().origin(origin).is_none_or(|card| card.role == OriginRole::Node),
+        };
+        let fences: Vec<Change> = heads.keys().filter(was).map(|origin| Change::Fence(*origin)).collect();
         replica.commit(Actor::System, now, &fences).map_err(too_large)?;
     }
     if replica.is_staged() {
@@ -261,7 +276,7 @@ fn set_aside(paths: &Paths, clock: &Clock, error: StoreError) -> OpenError {
 
 /// A manager has decided: begin anew. The old files stay where they were moved to.
 pub fn begin_anew(paths: &Paths) -> Result<(), StoreError> {
-    for path in [paths.identity(), paths.witness(), paths.uplink(), paths.recovery_note()] {
+    for path in [paths.identity(), paths.witness(), paths.uplink(), paths.siblings(), paths.recovery_note()] {
         match std::fs::remove_file(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -7,14 +7,18 @@ use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
+use pilotlight_sync::doc::replica::{Loading, ReadOrder};
 use pilotlight_sync::doc::site::Settings;
-use pilotlight_sync::domain::id::{CategoryId, IngredientId, LineId, MenuItemId, OrderId, SiteId, VariantId};
+use pilotlight_sync::domain::id::{CategoryId, IngredientId, LineId, MenuItemId, OrderId, OriginId, SiteId, VariantId};
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
 use pilotlight_sync::domain::pricing::CartLine;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 /// 2026-11-21T18:00:00Z.
 pub(crate) const EVENING: Timestamp = Timestamp(1_795_284_000_000);
@@ -151,5 +155,43 @@ impl Shop {
             site.write_ingredient(dough(), Some(flour)),
             Change::Stock(dough(), Row::default().deliver(1_000)),
         ]
+    }
+}
+
+/// Another node of the site, in memory, whose log the shop has.
+pub(crate) struct Sibling {
+    state: pilotlight_sync::doc::replica::Replica,
+    pub(crate) origin: OriginId,
+}
+
+/// Nothing of it is stored.
+struct NoDisk;
+
+impl ReadOrder for NoDisk {
+    type Error = Infallible;
+
+    fn read_order(&self, _: &OrderId) -> Result<Option<Vec<u8>>, Infallible> {
+        Ok(None)
+    }
+}
+
+impl Sibling {
+    /// It comes, with this letter.
+    pub(crate) fn join(shop: &mut Shop, letter: &str) -> Self {
+        let origin = OriginId::derived(&["sibling", letter]);
+        let loading = Loading::begin([], &BTreeMap::new()).unwrap();
+        let mut sibling = Self { state: loading.finish(origin, BTreeMap::new()), origin };
+        let card = OriginCard { origin, key: [0; 32], role: OriginRole::Node, letter: letter.to_owned() };
+        sibling.write(shop, &[Change::Origin(card)]);
+        sibling
+    }
+
+    /// It writes, and at once the shop has it.
+    pub(crate) fn write(&mut self, shop: &mut Shop, changes: &[Change]) {
+        let now = shop.clock.now();
+        self.state.commit(Actor::System, now, changes, &NoDisk).unwrap();
+        let (writes, _) = self.state.take_writes(|_| [0; 64]);
+        shop.replica().apply(now, &writes.log, &writes.seals[0]).whole().unwrap();
+        shop.replica().flush().unwrap();
     }
 }

@@ -6,7 +6,7 @@ use pilotlight_tests::sim::named::NAMED;
 use pilotlight_tests::sim::world::{Mode, Plan};
 
 fn plan(seed: u64, mode: Mode, steps: u32) -> Plan {
-    Plan { seed, mode, steps, faults: Faults::ALL, loud: false }
+    Plan { seed, mode, steps, nodes: 2, lan: true, faults: Faults::ALL, loud: false }
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn seeds_that_once_failed_stay_good() {
     let failed: Vec<String> = NAMED
         .iter()
         .filter_map(|named| {
-            let plan = plan(named.seed, named.mode, named.steps);
+            let plan = named.plan();
             run(&plan).finding.map(|finding| format!("{} ({}): {finding}", command(&plan), named.why))
         })
         .collect();

@@ -128,8 +128,8 @@ shape! {
     pub struct EnrolJson {
         /// The one-time code.
         pub code: String,
-        /// The site, as the node knows it.
-        pub site: String,
+        /// The site, as the node knows it; without one the node joins the site of the code.
+        pub site: Option<String>,
         /// What guests call the restaurant.
         pub name: String,
         /// The newest protocol that the node speaks.
@@ -140,6 +140,10 @@ shape! {
     /// What the node gets: the token is shown once.
     pub struct EnrolledJson {
         pub uplink_token: String,
+        /// The site that it belongs to.
+        pub site: String,
+        /// What its order numbers begin with from now on.
+        pub letter: String,
         /// Who the relay is at this site.
         pub relay: OriginCardJson,
     }

@@ -78,6 +78,9 @@ impl From<EnrolRefusal> for Problem {
             EnrolRefusal::OtherSite => Self::new(StatusCode::CONFLICT, "other_site", detail)
                 .at("site")
                 .remedy("ask the operator for a code of this site"),
+            EnrolRefusal::NoSite => Self::new(StatusCode::CONFLICT, "no_site", detail)
+                .at("code")
+                .remedy("ask the operator for a code of the site that this node is to join"),
             EnrolRefusal::SiteTaken => Self::new(StatusCode::CONFLICT, "site_taken", detail)
                 .at("site")
                 .remedy("POST /api/v1/sites/{site}/code gives one"),

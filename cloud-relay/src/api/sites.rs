@@ -45,7 +45,7 @@ pub async fn list(call: Call) -> Answer {
     Ok(json(StatusCode::OK, &SitesJson { sites }))
 }
 
-/// Another code for a restaurant whose node was replaced or lost its token. For the operator.
+/// Another code for a restaurant: for a further node of it, or for one that lost its token. For the operator.
 #[utoipa::path(post, path = "/api/v1/sites/{id}/code", operation_id = "renew_site_code", tag = "sites", params(("id" = String, Path)),
     responses((status = 201, body = SiteCodeJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 404, body = ProblemJson)))]
 pub async fn renew_code(call: Call, site: String) -> Answer {
@@ -63,12 +63,15 @@ pub async fn enrol(call: Call) -> Answer {
     let sent: EnrolJson = call.json()?;
     call.may_guess("code")?;
     let cards = sent.origins.iter().enumerate().map(|(at, card)| from_card(at, card)).collect::<Result<_, _>>()?;
-    let enrol = Enrol { code: sent.code, site: id("site", &sent.site)?, protocol: sent.protocol, cards };
+    let site = sent.site.as_deref().map(|site| id("site", site)).transpose()?;
+    let enrol = Enrol { code: sent.code, site, protocol: sent.protocol, cards };
     let outcome = call.app.sites.enrol(enrol).await;
     call.guessed("code", !matches!(outcome, Err(EnrolRefusal::WrongCode)));
     let enrolled = outcome?;
     call.mark_known();
-    Ok(json(StatusCode::OK, &EnrolledJson { uplink_token: enrolled.uplink_token, relay: card_json(&enrolled.relay) }))
+    let relay = card_json(&enrolled.relay);
+    let (site, letter) = (enrolled.site.to_string(), enrolled.letter);
+    Ok(json(StatusCode::OK, &EnrolledJson { uplink_token: enrolled.uplink_token, site, letter, relay }))
 }
 
 /// One hash over a restaurant's documents here, to be compared with its node's. For the operator.
@@ -131,7 +134,7 @@ fn site_json(site: &SiteHandle, open: bool) -> SiteLinkJson {
     let (link, since): (LinkWordJson, Option<Timestamp>) = match site.link.now() {
         Link::Never => (LinkWordJson::Never, None),
         Link::Down { since } => (LinkWordJson::Down, Some(since)),
-        Link::Up { since, .. } => (LinkWordJson::Up, Some(since)),
+        Link::Up { since } => (LinkWordJson::Up, Some(since)),
         Link::RelayWentBack { since } => (LinkWordJson::RelayWentBack, Some(since)),
     };
     SiteLinkJson {

@@ -3,7 +3,7 @@
 use crate::api::call::{Call, respond};
 use crate::api::problem::Problem;
 use crate::sites::link_hub::Message as LinkMessage;
-use crate::store::site_rows::SiteRow;
+use crate::store::site_rows::Uplink;
 use futures_util::{Sink, Stream, StreamExt};
 use http::StatusCode;
 use pilotlight_sync::limits::FRAME_BYTES_MAX;
@@ -15,22 +15,22 @@ use warp::ws::{Message, WebSocket, Ws};
 
 /// Opens a node's link.
 pub async fn link(ws: Ws, call: Call) -> Response {
-    match site_of(&call).await {
+    match uplink_of(&call).await {
         Err(problem) => respond(Err(problem)),
-        Ok(row) => {
+        Ok(uplink) => {
             call.mark_known();
             let app = call.app.clone();
             let ws = ws.max_message_size(FRAME_BYTES_MAX).max_frame_size(FRAME_BYTES_MAX);
             let serve = move |socket| {
                 let (sockets, stopping) = (app.sockets.clone(), app.stopping.clone());
-                sockets.track_future(app.sites.clone().serve_link(row, Socket(socket), stopping))
+                sockets.track_future(app.sites.clone().serve_link(uplink, Socket(socket), stopping))
             };
             ws.on_upgrade(serve).into_response()
         }
     }
 }
 
-async fn site_of(call: &Call) -> Result<SiteRow, Problem> {
+async fn uplink_of(call: &Call) -> Result<Uplink, Problem> {
     let refused = |detail: &str| {
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorised", detail)
             .at("authorization")

@@ -10,7 +10,7 @@ use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::{LineId, OriginId};
 use pilotlight_sync::domain::money::Currency;
-use pilotlight_sync::domain::payment::CommercialPhase;
+use pilotlight_sync::domain::payment::{CommercialPhase, DeliveryPhase};
 use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// What one step writes, all in one transaction.
@@ -55,7 +55,7 @@ pub fn kept(order: &CloudOrder) -> Kept {
 /// The next step about an order, carried out; `None` when nothing is to be done.
 pub fn next(view: &OrderView, order: &CloudOrder, site: &Site, relay: OriginId, now: Timestamp) -> Option<Act> {
     if order.phase == OrderPhase::Ended {
-        return None;
+        return decided_already(view, order);
     }
     // A refused request is over: the order goes on, and its time limit with it.
     if order.phase == OrderPhase::Asked && view.verdict == Some(false) {
@@ -64,6 +64,17 @@ pub fn next(view: &OrderView, order: &CloudOrder, site: &Site, relay: OriginId, 
     }
     let step = react::next(&standing(view)?, &kept(order), now)?;
     Some(act(step, view, order, site, relay, now))
+}
+
+/// The money was moved by the word of a node that was not the owner any more: nobody here knew. What was done with the money cannot be
+/// undone by a word that comes later, so the order ends for the kitchen too (SPEC Q4).
+fn decided_already(view: &OrderView, order: &CloudOrder) -> Option<Act> {
+    let undecided = matches!(view.commercial, Some(CommercialPhase::Confirmed | CommercialPhase::CancelRequested));
+    let brought_back = matches!(view.delivery, Some((_, DeliveryPhase::Failed | DeliveryPhase::Returned)));
+    (undecided && view.cancelled.is_none() && !brought_back).then(|| {
+        let resolved = Change::Order(order.order, OrderFact::Commercial { phase: CommercialPhase::Resolved });
+        Act { changes: vec![resolved], effects: vec![], kept: order.clone() }
+    })
 }
 
 /// What a step writes.

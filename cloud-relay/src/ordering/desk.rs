@@ -6,7 +6,6 @@ use crate::ordering::place::{self, CartField};
 use crate::ordering::quote::{self, QUOTE_MS, QuoteRefusal, QuoteRequest, Quoted};
 use crate::ordering::wishes::Demand;
 use crate::ordering::work::{self, Around, CancelError};
-use crate::sites::link_state::Link;
 use crate::sites::node_registry::Sites;
 use crate::sites::site_handle::{React, SiteHandle};
 use crate::store::checkouts::{self, Checkout, CheckoutState, PricedCart, Quote};
@@ -326,9 +325,10 @@ impl Desk {
     ) -> Result<(PricedCart, Header, i64), PlaceRefusal> {
         let request = request_of(quote);
         let (at, terms) = (Place { lat: site.facts.lat, lon: site.facts.lon }, around.terms);
+        let reached = self.sites.get().and_then(|sites| sites.owner(site));
         let priced = site.read(move |replica, now| {
             let quoted = quote::quote(replica.site(), replica.origin(), &at, &terms, now, request)?;
-            let owner = place::owner(replica.site()).ok_or(QuoteRefusal::NotSetUp)?;
+            let owner = place::owner(replica.site(), reached).ok_or(QuoteRefusal::NotSetUp)?;
             let header = place::header(replica.site(), owner, &quoted.cart, quoted.charges, now);
             Ok::<_, QuoteRefusal>((quoted, header))
         });
@@ -386,7 +386,7 @@ impl Desk {
         let around = self.around(&seen.site).await?;
         let verdict_ms = around.terms.verdict_ms;
         // A link that has just come back can be asked, though the restaurant does not count as open yet.
-        let link_down = !matches!(seen.site.link.now(), Link::Up { .. });
+        let link_down = !seen.site.link.reaches(&seen.live.view.owner);
         let wanted = Cancel { why, expected_refund_minor, link_down, verdict_ms };
         let order = seen.kept.order;
         let done = seen

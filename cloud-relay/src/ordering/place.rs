@@ -4,7 +4,7 @@ use crate::store::checkouts::{Checkout, PricedCart};
 use pilotlight_sync::crdt::codec::Shared;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::{Charges, Header, OrderFact};
-use pilotlight_sync::doc::origin::OriginRole;
+use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::OriginId;
@@ -65,11 +65,15 @@ pub fn wanted(line: &PricedLine) -> CartLine {
     }
 }
 
-/// The node that is to make it: one that no fence has ended. `None`: no node has introduced itself yet.
-pub fn owner(site: &Site) -> Option<OriginId> {
-    let live = |origin: &OriginId| !site.is_fenced(origin);
-    let nodes = site.origins().filter(|card| card.role == OriginRole::Node).map(|card| card.origin);
-    nodes.filter(live).last()
+/// The node that is to make it: the one that can be reached, or else the first of those that no fence has ended, by their letters.
+/// `None`: no node has introduced itself yet.
+pub fn owner(site: &Site, reached: Option<OriginId>) -> Option<OriginId> {
+    let live = |card: &&OriginCard| card.role == OriginRole::Node && !site.is_fenced(&card.origin);
+    let nodes: Vec<&OriginCard> = site.origins().filter(live).collect();
+    let reached = reached.filter(|reached| nodes.iter().any(|card| card.origin == *reached));
+    let first =
+        || nodes.iter().min_by_key(|card| (card.letter.len(), &card.letter, card.origin)).map(|card| card.origin);
+    reached.or_else(first)
 }
 
 /// The order's header; its time is set when it is placed.

@@ -1,4 +1,5 @@
-//! How a restaurant comes to the relay: the operator creates a site and gets a code, its node shows the code once and gets a token.
+//! How a restaurant comes to the relay: the operator creates a site and gets a code, its node shows the code once and gets a token. Each
+//! further node of the site comes with a code of its own.
 
 use crate::sites::node_registry::Sites;
 use crate::store::StoreError;
@@ -27,8 +28,8 @@ pub struct SiteCode {
 pub struct Enrol {
     /// The one-time code.
     pub code: String,
-    /// The site, as the node knows it.
-    pub site: SiteId,
+    /// The site, as the node knows it; `None`: the node is new, and joins the site of the code.
+    pub site: Option<SiteId>,
     /// The newest protocol that the node speaks.
     pub protocol: u16,
     /// Who writes there: the node's own origin first.
@@ -40,6 +41,10 @@ pub struct Enrol {
 pub struct Enrolled {
     /// Opens its uplink; shown once.
     pub uplink_token: String,
+    /// The site that it belongs to.
+    pub site: SiteId,
+    /// What its order numbers begin with from now on: its own letter, unless another node of the site has that (SPEC I4).
+    pub letter: String,
     /// Who the relay is at this site.
     pub relay: OriginCard,
 }
@@ -73,6 +78,9 @@ pub enum EnrolRefusal {
     /// The code is that of another site.
     #[error("this code belongs to another site")]
     OtherSite,
+    /// Neither the code nor the node knows which site it is.
+    #[error("this code is a new site's: only a node that has a site can be its first")]
+    NoSite,
     /// The site is enrolled with another code.
     #[error("this site is enrolled already: ask the operator for a new code of that site")]
     SiteTaken,
@@ -112,7 +120,7 @@ impl Sites {
         Ok(SiteCode { code, expires_at: secrets.code_expires_at.0 })
     }
 
-    /// Another code for a site, whose node lost its token or was replaced.
+    /// Another code for a site: for a further node, or for one that lost its token.
     pub async fn renew_code(&self, site: &SiteId) -> Result<SiteCode, CreateRefusal> {
         let code = tokens::new_code()?;
         let expires_at = self.clock().now().plus_ms(CODE_MS);
@@ -124,7 +132,7 @@ impl Sites {
         }
     }
 
-    /// Takes a node in. The code is used up; a token that was given before is good no more.
+    /// Takes a node in, beside the others of its site. The code is used up; a token that this node had before is good no more.
     pub async fn enrol(&self, enrol: Enrol) -> Result<Enrolled, EnrolRefusal> {
         if enrol.protocol < PROTOCOL_MIN {
             return Err(EnrolRefusal::TooOld(enrol.protocol));
@@ -137,23 +145,48 @@ impl Sites {
         let mut tx = self.database().begin().await?;
         let code_hash = tokens::hash(&tokens::plain_code(&enrol.code));
         let row = site_rows::by_code(&mut tx, &code_hash, now).await?.ok_or(EnrolRefusal::WrongCode)?;
-        if row.id.is_some_and(|id| id != enrol.site) {
+        if row.id.zip(enrol.site).is_some_and(|(id, said)| id != said) {
             return Err(EnrolRefusal::OtherSite);
         }
-        if row.id.is_none() && site_rows::by_id(&mut tx, &enrol.site).await?.is_some() {
+        // A node that has no site yet takes that of the code; a new site takes that of its first node.
+        let site = row.id.or(enrol.site).ok_or(EnrolRefusal::NoSite)?;
+        if row.id.is_none() && site_rows::by_id(&mut tx, &site).await?.is_some() {
             return Err(EnrolRefusal::SiteTaken);
         }
         if enrol.cards.iter().any(|card| card.origin == row.own_origin) {
             return Err(EnrolRefusal::Cards);
         }
-        site_rows::enrol(&mut tx, row.no, &enrol.site, &tokens::hash(&uplink_token), now).await?;
-        site_rows::add_cards(&mut tx, row.no, &enrol.cards).await?;
+        let Some(own) = enrol.cards.first() else { return Err(EnrolRefusal::Cards) };
+        site_rows::enrol(&mut tx, row.no, &site, now).await?;
+        site_rows::enrol_node(&mut tx, row.no, &own.origin, &tokens::hash(&uplink_token), now).await?;
+        let others = site_rows::cards_in(&mut *tx, row.no).await?;
+        let letter = letter_for(own, &others);
+        let mut cards = enrol.cards.clone();
+        if let Some(first) = cards.first_mut() {
+            first.letter.clone_from(&letter);
+        }
+        site_rows::add_cards(&mut tx, row.no, &cards).await?;
         tx.commit().await.map_err(StoreError::from)?;
-        let row = site_rows::SiteRow { id: Some(enrol.site), ..row };
-        let site = self.open(&row).await?.ok_or(EnrolRefusal::WrongCode)?;
-        tracing::info!(site = %enrol.site, name = row.name, "a node was enrolled");
-        Ok(Enrolled { uplink_token, relay: site.facts.identity.card() })
+        let row = site_rows::SiteRow { id: Some(site), ..row };
+        let opened = self.open(&row).await?.ok_or(EnrolRefusal::WrongCode)?;
+        tracing::info!(%site, name = row.name, letter, "a node was enrolled");
+        Ok(Enrolled { uplink_token, site, letter, relay: opened.facts.identity.card() })
     }
+}
+
+/// The node's own letter, unless another node of the site has it: then the next one that is free.
+fn letter_for(own: &OriginCard, others: &[OriginCard]) -> String {
+    if let Some(known) = others.iter().find(|card| card.origin == own.origin) {
+        return known.letter.clone();
+    }
+    let taken = |letter: &str| others.iter().any(|card| card.letter == letter);
+    if !own.letter.is_empty() && !taken(&own.letter) {
+        return own.letter.clone();
+    }
+    let single = ('A'..='Z').map(String::from);
+    let double = ('A'..='Z').flat_map(|first| ('A'..='Z').map(move |second| format!("{first}{second}")));
+    // There are more letters than origins of a site.
+    single.chain(double).find(|letter| !taken(letter)).unwrap_or_default()
 }
 
 fn are_good(cards: &[OriginCard]) -> bool {

@@ -3,9 +3,10 @@
 //!
 //! Errands may be done beside one another, but for batches: each continues the one before.
 
-use crate::sites::link_state::Link;
+use crate::sites::link_state::Links;
 use crate::sites::site_handle::SiteHandle;
 use crate::store::StoreError;
+use crate::store::site_rows::NodeSession;
 use crate::store::site_store::SqlSiteStore;
 use crate::store::site_tx::{OldSession, WorkError};
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
@@ -147,15 +148,24 @@ pub enum News {
     Open(Opened),
     /// The node has a longer log of the relay's own than the relay itself.
     WentBack,
+    /// The node would like to have rights: see `grant`.
+    Wanted {
+        /// Under which origin it writes.
+        by: OriginId,
+        /// Which.
+        wants: Vec<Want>,
+    },
 }
 
 /// One node's connection.
 #[derive(Debug)]
 pub struct LinkCore {
     session: Session,
-    /// In the site's row.
-    number: u64,
+    /// In the node's row.
+    number: NodeSession,
     own: OriginId,
+    /// Under which origin the node writes, once it has greeted.
+    peer: Option<OriginId>,
     errands: VecDeque<Errand>,
     news: VecDeque<News>,
     batches: VecDeque<(Vec<LogEntry>, Seal)>,
@@ -165,14 +175,14 @@ pub struct LinkCore {
 
 impl LinkCore {
     /// A connection over this session, whose logs end at `heads`; `own` is who the relay is at the site.
-    pub fn new(session: Session, number: u64, own: OriginId, heads: &BTreeMap<OriginId, Head>) -> Self {
+    pub fn new(session: Session, number: NodeSession, own: OriginId, heads: &BTreeMap<OriginId, Head>) -> Self {
         let told = heads.iter().map(|(origin, head)| (*origin, head.seq)).collect();
         let (errands, news, batches) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        Self { session, number, own, errands, news, batches, applying: false, told }
+        Self { session, number, own, peer: None, errands, news, batches, applying: false, told }
     }
 
-    /// Its number in the site's row.
-    pub fn number(&self) -> u64 {
+    /// Whose it is, and its number in the node's row.
+    pub fn number(&self) -> NodeSession {
         self.number
     }
 
@@ -199,12 +209,9 @@ impl LinkCore {
         }
     }
 
-    /// The site's link is another's: a newer session has begun in this process.
-    pub fn link_is(&self, link: Link) -> Result<(), LinkEnd> {
-        match link {
-            Link::Up { session, .. } if session > self.number => Err(LinkEnd::Superseded),
-            Link::Never | Link::Up { .. } | Link::Down { .. } | Link::RelayWentBack { .. } => Ok(()),
-        }
+    /// The site's links have changed: perhaps a newer session of this node has begun in this process.
+    pub fn links_are(&self, links: &Links) -> Result<(), LinkEnd> {
+        if links.is_superseded(self.number) { Err(LinkEnd::Superseded) } else { Ok(()) }
     }
 
     /// An errand is done.
@@ -272,7 +279,10 @@ impl LinkCore {
     fn take_events(&mut self) {
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Opened(peer) => self.news.push_back(News::Open(peer)),
+                Event::Opened(peer) => {
+                    self.peer = Some(peer.own);
+                    self.news.push_back(News::Open(peer));
+                }
                 Event::NeedLog { origin, from, commits_max, bytes_max } => {
                     self.errands.push_back(Errand::Page { origin, from, commits_max, bytes_max });
                 }
@@ -281,21 +291,20 @@ impl LinkCore {
                 Event::Acked { origin, seq } => {
                     if origin == self.own {
                         metrics::counter!("pilotlight_link_acks_total").increment(1);
-                        tracing::trace!(session = self.number, seq, "the node has the relay's log");
+                        tracing::trace!(session = self.number.number, seq, "the node has the relay's log");
                     }
                 }
                 Event::Forked(fork) => {
                     let own = fork.origin == self.own;
                     let rolled_back = fork.kind == ForkKind::RolledBack;
-                    tracing::error!(session = self.number, origin = %fork.origin, seq = fork.seq, rolled_back, own, "the node has another log of this origin");
+                    tracing::error!(session = self.number.number, origin = %fork.origin, seq = fork.seq, rolled_back, own, "the node has another log of this origin");
                     metrics::counter!("pilotlight_link_forks_total").increment(1);
                     if own {
                         self.news.push_back(News::WentBack);
                     }
                 }
-                // The node gives rights; it asks for none: it takes back nothing of what it gave.
                 Event::Wanted(wants) => {
-                    tracing::debug!(session = self.number, wants = wants.len(), "a node's wishes are not granted");
+                    self.news.extend(self.peer.map(|by| News::Wanted { by, wants }));
                 }
                 // The node's open orders come as commits too; nothing here needs them sooner.
                 Event::OpenSet(_) => {}
@@ -305,7 +314,7 @@ impl LinkCore {
 }
 
 /// Does one errand at a site, over its log or in its queue.
-pub async fn run(site: &SiteHandle, store: &SqlSiteStore, session: u64, errand: Errand) -> Done {
+pub async fn run(site: &SiteHandle, store: &SqlSiteStore, session: NodeSession, errand: Errand) -> Done {
     match errand {
         Errand::Page { origin, from, commits_max, bytes_max } => {
             page(store, origin, from, commits_max, bytes_max).await.unwrap_or_else(|error| failed(&error))
@@ -335,7 +344,7 @@ fn failed(error: &StoreError) -> Done {
     Done::Failed(LinkEnd::Store)
 }
 
-async fn apply(site: &SiteHandle, session: u64, batches: Vec<(Vec<LogEntry>, Seal)>) -> Done {
+async fn apply(site: &SiteHandle, session: NodeSession, batches: Vec<(Vec<LogEntry>, Seal)>) -> Done {
     let last = batches.last().and_then(|(entries, seal)| Some((seal.origin, entries.last()?.head)));
     let Some((origin, head)) = last else { return Done::Failed(LinkEnd::Store) };
     match site.apply_all(session, batches).await {

@@ -1,13 +1,14 @@
 //! Moves bytes between one socket, one connection's core and a site's queue. It decides nothing: what comes next is the core's word.
 //!
 //! Reading, writing, applying and reading the log go on beside one another; the session's window bounds what is under way. A session
-//! has a number in the site's row: once a newer one has begun, in whatever process, an older one's commits are refused (SPEC E5).
+//! has a number in its node's row: once a newer one has begun, in whatever process, an older one's commits are refused (SPEC E5).
 
+use crate::sites::grant;
 use crate::sites::link_core::{self, Done, Errand, LinkCore, LinkEnd, News};
 use crate::sites::node_registry::Sites;
 use crate::sites::site_handle::SiteHandle;
 use crate::store::StoreError;
-use crate::store::site_rows::{self, SiteRow};
+use crate::store::site_rows::{self, NodeSession, Uplink};
 use crate::store::site_tx::WorkError;
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use pilotlight_edge::clock::Stopwatch;
@@ -69,13 +70,13 @@ struct Hub {
 }
 
 impl Sites {
-    /// The site whose uplink this token opens.
-    pub async fn uplink(&self, token: &str) -> Result<Option<SiteRow>, StoreError> {
+    /// The node whose uplink this token opens, and its site.
+    pub async fn uplink(&self, token: &str) -> Result<Option<Uplink>, StoreError> {
         site_rows::by_uplink_token(self.database(), &tokens::hash(token)).await
     }
 
     /// Serves one connection of a site's node to its end.
-    pub async fn serve_link<S, E>(self: Arc<Self>, row: SiteRow, socket: S, stopping: CancellationToken)
+    pub async fn serve_link<S, E>(self: Arc<Self>, uplink: Uplink, socket: S, stopping: CancellationToken)
     where
         S: Stream<Item = Result<Message, E>> + Sink<Message, Error = E> + Unpin + Send,
         E: Send,
@@ -83,7 +84,7 @@ impl Sites {
         let mut socket = socket;
         metrics::gauge!("pilotlight_links").increment(1.0);
         let clock = LinkClock { began: self.clock().real(), since: Stopwatch::start() };
-        let end = match self.begin_link(&row, clock.now()).await {
+        let end = match self.begin_link(&uplink, clock.now()).await {
             Err(error) => {
                 tracing::error!(%error, source = ?std::error::Error::source(&error), "a link could not begin");
                 LinkEnd::Store
@@ -104,12 +105,12 @@ impl Sites {
         }
     }
 
-    /// Begins a session: every older one of this site is over. `now` is the connection's own time.
-    pub async fn begin_link(&self, row: &SiteRow, now: Timestamp) -> Result<(SiteHandle, LinkCore), StoreError> {
+    /// Begins a session: every older one of this node is over. `now` is the connection's own time.
+    pub async fn begin_link(&self, uplink: &Uplink, now: Timestamp) -> Result<(SiteHandle, LinkCore), StoreError> {
         let missing =
             || StoreError::Damaged { table: "site", why: "a token of a site that is not enrolled".to_owned() };
-        let site = self.open(row).await?.ok_or_else(missing)?;
-        let number = site_rows::begin_session(self.database(), site.facts.no).await?;
+        let site = self.open(&uplink.site).await?.ok_or_else(missing)?;
+        let number = site_rows::begin_session(self.database(), uplink.node).await?;
         let heads = site.store(self.database()).heads().await?;
         let identity = site.facts.identity.clone();
         let mut keys: BTreeMap<OriginId, [u8; 32]> = BTreeMap::from([(identity.origin, identity.card().key)]);
@@ -125,7 +126,7 @@ impl Sites {
         keys.extend(introduced);
         let own = identity.origin;
         let config = Config {
-            side: Side::Listener { epoch: number },
+            side: Side::Listener { epoch: number.number },
             role: OriginRole::Relay,
             site: site.facts.id,
             own,
@@ -171,7 +172,7 @@ impl Hub {
                     self.core.want(wants.borrow_and_update().clone());
                 }),
                 changed = link.changed() => changed.map_err(|_| LinkEnd::Stopping).and_then(|()| {
-                    self.core.link_is(*link.borrow_and_update())
+                    self.core.links_are(&link.borrow_and_update())
                 }),
                 () = async { let _over = tokio::time::timeout(wait, std::future::pending::<()>()).await; } => {
                     self.core.handle_timeout(self.clock.now())
@@ -203,15 +204,25 @@ impl Hub {
     }
 
     fn tell(&self, news: News) {
-        let (site, session) = (self.site.facts.id, self.core.number());
+        let (site, number) = (self.site.facts.id, self.core.number());
+        let session = number.number;
         match news {
             News::Open(peer) => {
                 tracing::info!(%site, session, node = %peer.own, "a node's link is open");
-                self.site.link.up(session, self.sites.clock().now());
+                self.site.link.up(number, peer.own, self.sites.clock().now());
             }
             News::WentBack => {
                 tracing::error!(%site, session, "the relay's own log is behind what its node has: the site is closed");
                 self.site.link.relay_went_back(self.sites.clock().now());
+            }
+            News::Wanted { by, wants } => {
+                let site = self.site.clone();
+                // Beside the link: what was not given is asked for again.
+                tokio::spawn(async move {
+                    if let Err(error) = grant::give(&site, by, wants).await {
+                        tracing::warn!(site = %site.facts.id, %error, "a node's wishes for stock could not be answered");
+                    }
+                });
             }
         }
     }
@@ -233,10 +244,10 @@ impl Hub {
         let site = self.site.facts.id;
         match end {
             LinkEnd::Broken(_) | LinkEnd::Apply(_) if self.site.link.first_time(end.word()) => {
-                tracing::warn!(%site, session = self.core.number(), word = end.word(), %end, "a node was refused; told once for each word");
+                tracing::warn!(%site, session = self.core.number().number, word = end.word(), %end, "a node was refused; told once for each word");
             }
             LinkEnd::Log(_) | LinkEnd::Store => {
-                tracing::error!(%site, session = self.core.number(), %end, "a link ended")
+                tracing::error!(%site, session = self.core.number().number, %end, "a link ended")
             }
             LinkEnd::Broken(_)
             | LinkEnd::Apply(_)
@@ -244,7 +255,7 @@ impl Hub {
             | LinkEnd::Superseded
             | LinkEnd::Gone(_)
             | LinkEnd::Stuck => {
-                tracing::info!(%site, session = self.core.number(), %end, "a link ended");
+                tracing::info!(%site, session = self.core.number().number, %end, "a link ended");
             }
         }
     }
@@ -255,7 +266,7 @@ fn broken(error: &tokio::task::JoinError) -> Done {
     Done::Failed(LinkEnd::Store)
 }
 
-async fn run(sites: Arc<Sites>, site: SiteHandle, session: u64, errand: Errand) -> Done {
+async fn run(sites: Arc<Sites>, site: SiteHandle, session: NodeSession, errand: Errand) -> Done {
     let store = site.store(sites.database());
     let Errand::Apply(batches) = &errand else { return link_core::run(&site, &store, session, errand).await };
     // A semaphore that is never closed gives its permit in the end.

@@ -1,7 +1,8 @@
-//! The relay's replicas: one site each, enrolled by its node, written by one queue, linked by one session at a time.
+//! The relay's replicas: one site each, enrolled by its nodes, written by one queue, linked by one session of each node at a time.
 
 pub mod digest;
 pub mod enrolment;
+pub mod grant;
 pub mod identity;
 pub mod link_core;
 pub mod link_hub;

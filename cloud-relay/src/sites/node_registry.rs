@@ -6,7 +6,7 @@ use crate::sites::site_handle::{React, Shared, SiteChange, SiteFacts, SiteHandle
 use crate::store::site_rows::{self, SiteRow};
 use crate::store::{Database, StoreError};
 use pilotlight_edge::clock::Clock;
-use pilotlight_sync::domain::id::SiteId;
+use pilotlight_sync::domain::id::{OriginId, SiteId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, Semaphore, broadcast};
@@ -64,6 +64,11 @@ impl Sites {
     /// Whether customers may order there now.
     pub fn is_open(&self, site: &SiteHandle) -> bool {
         site.link.is_open(self.shared.clock.now(), self.links.steady_ms)
+    }
+
+    /// The node that makes what customers order there now; `None` while the site is closed online.
+    pub fn owner(&self, site: &SiteHandle) -> Option<OriginId> {
+        site.link.owner(self.shared.clock.now(), self.links.steady_ms)
     }
 
     /// Opens a site unless it is open; `None` while its node has not enrolled.

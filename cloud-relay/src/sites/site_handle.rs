@@ -3,6 +3,7 @@
 use crate::sites::identity::Identity;
 use crate::sites::link_state::LinkState;
 use crate::sites::site_actor::{self, Done, Job};
+use crate::store::site_rows::NodeSession;
 use crate::store::site_store::{SiteNo, SqlSiteStore};
 use crate::store::site_tx::{OldSession, SiteTx, WorkError};
 use crate::store::{Database, StoreError};
@@ -106,7 +107,7 @@ pub(crate) struct Shared {
 pub struct SiteHandle {
     /// What never changes.
     pub facts: Arc<SiteFacts>,
-    /// How its node's link is.
+    /// How its nodes' links are.
     pub link: Arc<LinkState>,
     jobs: mpsc::Sender<Job>,
     heads: watch::Receiver<Arc<BTreeMap<OriginId, Head>>>,
@@ -193,7 +194,7 @@ impl SiteHandle {
     /// Applies commits of the node, received in this session, up to one that is refused, with everything that follows from them.
     pub async fn apply(
         &self,
-        session: u64,
+        session: NodeSession,
         entries: Vec<LogEntry>,
         seal: Seal,
     ) -> Result<Applied, WorkError<OldSession>> {
@@ -203,7 +204,7 @@ impl SiteHandle {
     /// The same for batches that continue each other, all in one unit of work. After one that is refused no later one is tried.
     pub async fn apply_all(
         &self,
-        session: u64,
+        session: NodeSession,
         batches: Vec<(Vec<LogEntry>, Seal)>,
     ) -> Result<Applied, WorkError<OldSession>> {
         self.run(move |tx| {

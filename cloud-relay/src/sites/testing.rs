@@ -5,7 +5,7 @@ use crate::sites::enrolment::Enrol;
 use crate::sites::link_hub::Message;
 use crate::sites::node_registry::Sites;
 use crate::sites::site_handle::{React, SiteHandle};
-use crate::store::site_rows::NewSite;
+use crate::store::site_rows::{self, NewSite, NodeNo, NodeSession};
 use crate::store::testing::TestDatabase;
 use ed25519_dalek::{Signer, SigningKey};
 use futures_util::{Sink, Stream};
@@ -79,10 +79,20 @@ impl Shop {
 /// Creates a site for a node and enrols it; answers with its token.
 pub(crate) async fn enrol(sites: &Arc<Sites>, node: &mut Node) -> String {
     let code = sites.create(NewSite { name: "Trattoria".into(), lat: 45.4, lon: 9.2 }).await.unwrap();
-    let enrol = Enrol { code: code.code, site: node.site, protocol: 1, cards: vec![node.card()] };
+    let enrol = Enrol { code: code.code, site: Some(node.site), protocol: 1, cards: vec![node.card()] };
     let enrolled = sites.enrol(enrol).await.unwrap();
     node.keys.insert(enrolled.relay.origin, enrolled.relay.key);
     enrolled.uplink_token
+}
+
+/// Enrols a further node of a site; answers with its token and its letter.
+pub(crate) async fn join(sites: &Arc<Sites>, node: &mut Node) -> (String, String) {
+    let code = sites.renew_code(&node.site).await.unwrap().code;
+    let enrol = Enrol { code, site: None, protocol: 1, cards: vec![node.card()] };
+    let enrolled = sites.enrol(enrol).await.unwrap();
+    assert_eq!(enrolled.site, node.site);
+    node.keys.insert(enrolled.relay.origin, enrolled.relay.key);
+    (enrolled.uplink_token, enrolled.letter)
 }
 
 /// Opens a link with this token; the other end is served until it ends.
@@ -304,13 +314,24 @@ pub(crate) fn placed(id: &str, owner: Option<OriginId>) -> Change {
     Change::Order(OrderId::derived(&[id]), OrderFact::Placed(Box::new(header)))
 }
 
-/// The site's link counts as up, in this session.
-pub(crate) fn link_up(site: &SiteHandle, session: u64, now: Timestamp) {
-    site.link.up(session, now);
+/// The session of a site's first node that nobody has begun yet.
+pub(crate) fn first_session(number: u64) -> NodeSession {
+    NodeSession { node: NodeNo(1), number }
+}
+
+/// A session of the node that this token is for begins.
+pub(crate) async fn begin_session(sites: &Sites, token: &str) -> NodeSession {
+    let uplink = sites.uplink(token).await.unwrap().unwrap();
+    site_rows::begin_session(sites.database(), uplink.node).await.unwrap()
+}
+
+/// The link of the node that writes under this origin counts as up, in this session.
+pub(crate) fn link_up(site: &SiteHandle, session: NodeSession, origin: OriginId, now: Timestamp) {
+    site.link.up(session, origin, now);
 }
 
 /// The session's link is cut.
-pub(crate) fn link_down(site: &SiteHandle, session: u64, now: Timestamp) {
+pub(crate) fn link_down(site: &SiteHandle, session: NodeSession, now: Timestamp) {
     site.link.down(session, now);
 }
 

@@ -9,6 +9,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("010_commerce", include_str!("migrations/010_commerce.sql")),
     ("011_quote_once", include_str!("migrations/011_quote_once.sql")),
     ("012_trips", include_str!("migrations/012_trips.sql")),
+    ("013_site_node", include_str!("migrations/013_site_node.sql")),
 ];
 
 /// Runs those that have not run yet.

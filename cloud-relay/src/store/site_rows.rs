@@ -1,4 +1,4 @@
-//! Rows of sites: created by the operator, enrolled by their node, one session of the node at a time.
+//! Rows of sites and of their nodes: created by the operator, enrolled by each node, one session of a node at a time.
 
 use crate::store::site_store::SiteNo;
 use crate::store::{Database, StoreError, from_sql, to_sql};
@@ -7,10 +7,10 @@ use pilotlight_sync::domain::id::{OriginId, SiteId};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Executor, Row, Sqlite, SqliteConnection};
 
 /// Columns of `SiteRow`, in any order.
-const COLUMNS: &str = "no, id, name, lat, lon, own_origin, own_key, epoch, enrolled_at";
+const COLUMNS: &str = "no, id, name, lat, lon, own_origin, own_key, enrolled_at";
 
 /// One site.
 #[derive(Clone)]
@@ -29,10 +29,30 @@ pub struct SiteRow {
     pub own_origin: OriginId,
     /// That origin's secret key.
     pub own_key: [u8; 32],
-    /// The newest session of its node.
-    pub epoch: u64,
-    /// When its node enrolled.
+    /// When its first node enrolled.
     pub enrolled_at: Option<Timestamp>,
+}
+
+/// The number of a node's row: in the order in which the nodes were enrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodeNo(pub i64);
+
+/// One session of a node: a newer one of the same node ends it (SPEC E5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodeSession {
+    /// Whose.
+    pub node: NodeNo,
+    /// Which: the first is 1.
+    pub number: u64,
+}
+
+/// What a token opens.
+#[derive(Debug, Clone)]
+pub struct Uplink {
+    /// The site.
+    pub site: SiteRow,
+    /// The node whose token it is.
+    pub node: NodeNo,
 }
 
 impl std::fmt::Debug for SiteRow {
@@ -81,7 +101,6 @@ impl FromRow<'_, SqliteRow> for SiteRow {
             lon: row.try_get("lon")?,
             own_origin: OriginId::from_bytes(fixed("own_origin", row.try_get("own_origin")?)?),
             own_key: fixed("own_key", row.try_get("own_key")?)?,
-            epoch: from_sql(row.try_get("epoch")?),
             enrolled_at: row.try_get::<Option<i64>, _>("enrolled_at")?.map(|at| Timestamp(from_sql(at))),
         })
     }
@@ -160,25 +179,39 @@ pub async fn by_id(tx: &mut SqliteConnection, id: &SiteId) -> Result<Option<Site
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.as_bytes().to_vec()).fetch_optional(tx).await?)
 }
 
-/// The node has shown the code: the site has its id, and the token opens its uplink. The code is used up.
-pub async fn enrol(
-    tx: &mut SqliteConnection,
-    no: SiteNo,
-    id: &SiteId,
-    token_hash: &[u8; 32],
-    now: Timestamp,
-) -> Result<(), StoreError> {
+/// A node has shown the code: the site has its id. The code is used up.
+pub async fn enrol(tx: &mut SqliteConnection, no: SiteNo, id: &SiteId, now: Timestamp) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE site SET id = ?2, uplink_token_hash = ?3, enrolled_at = COALESCE(enrolled_at, ?4), code_hash = NULL,
-         code_expires_at = NULL WHERE no = ?1",
+        "UPDATE site SET id = ?2, enrolled_at = COALESCE(enrolled_at, ?3), code_hash = NULL, code_expires_at = NULL
+         WHERE no = ?1",
     )
     .bind(no.0)
     .bind(id.as_bytes().to_vec())
-    .bind(token_hash.to_vec())
     .bind(to_sql(now.0))
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// The token opens the uplink of the node that writes under this origin; one that it had before opens nothing any more.
+pub async fn enrol_node(
+    tx: &mut SqliteConnection,
+    no: SiteNo,
+    origin: &OriginId,
+    token_hash: &[u8; 32],
+    now: Timestamp,
+) -> Result<NodeNo, StoreError> {
+    let node = sqlx::query_scalar(
+        "INSERT INTO site_node (site, origin, token_hash, enrolled_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (site, origin) DO UPDATE SET token_hash = excluded.token_hash RETURNING no",
+    )
+    .bind(no.0)
+    .bind(origin.as_bytes().to_vec())
+    .bind(token_hash.to_vec())
+    .bind(to_sql(now.0))
+    .fetch_one(tx)
+    .await?;
+    Ok(NodeNo(node))
 }
 
 /// Remembers who writes at a site. The first card of an origin counts.
@@ -196,33 +229,51 @@ pub async fn add_cards(tx: &mut SqliteConnection, no: SiteNo, cards: &[OriginCar
 
 /// Who writes at a site, as enrolment named them.
 pub async fn cards(database: &Database, no: SiteNo) -> Result<Vec<OriginCard>, StoreError> {
-    let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT card FROM site_origin WHERE site = ?1")
-        .bind(no.0)
-        .fetch_all(database.pool())
-        .await?;
+    cards_in(database.pool(), no).await
+}
+
+/// The same within a unit of work.
+pub async fn cards_in(on: impl Executor<'_, Database = Sqlite>, no: SiteNo) -> Result<Vec<OriginCard>, StoreError> {
+    let rows: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT card FROM site_origin WHERE site = ?1").bind(no.0).fetch_all(on).await?;
     let card = |bytes: Vec<u8>| {
         minicbor::decode(&bytes).map_err(|error| StoreError::Damaged { table: "site_origin", why: error.to_string() })
     };
     rows.into_iter().map(card).collect()
 }
 
-/// The site whose uplink this token opens.
-pub async fn by_uplink_token(database: &Database, token_hash: &[u8; 32]) -> Result<Option<SiteRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM site WHERE uplink_token_hash = ?1");
-    let row =
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(token_hash.to_vec()).fetch_optional(database.pool()).await?;
-    Ok(row)
+/// The node whose uplink this token opens, and its site.
+pub async fn by_uplink_token(database: &Database, token_hash: &[u8; 32]) -> Result<Option<Uplink>, StoreError> {
+    let found: Option<(i64, i64)> = sqlx::query_as("SELECT no, site FROM site_node WHERE token_hash = ?1")
+        .bind(token_hash.to_vec())
+        .fetch_optional(database.pool())
+        .await?;
+    let Some((node, site)) = found else { return Ok(None) };
+    let sql = format!("SELECT {COLUMNS} FROM site WHERE no = ?1");
+    let row = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(site).fetch_optional(database.pool()).await?;
+    Ok(row.map(|site| Uplink { site, node: NodeNo(node) }))
 }
 
-/// A new session of the site's node begins; every older one is over, in whatever process it is.
-pub async fn begin_session(database: &Database, no: SiteNo) -> Result<u64, StoreError> {
+/// A new session of a node begins; every older one of that node is over, in whatever process it is. Those of the site's other nodes
+/// go on.
+pub async fn begin_session(database: &Database, node: NodeNo) -> Result<NodeSession, StoreError> {
     let mut tx = database.begin().await?;
-    let epoch: i64 = sqlx::query_scalar("UPDATE site SET epoch = epoch + 1 WHERE no = ?1 RETURNING epoch")
-        .bind(no.0)
+    let number: i64 = sqlx::query_scalar("UPDATE site_node SET epoch = epoch + 1 WHERE no = ?1 RETURNING epoch")
+        .bind(node.0)
         .fetch_one(&mut *tx)
         .await?;
     tx.commit().await?;
-    Ok(from_sql(epoch))
+    Ok(NodeSession { node, number: from_sql(number) })
+}
+
+/// The newest session of a node of this site; `None` when the site has no such node. Within a unit of work on the site.
+pub async fn newest_session(tx: &mut SqliteConnection, no: SiteNo, node: NodeNo) -> Result<Option<u64>, StoreError> {
+    let epoch: Option<i64> = sqlx::query_scalar("SELECT epoch FROM site_node WHERE no = ?1 AND site = ?2")
+        .bind(node.0)
+        .bind(no.0)
+        .fetch_optional(tx)
+        .await?;
+    Ok(epoch.map(from_sql))
 }
 
 /// All sites, in the order in which they were created.

@@ -49,18 +49,16 @@ pub struct SiteNo(pub i64);
 pub struct Turn {
     /// Units of work so far, this one included.
     pub turn: u64,
-    /// The newest session of the site's node.
-    pub epoch: u64,
 }
 
 /// Takes the site's row for this unit of work.
 pub async fn take_turn(tx: &mut SqliteConnection, site: SiteNo) -> Result<Turn, StoreError> {
-    let row: Option<(i64, i64)> = sqlx::query_as("UPDATE site SET turn = turn + 1 WHERE no = ?1 RETURNING turn, epoch")
+    let row: Option<i64> = sqlx::query_scalar("UPDATE site SET turn = turn + 1 WHERE no = ?1 RETURNING turn")
         .bind(site.0)
         .fetch_optional(tx)
         .await?;
-    let (turn, epoch) = row.ok_or_else(|| damaged("site", format!("there is no row {}", site.0)))?;
-    Ok(Turn { turn: from_sql(turn), epoch: from_sql(epoch) })
+    let turn = row.ok_or_else(|| damaged("site", format!("there is no row {}", site.0)))?;
+    Ok(Turn { turn: from_sql(turn) })
 }
 
 /// One site's store.

@@ -3,6 +3,7 @@
 //! Whoever works with it decides first and commits then: what refuses after it has committed makes the whole group fail, because a
 //! replica in memory cannot take a commit back. Orders that are not in memory are read before a commit needs them.
 
+use crate::store::site_rows::{self, NodeNo, NodeSession};
 use crate::store::site_store::{self, SiteNo, SqlSiteStore, Turn};
 use crate::store::{Database, StoreError, Tx};
 use pilotlight_sync::crdt::chain::Head;
@@ -46,12 +47,12 @@ pub enum WorkError<R> {
 
 /// Another origin's commits were not taken: a newer session of this node has begun.
 #[derive(Debug, thiserror::Error)]
-#[error("session {session} was followed by session {newest}")]
+#[error("session {} was followed by session {newest:?} of that node", session.number)]
 pub struct OldSession {
     /// Whose commits these are.
-    pub session: u64,
-    /// The one that counts.
-    pub newest: u64,
+    pub session: NodeSession,
+    /// The one that counts; `None`: the site has no such node any more.
+    pub newest: Option<u64>,
 }
 
 /// Orders read for the replica before it asks.
@@ -82,6 +83,8 @@ pub struct SiteTx {
     fetched: Fetched,
     touched: BTreeSet<OrderId>,
     commits: usize,
+    /// Newest sessions, as this transaction has read them: nobody begins one meanwhile.
+    sessions: BTreeMap<NodeNo, Option<u64>>,
 }
 
 impl SiteTx {
@@ -101,7 +104,8 @@ impl SiteTx {
             Some(_) | None => load(&SqlSiteStore::new(database.clone(), site), own).await?,
         };
         let fetched = Fetched::default();
-        Ok(Self { tx, site, turn, now, replica, fetched, touched, commits: 0 })
+        let sessions = BTreeMap::new();
+        Ok(Self { tx, site, turn, now, replica, fetched, touched, commits: 0, sessions })
     }
 
     /// Now, in business.
@@ -158,12 +162,19 @@ impl SiteTx {
     /// Applies consecutive commits of another origin whose seal was checked, received in this session, up to one that is refused.
     pub(crate) async fn apply(
         &mut self,
-        session: u64,
+        session: NodeSession,
         entries: &[LogEntry],
         seal: &Seal,
     ) -> Result<Applied, WorkError<OldSession>> {
-        if session < self.turn.epoch {
-            return Err(WorkError::Refused(OldSession { session, newest: self.turn.epoch }));
+        let newest = match self.sessions.get(&session.node) {
+            Some(newest) => *newest,
+            None => {
+                let newest = site_rows::newest_session(&mut self.tx, self.site, session.node).await?;
+                *self.sessions.entry(session.node).or_insert(newest)
+            }
+        };
+        if newest.is_none_or(|newest| session.number < newest) {
+            return Err(WorkError::Refused(OldSession { session, newest }));
         }
         let orders: BTreeSet<OrderId> = entries.iter().flat_map(reading::orders_of).collect();
         self.fetch(orders.iter().copied()).await?;

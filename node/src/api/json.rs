@@ -247,6 +247,10 @@ shape! {
     pub struct CancelOrderJson {
         pub why: String,
     }
+    /// This node decides about the order from now on.
+    pub struct TakeOverJson {
+        pub why: String,
+    }
     /// An order as everyone on this site sees it.
     pub struct OrderJson {
         pub id: String,
@@ -271,8 +275,27 @@ shape! {
         pub due_minor: i64,
         pub currency: String,
         pub tickets: Vec<TicketJson>,
+        /// The origin of the node that decides about it.
+        pub owner: String,
+        /// How often it was taken over.
+        pub term: u32,
         /// On so many replicas it is durable.
         pub safe_on: u32,
+    }
+    /// What was done to an order, in plain words.
+    pub struct OrderLogJson {
+        /// More than one node had a hand in its lines.
+        pub merged: bool,
+        pub entries: Vec<OrderLogEntryJson>,
+    }
+    pub struct OrderLogEntryJson {
+        #[ts(type = "number")]
+        pub at: Millis,
+        /// The letters of the node; empty: the relay.
+        pub node: String,
+        /// `device 3f2a…`, `staff 91bc…` or `system`.
+        pub who: String,
+        pub what: String,
     }
     /// A page of orders.
     pub struct OrdersJson {
@@ -464,6 +487,82 @@ shape! {
         pub code: String,
         /// The CA that vouches for the relay, when it is not one that this machine trusts already.
         pub ca_pem: Option<String>,
+    }
+
+    // ---- the site's other nodes
+
+    /// The site's other nodes, as this one is linked with them.
+    pub struct SiblingsJson {
+        /// What the order numbers of this node begin with.
+        pub letter: String,
+        pub siblings: Vec<SiblingJson>,
+    }
+    /// Another node.
+    pub struct SiblingJson {
+        /// Under which origin it wrote when one of both took the other in.
+        pub origin: String,
+        /// What its order numbers begin with.
+        pub letter: String,
+        /// Where it is dialled; nothing when it dials.
+        pub url: Option<String>,
+        pub up: bool,
+        #[ts(type = "number | null")]
+        pub since: Option<Millis>,
+        /// Its disk has everything that was written here.
+        pub has_all: bool,
+        /// Why it is not there.
+        pub why: Option<String>,
+    }
+    /// The code that another node joins with: good once, for a quarter of an hour.
+    pub struct SiblingCodeJson {
+        pub code: String,
+        /// Where it joins.
+        pub url: String,
+        /// The CA that vouches for this node.
+        pub ca_pem: String,
+        #[ts(type = "number")]
+        pub expires_at: Millis,
+    }
+    /// Links this node with another one of its site.
+    pub struct JoinSiblingJson {
+        /// `https://name:port` of that node.
+        pub url: String,
+        /// The one-time code that it has given out.
+        pub code: String,
+        /// The CA that vouches for it.
+        pub ca_pem: Option<String>,
+    }
+    /// An origin and its key.
+    pub struct OriginCardJson {
+        pub origin: String,
+        /// Public Ed25519 key, hexadecimal.
+        pub key: String,
+        /// `node` or `relay`.
+        pub role: String,
+        /// What its order numbers begin with.
+        pub letter: String,
+    }
+    /// What another node says of itself when it joins: as to a relay.
+    pub struct EnrolSiblingJson {
+        /// The one-time code.
+        pub code: String,
+        /// The site, as that node knows it; without one it is new.
+        pub site: Option<String>,
+        /// What guests call the restaurant.
+        pub name: String,
+        /// The newest protocol that it speaks.
+        pub protocol: u16,
+        /// Who writes there: its own origin first.
+        pub origins: Vec<OriginCardJson>,
+    }
+    /// What it gets: the token is shown once.
+    pub struct EnrolledSiblingJson {
+        pub uplink_token: String,
+        pub site: String,
+        /// What its order numbers begin with from now on.
+        pub letter: String,
+        /// Who this node is.
+        pub relay: OriginCardJson,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod problem;
 pub mod recovery;
 pub mod render;
 pub mod routes;
+pub mod siblings;
 pub mod staff;
 pub mod stock;
 pub mod to_json;

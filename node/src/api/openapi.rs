@@ -2,7 +2,7 @@
 
 use crate::api::call::{Answer, Call, with_type};
 use crate::api::json::{FromScreenJson, ToScreenJson};
-use crate::api::{devices, digest, health, kitchen, menu, orders, staff, stock, uplink};
+use crate::api::{devices, digest, health, kitchen, menu, orders, siblings, staff, stock, uplink};
 use http::StatusCode;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -12,13 +12,14 @@ use utoipa::{Modify, OpenApi};
     info(title = "Pilotlight node", description = "The computer in the restaurant. Live changes come over a WebSocket at /api/v1/live: \
         send FromScreenJson, receive ToScreenJson."),
     paths(
-        orders::place_order, orders::get_order, orders::list_orders, orders::amend_order, orders::cancel_order, orders::take_tender,
+        orders::place_order, orders::get_order, orders::list_orders, orders::amend_order, orders::cancel_order, orders::take_tender, orders::take_over, orders::get_log,
         kitchen::actions,
         menu::get_menu, menu::get_availability, menu::put_availability, menu::import_menu,
         stock::get_stock, stock::receive, stock::enforce,
         devices::get_site, devices::pair, devices::create_code, devices::who_am_i, devices::list, devices::revoke, devices::get_ca,
         staff::list, staff::add, staff::remove, staff::sign_in, staff::sign_out,
         uplink::get_uplink, uplink::enrol,
+        siblings::list, siblings::create_code, siblings::join, siblings::enrol,
         health::health, health::ready, health::metrics, digest::get_digest,
         get_openapi
     ),

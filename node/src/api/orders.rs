@@ -2,19 +2,23 @@
 
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::{
-    AmendOrderJson, CancelOrderJson, OrderJson, OrdersJson, PlaceOrderJson, ProblemJson, TenderJson,
+    AmendOrderJson, CancelOrderJson, OrderJson, OrderLogEntryJson, OrderLogJson, OrdersJson, PlaceOrderJson,
+    ProblemJson, TakeOverJson, TenderJson,
 };
 use crate::api::problem::Problem;
 use crate::api::to_json;
 use crate::archive::{ArchiveError, latest_of_both};
 use crate::devices::doors::Caller;
+use crate::inventory::share;
 use crate::orders::amend::{AddLine, Amendment, VoidLine};
+use crate::orders::ownership;
 use crate::orders::place::{NewOrder, PlaceRefusal, Placed};
 use crate::orders::{Order, amend, cancel, place};
 use crate::store::replica::{LiveOrder, Replica};
 use crate::till::tender::{self, Tender};
 use http::StatusCode;
 use pilotlight_edge::api::text;
+use pilotlight_sync::doc::merge_log::merge_log;
 use pilotlight_sync::domain::id::OrderId;
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
 use pilotlight_sync::domain::role::{Action, Role};
@@ -58,10 +62,13 @@ pub async fn place_order(call: Call) -> Answer {
     }
     let new = to_json::new_order(call.json()?)?;
     may_say(&caller, &new)?;
-    let by = caller.actor();
+    let (by, lines) = (caller.actor(), new.lines.clone());
     let placed = call.app.store.run(move |replica, now| place::plan(replica, now, by, new)).await;
     if let Err(crate::store::store_handle::RunError::Refused(PlaceRefusal::SoldOut { .. })) = &placed {
         metrics::counter!("pilotlight_orders_sold_out_total").increment(1);
+        // What is left may be another's to sell: the next guest finds it here.
+        let wishes = call.app.store.read(move |replica, _| Ok(share::wishes(replica, &lines))).await?;
+        call.app.wishes.ask(wishes);
     }
     Ok(match placed? {
         Placed::Now(order) => {
@@ -226,4 +233,42 @@ pub async fn cancel_order(call: Call, order: String) -> Answer {
         move |replica: &crate::store::replica::Replica, now| cancel::plan(replica, now, by, order, &sent.why, own_only);
     let order = call.app.store.run(plan).await?;
     Ok(json(StatusCode::OK, &to_json::order(&order)))
+}
+
+/// This node decides about the order from now on: for when the node that took it, or that the relay named, is silent. What that node
+/// decides without knowing decides nothing; money that it took counts. For managers.
+#[utoipa::path(post, path = "/api/v1/orders/{id}/take-over", operation_id = "take_order_over", tag = "orders", params(("id" = String, Path)),
+    request_body = TakeOverJson, responses((status = 200, body = OrderJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson),
+        (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
+pub async fn take_over(call: Call, order: String) -> Answer {
+    let caller = call.allow(Action::TakeOver)?;
+    let sent: TakeOverJson = call.json()?;
+    text::note("why", &sent.why)?;
+    let order = id::<OrderId>("id", &order)?;
+    let by = caller.actor();
+    let order = call.app.store.run(move |replica, _| ownership::plan(replica, by, order, &sent.why)).await?;
+    Ok(json(StatusCode::OK, &to_json::order(&order)))
+}
+
+/// What was done to an order's lines, and who decides about it: in plain words, of all nodes. `merged`: more than one had a hand in it.
+#[utoipa::path(get, path = "/api/v1/orders/{id}/log", operation_id = "get_order_log", tag = "orders", params(("id" = String, Path)),
+    responses((status = 200, body = OrderLogJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson)))]
+pub async fn get_log(call: Call, order: String) -> Answer {
+    call.allow(Action::ReadOrders)?;
+    let order = id::<OrderId>("id", &order)?;
+    let read = call.app.store.read(move |replica, _| {
+        let Some(live) = replica.order(&order)? else { return Ok(None) };
+        let log = merge_log(&live.doc);
+        let letter = |origin| replica.site().origin(origin).map(|card| card.letter.clone()).unwrap_or_default();
+        let letters: Vec<String> = log.entries.iter().map(|entry| letter(&entry.origin)).collect();
+        Ok(Some((log, letters)))
+    });
+    let (log, letters) = read.await?.ok_or_else(unknown)?;
+    let entries = log.entries.into_iter().zip(letters).map(|(entry, node)| OrderLogEntryJson {
+        at: entry.at.0,
+        node,
+        who: to_json::actor(entry.by),
+        what: entry.what,
+    });
+    Ok(json(StatusCode::OK, &OrderLogJson { merged: log.origins.len() > 1, entries: entries.collect() }))
 }

@@ -9,6 +9,7 @@ use crate::inventory::receive::ReceiveRefusal;
 use crate::menu::import::ImportRefusal;
 use crate::orders::amend::{AmendRefusal, AmendmentField};
 use crate::orders::cancel::CancelRefusal;
+use crate::orders::ownership::TakeOverRefusal;
 use crate::orders::place::{CartField, PlaceRefusal};
 use crate::store::store_handle::RunError;
 use crate::till::tender::TenderRefusal;
@@ -187,7 +188,28 @@ impl From<CancelRefusal> for Problem {
                 Self::new(StatusCode::CONFLICT, "finished", detail).remedy("give a refund instead")
             }
             CancelRefusal::Begun => Self::new(StatusCode::CONFLICT, "begun", detail).remedy("ask at the counter"),
+            CancelRefusal::OtherNode(_) => {
+                Self::new(StatusCode::CONFLICT, "other_node", detail).remedy(ASK_OR_TAKE_OVER)
+            }
             CancelRefusal::Why => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why")
+            }
+        }
+    }
+}
+
+/// What to do about an order that another node decides about.
+const ASK_OR_TAKE_OVER: &str = "do it at that node, or let a manager take the order over when that node is silent";
+
+impl From<TakeOverRefusal> for Problem {
+    fn from(refusal: TakeOverRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            TakeOverRefusal::UnknownOrder(_) => Self::new(StatusCode::NOT_FOUND, "unknown_order", detail),
+            TakeOverRefusal::Finished(_) => {
+                Self::new(StatusCode::CONFLICT, "finished", detail).remedy("nothing is left to decide about it")
+            }
+            TakeOverRefusal::Why => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why")
             }
         }
@@ -202,6 +224,7 @@ impl From<TenderRefusal> for Problem {
             R::UnknownOrder(_) => Self::new(StatusCode::NOT_FOUND, "unknown_order", detail),
             R::Ended(_) => Self::new(StatusCode::CONFLICT, "finished", detail).remedy("take no money for it"),
             R::PaidOnline => Self::new(StatusCode::CONFLICT, "paid_online", detail).remedy("take no money for it"),
+            R::OtherNode(_) => Self::new(StatusCode::CONFLICT, "other_node", detail).remedy(ASK_OR_TAKE_OVER),
             R::NoAmount(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no_amount", detail)
                 .at("amount_minor")
                 .remedy("send what was taken, in minor units"),

@@ -1,7 +1,7 @@
 //! All paths of the node on one page. Every group ends in `.boxed()`, or the types take minutes to compile.
 
 use crate::api::call::{Call, Request};
-use crate::api::{devices, digest, health, kitchen, live, menu, openapi, orders, staff, stock, uplink};
+use crate::api::{devices, digest, health, kitchen, live, menu, openapi, orders, siblings, staff, stock, uplink};
 use crate::app::App;
 use crate::recovery::RecoveryDesk;
 use pilotlight_edge::api::routes::{self, Route, Service, run, run_at};
@@ -20,6 +20,7 @@ pub fn service(app: &Arc<App>) -> Service {
         device_routes(app),
         staff_routes(app),
         operation_routes(app),
+        sibling_routes(app),
     ];
     routes::service(groups)
 }
@@ -37,6 +38,10 @@ fn order_routes(app: &Arc<App>) -> Route {
     let cancel = path!("api" / "v1" / "orders" / String / "cancellation").and(warp::post()).and(call(app));
     let tender = path!("api" / "v1" / "orders" / String / "payments").and(warp::post()).and(call(app));
     let tender = tender.then(run_at(orders::take_tender));
+    let over = path!("api" / "v1" / "orders" / String / "take-over").and(warp::post()).and(call(app));
+    let over = over.then(run_at(orders::take_over));
+    let log = path!("api" / "v1" / "orders" / String / "log").and(warp::get()).and(call(app));
+    let log = log.then(run_at(orders::get_log));
     let (amend, cancel) = (amend.then(run_at(orders::amend_order)), cancel.then(run_at(orders::cancel_order)));
     place
         .boxed()
@@ -53,6 +58,12 @@ fn order_routes(app: &Arc<App>) -> Route {
         .unify()
         .boxed()
         .or(tender)
+        .unify()
+        .boxed()
+        .or(over)
+        .unify()
+        .boxed()
+        .or(log)
         .unify()
         .boxed()
 }
@@ -120,6 +131,17 @@ fn operation_routes(app: &Arc<App>) -> Route {
     let enrol = path!("api" / "v1" / "uplink").and(warp::post()).and(call(app)).then(run(uplink::enrol));
     let links = link.boxed().or(enrol).unify().boxed().or(digest).unify().boxed();
     links.or(health).unify().boxed().or(ready).unify().boxed().or(metrics).unify().boxed().or(openapi).unify().boxed()
+}
+
+fn sibling_routes(app: &Arc<App>) -> Route {
+    let list = path!("api" / "v1" / "siblings").and(warp::get()).and(call(app)).then(run(siblings::list));
+    let join = path!("api" / "v1" / "siblings").and(warp::post()).and(call(app)).then(run(siblings::join));
+    let code = path!("api" / "v1" / "siblings" / "codes").and(warp::post()).and(call(app));
+    let code = code.then(run(siblings::create_code));
+    let enrol = path!("api" / "v1" / "enrol").and(warp::post()).and(call(app)).then(run(siblings::enrol));
+    let link = path!("sync").and(warp::ws()).and(call(app)).then(siblings::link);
+    let known = list.boxed().or(join).unify().boxed().or(code).unify().boxed();
+    known.or(enrol).unify().boxed().or(link).unify().boxed()
 }
 
 /// Puts a call together.

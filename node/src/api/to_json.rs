@@ -58,7 +58,7 @@ fn from_channel(channel: ChannelJson) -> Channel {
     }
 }
 
-fn actor(actor: Actor) -> String {
+pub(crate) fn actor(actor: Actor) -> String {
     match actor {
         Actor::System => "system".to_owned(),
         Actor::Device(device) => format!("device {device}"),
@@ -116,6 +116,8 @@ pub(crate) fn order(order: &Order) -> OrderJson {
         due_minor: (total_minor - paid_minor).max(0),
         currency: header.currency.to_string(),
         tickets: tickets(view),
+        owner: view.owner.to_string(),
+        term: view.term,
         safe_on: 1,
     }
 }

@@ -7,14 +7,15 @@ use crate::uplink::enrol;
 use crate::uplink::enrol::EnrolError;
 use crate::uplink::link_state::{LinkPhase, LinkState};
 use http::StatusCode;
+use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::replica::Position;
 use pilotlight_sync::domain::role::Action;
 
 /// What an owner reads when the relay has another log of this node's.
 const FORKED: &str = "the relay has more of this node's orders than the node itself, or other ones: its disk went back, or a copy of it runs";
 
-/// The link as screens read it.
-pub fn uplink_json(link: &LinkState, own: &Position) -> UplinkJson {
+/// The link as screens read it; so many other nodes have everything.
+pub fn uplink_json(link: &LinkState, siblings: u32, own: &Position) -> UplinkJson {
     let (state, since, why) = match &link.phase {
         LinkPhase::None => (UplinkStateJson::None, None, None),
         LinkPhase::Connecting { since } => (UplinkStateJson::Connecting, Some(*since), None),
@@ -27,7 +28,7 @@ pub fn uplink_json(link: &LinkState, own: &Position) -> UplinkJson {
         relay_url: link.relay_url.clone(),
         since: since.map(|at| at.0),
         waiting_commits: link.waiting_commits(own),
-        safe_on: link.safe_on(own),
+        safe_on: link.safe_on(own) + siblings,
         last_online: link.last_online.map(|at| at.0),
         why,
     }
@@ -38,7 +39,7 @@ pub fn uplink_json(link: &LinkState, own: &Position) -> UplinkJson {
 pub async fn get_uplink(call: Call) -> Answer {
     call.allow(Action::ReadOrders)?;
     let own = *call.app.head.borrow();
-    Ok(json(StatusCode::OK, &uplink_json(&call.app.uplink.board().now(), &own)))
+    Ok(json(StatusCode::OK, &uplink_json(&call.app.uplink.board().now(), call.app.siblings.safe_on(&own), &own)))
 }
 
 /// Joins this site to a relay with a one-time code. What the node wrote alone is sent from its first commit on.
@@ -57,13 +58,20 @@ pub async fn enrol(call: Call) -> Answer {
     let identity = app.store.read(|replica, _| Ok(replica.identity().clone())).await?;
     let settings = &app.settings;
     let ca_pem = sent.ca_pem.filter(|pem| !pem.trim().is_empty());
-    let enrolment = enrol::enrol(&url, &sent.code, ca_pem, &settings.site, &settings.name, &identity).await?;
-    app.uplink.enrolled(enrolment, call.now()).map_err(|error| {
+    let site = Some(&settings.site);
+    let joined = enrol::enrol(&url, &sent.code, ca_pem, site, &settings.name, identity.card()).await?;
+    if joined.by != OriginRole::Relay {
+        let detail = "another node answers there, no relay";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no_relay", detail)
+            .at("relay_url")
+            .remedy("send a node's address to /api/v1/siblings"));
+    }
+    app.uplink.enrolled(joined.enrolment, call.now()).map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "not_kept", format!("the enrolment cannot be kept: {error}"))
     })?;
     tracing::info!(relay = url, "this site is enrolled");
     let own = *app.head.borrow();
-    Ok(json(StatusCode::OK, &uplink_json(&app.uplink.board().now(), &own)))
+    Ok(json(StatusCode::OK, &uplink_json(&app.uplink.board().now(), app.siblings.safe_on(&own), &own)))
 }
 
 impl From<EnrolError> for Problem {

@@ -114,6 +114,17 @@ fn i5_a_lost_identity_is_a_new_origin_and_the_old_one_is_fenced() {
 }
 
 #[test]
+fn i8_a_store_that_begins_anew_ends_what_it_was_and_no_other_node_of_the_site() {
+    let mut shop = Shop::open();
+    let sibling = crate::testing::Sibling::join(&mut shop, "B").origin;
+    let old = shop.replica().identity().origin;
+    fs::remove_file(shop.paths().identity()).unwrap();
+    shop.reopen();
+    let site = shop.replica().site();
+    assert!(site.is_fenced(&old) && !site.is_fenced(&sibling));
+}
+
+#[test]
 fn x4_a_damaged_store_is_moved_aside_and_stays_a_decision_until_a_manager_makes_it() {
     let mut shop = Shop::open();
     sell(&mut shop, "one");

@@ -4,13 +4,15 @@
 //! held during an outage come at the kitchen's pace, the one that was placed first before the others.
 
 use crate::orders::numbers::Numbers;
+use crate::orders::ownership::{Hand, hand};
+use crate::orders::returns;
 use crate::store::StoreError;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::OrderView;
-use pilotlight_sync::domain::id::OrderId;
+use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::domain::payment::CommercialPhase;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -52,12 +54,12 @@ fn wanted(view: &OrderView) -> Option<Wanted> {
     }
 }
 
-/// Whether a flushed order may have work for `plan`: cheap, for deciding whether to look.
-pub fn may_wait(view: &OrderView) -> bool {
-    view.header.owner.is_some() && wanted(view).is_some()
+/// Whether a flushed order may have work for `plan` at the node with this origin: cheap, for deciding whether to look.
+pub fn may_wait(view: &OrderView, own: &OriginId) -> bool {
+    view.header.owner.is_some() && wanted(view).is_some() || returns::may_return(view, own)
 }
 
-/// Plans everything that orders of this node wait for now. `last_held` is what the last pass answered.
+/// Plans everything that orders of this node wait for now, and what its row of stock gets back. `last_held` is what the last pass answered.
 pub fn plan(
     replica: &Replica,
     now: Timestamp,
@@ -65,8 +67,9 @@ pub fn plan(
 ) -> Result<Plan<Tended>, PlanError<Infallible>> {
     let mut waiting: Vec<(Timestamp, OrderId, &OrderView, Wanted)> = replica
         .live_orders()
-        .filter(|(_, order)| is_ours(replica, &order.view))
+        .filter(|(_, order)| order.view.header.owner.is_some())
         .filter_map(|(id, order)| Some((order.view.header.placed_at, *id, &order.view, wanted(&order.view)?)))
+        .filter(|(_, id, view, _)| !matches!(hand(replica, id, view), Hand::Others(_)))
         .collect();
     waiting.sort_by_key(|(placed_at, id, ..)| (*placed_at, *id));
     let mut tended = Tended { last_held, again_at: None };
@@ -75,13 +78,21 @@ pub fn plan(
         tended.again_at = Some(now);
     }
     let mut numbers = None;
-    let mut commits: Vec<Vec<Change>> = Vec::new();
+    let mut commits: Vec<Vec<Change>> = returns::commits(replica);
     for (placed_at, id, view, wanted) in waiting {
+        let inherited = match hand(replica, &id, view) {
+            Hand::Inherited(change) => Some(change),
+            Hand::Ours | Hand::Others(_) => None,
+        };
         match wanted {
-            Wanted::Acceptance => commits.push(vec![Change::Order(id, decision(replica, now, view))]),
+            Wanted::Acceptance => {
+                let decided = Change::Order(id, decision(replica, now, view));
+                commits.push(inherited.into_iter().chain([decided]).collect());
+            }
             Wanted::Verdict => {
                 let granted = view.wanted().all(|line| view.not_begun(line));
-                commits.push(vec![Change::Order(id, OrderFact::Verdict { granted })]);
+                let decided = Change::Order(id, OrderFact::Verdict { granted });
+                commits.push(inherited.into_iter().chain([decided]).collect());
             }
             Wanted::Kitchen => {
                 if let Some(due) = not_before(placed_at, now, tended.last_held) {
@@ -96,7 +107,8 @@ pub fn plan(
                     None => numbers.insert(Numbers::of(replica, now).ok_or_else(not_set_up)?),
                 };
                 let opening = numbers.opening();
-                commits.push(opening.into_iter().chain([Change::Order(id, numbers.next())]).collect());
+                let sent = Change::Order(id, numbers.next());
+                commits.push(opening.into_iter().chain(inherited).chain([sent]).collect());
             }
         }
     }
@@ -104,12 +116,6 @@ pub fn plan(
     let first = commits.next().unwrap_or_default();
     let plan = Plan::new(Actor::System, first, move |_| tended);
     Ok(Plan { more: commits.collect(), ..plan })
-}
-
-/// Ours is what the relay named this store for, or one that a fence has ended: its work has not ended with it.
-fn is_ours(replica: &Replica, view: &OrderView) -> bool {
-    let named = view.header.owner;
-    named.is_some_and(|owner| owner == replica.identity().origin || replica.site().is_fenced(&owner))
 }
 
 /// When a held order may go to the kitchen, if not now.

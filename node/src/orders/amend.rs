@@ -266,8 +266,8 @@ fn voids(
         let fact = OrderFact::LineVoided { intent: amendment.intent, line: void.line, why };
         changes.push(Change::Order(amendment.order, fact));
         let line = view.lines.iter().find(|line| line.line.id == void.line);
-        let ours = view.payer == replica.identity().origin;
-        if let Some(line) = line.filter(|line| ours && !line.stock_returned && view.not_begun(line)) {
+        let own = replica.identity().origin;
+        if let Some(line) = line.filter(|line| line.payer == own && !line.stock_returned && view.not_begun(line)) {
             stock.take_back(&line.line);
             returned.push(void.line);
         }

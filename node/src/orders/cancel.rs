@@ -1,6 +1,7 @@
 //! Cancels an order: the stock of what was not begun goes back, once, to the row that paid (SPEC S3).
 
 use crate::orders::Order;
+use crate::orders::ownership::{Hand, hand};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
@@ -25,6 +26,9 @@ pub enum CancelRefusal {
     /// A guest may cancel until somebody begins; then the counter must.
     #[error("the kitchen has begun")]
     Begun,
+    /// Another node decides about it.
+    #[error("node {0} decides about this order")]
+    OtherNode(String),
     /// A cancellation says why, in so many words.
     #[error("say why in 1 to {} characters", NOTE_CHARS_MAX)]
     Why,
@@ -62,13 +66,19 @@ pub fn plan(
     if why.is_empty() || why.chars().count() > NOTE_CHARS_MAX {
         return Err(refuse(CancelRefusal::Why));
     }
+    let mut changes = match hand(replica, &id, view) {
+        Hand::Ours => Vec::new(),
+        Hand::Inherited(change) => vec![change],
+        Hand::Others(letter) => return Err(refuse(CancelRefusal::OtherNode(letter))),
+    };
     let mut stock = StockRows::of(replica.site(), replica.identity().origin);
-    let ours = view.payer == replica.identity().origin;
-    let goes_back = |line: &&LineView| ours && line.voided.is_none() && !line.stock_returned && view.not_begun(line);
+    let own = replica.identity().origin;
+    let goes_back =
+        |line: &&LineView| line.payer == own && line.voided.is_none() && !line.stock_returned && view.not_begun(line);
     let back: Vec<&LineView> = view.lines.iter().filter(goes_back).collect();
     back.iter().for_each(|line| stock.take_back(&line.line));
     let lines: Vec<LineId> = back.iter().map(|line| line.line.id).collect();
-    let mut changes = vec![Change::Order(id, OrderFact::Cancelled { why: why.to_owned() })];
+    changes.push(Change::Order(id, OrderFact::Cancelled { why: why.to_owned() }));
     if !lines.is_empty() {
         changes.push(Change::Order(id, OrderFact::StockReturned { lines }));
     }

@@ -4,7 +4,9 @@ pub mod accept;
 pub mod amend;
 pub mod cancel;
 mod numbers;
+pub mod ownership;
 pub mod place;
+pub mod returns;
 
 use crate::store::replica::LiveOrder;
 use pilotlight_sync::domain::id::OrderId;

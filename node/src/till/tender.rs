@@ -33,6 +33,9 @@ pub enum TenderRefusal {
     /// It is paid at the relay.
     #[error("the order was priced and paid online")]
     PaidOnline,
+    /// Another node takes the money for it.
+    #[error("node {0} takes the money for this order")]
+    OtherNode(String),
     /// A tender is an amount.
     #[error("an amount of {0} is no tender")]
     NoAmount(i64),
@@ -76,6 +79,11 @@ pub fn plan(
     }
     if tender.amount_minor <= 0 {
         return refuse(TenderRefusal::NoAmount(tender.amount_minor));
+    }
+    let site = replica.site();
+    if view.owner != replica.identity().origin && !site.is_fenced(&view.owner) {
+        let letter = site.origin(&view.owner).map(|card| card.letter.clone());
+        return refuse(TenderRefusal::OtherNode(letter.unwrap_or_default()));
     }
     let due_minor = view.total_minor() - view.captured_minor + view.refunded_minor;
     if tender.amount_minor > due_minor {

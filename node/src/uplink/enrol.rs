@@ -4,9 +4,9 @@
 //! node that has worked alone loses nothing: its log is sent from its first commit on.
 
 use crate::store::StoreError;
-use crate::store::identity::Identity;
 use minicbor::{Decode, Encode};
 use pilotlight_edge::files;
+use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::domain::id::{OriginId, SiteId};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -83,8 +83,8 @@ pub struct CardJson {
 pub struct EnrolRequestJson {
     /// The one-time code.
     pub code: String,
-    /// The site, as the node knows it.
-    pub site: String,
+    /// The site, as the node knows it; without one the node joins the site of the code.
+    pub site: Option<String>,
     /// What guests call the restaurant.
     pub name: String,
     /// The newest protocol that the node speaks.
@@ -98,8 +98,27 @@ pub struct EnrolRequestJson {
 pub struct EnrolAnswerJson {
     /// What the node shows when it dials.
     pub uplink_token: String,
-    /// Under which origin the relay writes for this site.
+    /// The site that the node belongs to; a relay of an older version does not say.
+    pub site: Option<String>,
+    /// What its order numbers begin with from now on; a relay of an older version does not say.
+    pub letter: Option<String>,
+    /// Under which origin the relay, or the other node, writes for this site.
     pub relay: CardJson,
+}
+
+/// What comes of an enrolment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// What the node must know to dial.
+    pub enrolment: Enrolment,
+    /// The site, when that was told.
+    pub site: Option<SiteId>,
+    /// What the node's numbers begin with, when that was told.
+    pub letter: Option<String>,
+    /// Whether a relay answered, or another node of the site.
+    pub by: OriginRole,
+    /// What that node's numbers begin with; empty of a relay.
+    pub by_letter: String,
 }
 
 /// Why a node was not enrolled. Nothing was kept.
@@ -177,15 +196,15 @@ pub fn trust(ca_pem: Option<&str>) -> Result<Arc<rustls::ClientConfig>, EnrolErr
     Ok(Arc::new(config))
 }
 
-/// Asks the relay to take this node in.
+/// Asks the relay, or another node of the site, to take this node in. Without a site the node joins that of the code.
 pub async fn enrol(
     url: &str,
     code: &str,
     ca_pem: Option<String>,
-    site: &SiteId,
+    site: Option<&SiteId>,
     name: &str,
-    identity: &Identity,
-) -> Result<Enrolment, EnrolError> {
+    card: OriginCard,
+) -> Result<Joined, EnrolError> {
     let relay_url = relay_url(url)?;
     let tls = trust(ca_pem.as_deref())?;
     let unreachable = |error: reqwest::Error| match untrusted(&error) {
@@ -200,10 +219,9 @@ pub async fn enrol(
         .timeout(ANSWER_MS_MAX)
         .build()
         .map_err(unreachable)?;
-    let card = identity.card();
     let request = EnrolRequestJson {
         code: code.trim().to_owned(),
-        site: site.to_string(),
+        site: site.map(ToString::to_string),
         name: name.to_owned(),
         protocol: pilotlight_sync::limits::PROTOCOL,
         origins: vec![CardJson {
@@ -235,7 +253,16 @@ pub async fn enrol(
     let answer: EnrolAnswerJson = serde_json::from_slice(&body).map_err(|error| no_relay(&error))?;
     let relay_origin = answer.relay.origin.parse().map_err(|error| no_relay(&error))?;
     let relay_key = unhex(&answer.relay.key).ok_or_else(|| no_relay(&"its key is not 64 hexadecimal digits"))?;
-    Ok(Enrolment { relay_url, token: answer.uplink_token, ca_pem, relay_origin, relay_key })
+    let told = answer.site.map(|site| site.parse().map_err(|error| no_relay(&error))).transpose()?;
+    let by = if answer.relay.role == "node" { OriginRole::Node } else { OriginRole::Relay };
+    let letter = answer.letter.filter(|letter| is_letter(letter));
+    let enrolment = Enrolment { relay_url, token: answer.uplink_token, ca_pem, relay_origin, relay_key };
+    Ok(Joined { enrolment, site: told, letter, by, by_letter: answer.relay.letter })
+}
+
+/// Whether order numbers may begin with this.
+pub fn is_letter(letter: &str) -> bool {
+    (1..=8).contains(&letter.len()) && letter.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 /// How long somebody who is busy asks to wait, in seconds. A date instead of a number says as little as nothing.
@@ -281,11 +308,11 @@ pub(super) fn whole(error: &dyn std::error::Error) -> String {
     said
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 64 {
         return None;

@@ -1,11 +1,11 @@
-//! What one connection to the relay does next: the session's word made into errands for the store. No IO and no clock: `link_loop`
-//! moves its bytes between socket and store thread, the simulated world between its own.
+//! What one connection to the relay, or to another node of the site, does next: the session's word made into errands for the store. No
+//! IO and no clock: `link_loop` moves its bytes between socket and store thread, the simulated world between its own.
 //!
 //! Errands may be done beside one another, but for batches: these go one group after the other, so that none overtakes.
 
 use crate::config::LinkConfig;
 use crate::store::StoreError;
-use crate::store::replica::{Position, Replica};
+use crate::store::replica::Replica;
 use crate::store::store_handle::Applied;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::origin::OriginRole;
@@ -17,7 +17,7 @@ use pilotlight_sync::protocol::{
     BadLog, Config, Event, ForkKind, Opened, Session, Side, TimeoutReason, Violation, Want,
 };
 use pilotlight_sync::store::{LogEntry, Seal};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Log entries read in one turn of the store thread: orders wait behind it.
 const READ_COMMITS_MAX: usize = 512;
@@ -125,13 +125,16 @@ pub struct LinkCore {
     news: VecDeque<News>,
     waiting: VecDeque<(Vec<LogEntry>, Seal)>,
     applying: bool,
+    /// Up to where the session knows that each log is durable here.
+    told: BTreeMap<OriginId, u64>,
 }
 
 impl LinkCore {
-    /// A connection over this session; `own` is who writes here.
-    pub fn new(session: Session, own: OriginId) -> Self {
+    /// A connection over this session, which knows that the logs end at `heads`; `own` is who writes here.
+    pub fn new(session: Session, own: OriginId, heads: &BTreeMap<OriginId, Head>) -> Self {
+        let told = heads.iter().map(|(origin, head)| (*origin, head.seq)).collect();
         let (errands, news, waiting) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        Self { session, own, errands, news, waiting, applying: false }
+        Self { session, own, errands, news, waiting, applying: false, told }
     }
 
     /// A frame has come.
@@ -139,12 +142,18 @@ impl LinkCore {
         self.session.handle_frame(bytes, now).map_err(LinkFault::Broken)
     }
 
-    /// The own log has grown, or is another's: the store went on under a new name.
-    pub fn own_head(&mut self, position: &Position) -> Result<(), LinkFault> {
-        if position.origin != self.own {
+    /// Logs have grown, by whatever way, or the own one is another's: the store went on under a new name.
+    pub fn durable(&mut self, own: OriginId, heads: &BTreeMap<OriginId, Head>) -> Result<(), LinkFault> {
+        if own != self.own {
             return Err(LinkFault::Store);
         }
-        self.session.handle_durable(position.origin, position.head);
+        for (origin, head) in heads {
+            let told = self.told.entry(*origin).or_default();
+            if head.seq > *told {
+                *told = head.seq;
+                self.session.handle_durable(*origin, *head);
+            }
+        }
         Ok(())
     }
 
@@ -175,9 +184,17 @@ impl LinkCore {
             self.session.handle_dropped(origin, head);
         }
         for (origin, head) in applied.heads {
+            // Also what was known already: its share of the window is free again.
             self.session.handle_durable(origin, head);
         }
         Ok(())
+    }
+
+    /// This node would like to have these rights.
+    pub fn want(&mut self, wants: Vec<Want>) {
+        if !wants.is_empty() {
+            self.session.want(wants);
+        }
     }
 
     /// The deadline of `poll_timeout` has come.
@@ -263,13 +280,13 @@ impl LinkCore {
     }
 }
 
-/// What a session of this replica must know; `relay` is who the relay was at enrolment, with its key.
-pub fn config(replica: &Replica, site: SiteId, relay: (OriginId, [u8; 32]), timers: &LinkConfig) -> Config {
+/// What a session of this replica must know; `peer` is who the relay or the other node was at enrolment, with its key.
+pub fn config(replica: &Replica, site: SiteId, side: Side, peer: (OriginId, [u8; 32]), timers: &LinkConfig) -> Config {
     let mut keys = replica.state().keys();
-    keys.insert(relay.0, relay.1);
+    keys.insert(peer.0, peer.1);
     let identity = replica.identity().clone();
     Config {
-        side: Side::Dialer,
+        side,
         role: OriginRole::Node,
         site,
         own: identity.origin,

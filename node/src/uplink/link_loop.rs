@@ -1,23 +1,25 @@
-//! Moves bytes between one WebSocket, one connection's core and the store thread. It decides nothing: what comes next is the core's word.
+//! Moves bytes between one WebSocket, to the relay or to another node, one connection's core and the store thread. It decides nothing:
+//! what comes next is the core's word.
 //!
 //! Reading, writing, applying and reading the log go on beside one another; the session's window bounds what is under way.
 
+use crate::store::replica::Replica;
 use crate::store::store_handle::StoreHandle;
 use crate::uplink::link_core::{Done, Errand, LinkCore, LinkFault, News, read_hash, read_page};
-use crate::uplink::link_state::LinkBoard;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitSink};
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
 use pilotlight_edge::clock::{Clock, Stopwatch};
-use pilotlight_sync::doc::replica::Position;
+use pilotlight_sync::crdt::chain::Head;
+use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::timestamp::Timestamp;
-use pilotlight_sync::protocol::{Violation, Want};
+use pilotlight_sync::protocol::{Opened, Violation, Want};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use tokio_util::sync::CancellationToken;
 
 /// The goodbye must be taken within this time.
@@ -25,7 +27,7 @@ const GOODBYE_MS_MAX: Duration = Duration::from_secs(1);
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LinkEnd {
+pub(crate) enum LinkEnd {
     /// The node stops, or the link is to be made anew.
     #[error("the link was closed here")]
     Closed,
@@ -40,33 +42,65 @@ pub(super) enum LinkEnd {
     Gone(u16),
     /// The connection was lost.
     #[error("the connection was lost")]
-    Lost(#[from] Box<SocketError>),
+    Lost(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl From<SocketError> for LinkEnd {
-    fn from(error: SocketError) -> Self {
+impl LinkEnd {
+    fn lost(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Lost(Box::new(error))
     }
 }
 
+/// Who hears how a link is.
+pub(crate) trait Told: Send + Sync {
+    /// Somebody is dialled, or has dialled.
+    fn dialling(&self, url: &str, now: Timestamp);
+    /// Both have greeted.
+    fn online(&self, peer: &Opened, now: Timestamp);
+    /// The other side's disk has this log up to here.
+    fn acked(&self, origin: OriginId, seq: u64);
+    /// The other side has another log of this node's.
+    fn forked(&self);
+    /// The other side would like to have rights.
+    fn wanted(&self, by: OriginId, wants: Vec<Want>);
+    /// The connection was lost, or could not be made.
+    fn lost(&self, why: String, now: Timestamp);
+}
+
 /// Time of one connection: real, and never going back.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LinkClock {
+pub(crate) struct LinkClock {
     began: Timestamp,
     since: Stopwatch,
 }
 
 impl LinkClock {
-    pub(super) fn start(now: Timestamp) -> Self {
+    pub(crate) fn start(now: Timestamp) -> Self {
         Self { began: now, since: Stopwatch::start() }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.began.plus_ms(self.lasted_ms())
     }
 
-    pub(super) fn lasted_ms(&self) -> u64 {
+    pub(crate) fn lasted_ms(&self) -> u64 {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Where the logs end on this node's disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heads {
+    /// Which is the own one.
+    pub own: OriginId,
+    /// All of them.
+    pub all: BTreeMap<OriginId, Head>,
+}
+
+impl Heads {
+    /// Of this replica, after a flushed group.
+    pub fn of(replica: &Replica) -> Self {
+        Self { own: replica.identity().origin, all: replica.state().heads().clone() }
     }
 }
 
@@ -74,30 +108,32 @@ type Work = FuturesUnordered<BoxFuture<'static, Done>>;
 
 /// Everything that a connection needs beside its socket and session.
 #[derive(Debug, Clone)]
-pub(super) struct Driver {
+pub(crate) struct Driver {
     pub(super) store: StoreHandle,
-    /// Where the own log ends.
-    pub(super) head: watch::Receiver<Position>,
+    /// Where the logs end, and which is the own one.
+    pub(super) heads: watch::Receiver<Arc<Heads>>,
     pub(super) clock: LinkClock,
+    /// Rights that this node would like to have.
+    pub(super) asks: watch::Receiver<Vec<Want>>,
     /// What people are told the time by.
     pub(super) shown: Clock,
     pub(super) stop: CancellationToken,
 }
 
 /// Frames on their way out: one at most, and the socket's own buffer.
-struct Outbox<S> {
-    sink: SplitSink<WebSocketStream<S>, Message>,
+struct Outbox<W> {
+    sink: SplitSink<W, Message>,
     next: Option<Message>,
     unflushed: bool,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Outbox<S> {
+impl<E, W: Sink<Message, Error = E> + Unpin> Outbox<W> {
     fn is_busy(&self) -> bool {
         self.next.is_some() || self.unflushed
     }
 
     /// One step; may be broken off at any time.
-    async fn step(&mut self) -> Result<(), SocketError> {
+    async fn step(&mut self) -> Result<(), E> {
         if self.next.is_none() {
             self.sink.flush().await?;
             self.unflushed = false;
@@ -126,21 +162,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outbox<S> {
     }
 }
 
-/// Serves one connection to its end. Wishes of the relay for stock rights go to `wants`.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
-    socket: WebSocketStream<S>,
-    mut core: LinkCore,
-    mut driver: Driver,
-    board: &LinkBoard,
-    wants: &watch::Sender<Vec<Want>>,
-) -> LinkEnd {
+/// Serves one connection to its end.
+pub(crate) async fn serve<W, E>(socket: W, mut core: LinkCore, mut driver: Driver, told: &dyn Told) -> LinkEnd
+where
+    W: Stream<Item = Result<Message, E>> + Sink<Message, Error = E> + Unpin + Send,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let mut peer = None;
     let (sink, mut stream) = socket.split();
     let mut outbox = Outbox { sink, next: None, unflushed: false };
     let mut work = Work::new();
     // A commit between reading the heads and here is told at once.
-    driver.head.mark_changed();
+    driver.heads.mark_changed();
     let end = loop {
-        if let Err(end) = advance(&mut core, &driver, &mut work, &mut outbox.next, board, wants) {
+        if let Err(end) = advance(&mut core, &driver, &mut work, &mut outbox.next, told, &mut peer) {
             break end;
         }
         let wait =
@@ -149,11 +184,21 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
             () = driver.stop.cancelled() => Err(LinkEnd::Closed),
             heard = stream.next() => hear(&mut core, heard, driver.clock.now()),
             Some(done) = work.next(), if !work.is_empty() => core.done(done, driver.clock.now()).map_err(LinkEnd::from),
-            changed = driver.head.changed() => match changed {
-                Ok(()) => core.own_head(&driver.head.borrow_and_update()).map_err(LinkEnd::from),
+            changed = driver.heads.changed() => match changed {
+                Ok(()) => {
+                    let heads = driver.heads.borrow_and_update().clone();
+                    core.durable(heads.own, &heads.all).map_err(LinkEnd::from)
+                }
                 Err(_) => Err(LinkEnd::Closed),
             },
-            sent = outbox.step(), if outbox.is_busy() => sent.map_err(LinkEnd::from),
+            changed = driver.asks.changed() => match changed {
+                Ok(()) => {
+                    core.want(driver.asks.borrow_and_update().clone());
+                    Ok(())
+                }
+                Err(_) => Err(LinkEnd::Closed),
+            },
+            sent = outbox.step(), if outbox.is_busy() => sent.map_err(LinkEnd::lost),
             () = async { let _over = tokio::time::timeout(wait, std::future::pending::<()>()).await; } => {
                 core.handle_timeout(driver.clock.now()).map_err(LinkEnd::from)
             }
@@ -172,18 +217,23 @@ fn advance(
     driver: &Driver,
     work: &mut Work,
     next: &mut Option<Message>,
-    board: &LinkBoard,
-    wants: &watch::Sender<Vec<Want>>,
+    told: &dyn Told,
+    peer: &mut Option<OriginId>,
 ) -> Result<(), LinkEnd> {
     while let Some(news) = core.poll_news() {
         match news {
-            News::Open(peer) => {
-                tracing::info!(epoch = peer.epoch, relay = %peer.own, "the link to the relay is open");
-                board.online(driver.shown.now());
+            News::Open(opened) => {
+                tracing::info!(epoch = opened.epoch, peer = %opened.own, "a link is open");
+                *peer = Some(opened.own);
+                told.online(&opened, driver.shown.now());
             }
-            News::Acked { origin, seq } => board.acked(origin, seq),
-            News::Forked => board.forked(),
-            News::Wanted(wanted) => drop(wants.send_replace(wanted)),
+            News::Acked { origin, seq } => told.acked(origin, seq),
+            News::Forked => told.forked(),
+            News::Wanted(wants) => {
+                if let Some(by) = peer {
+                    told.wanted(*by, wants);
+                }
+            }
         }
     }
     while let Some(errand) = core.poll_errand() {
@@ -195,10 +245,14 @@ fn advance(
     Ok(())
 }
 
-fn hear(core: &mut LinkCore, heard: Option<Result<Message, SocketError>>, now: Timestamp) -> Result<(), LinkEnd> {
+fn hear<E: std::error::Error + Send + Sync + 'static>(
+    core: &mut LinkCore,
+    heard: Option<Result<Message, E>>,
+    now: Timestamp,
+) -> Result<(), LinkEnd> {
     match heard {
         None => Err(LinkEnd::Gone(1006)),
-        Some(Err(error)) => Err(error.into()),
+        Some(Err(error)) => Err(LinkEnd::lost(error)),
         Some(Ok(Message::Binary(bytes))) => {
             metrics::counter!("pilotlight_link_bytes_total", "direction" => "in").increment(bytes.len() as u64);
             core.hear(&bytes, now)?;

@@ -1,10 +1,12 @@
-//! The link to the relay: dials it, keeps the connection, says how it is. Without an enrolment nothing is dialled.
+//! The links to the relay and to the site's other nodes: dials them, keeps the connections, says how they are. Without an enrolment
+//! nothing is dialled.
 
 pub mod backoff;
 pub mod enrol;
 pub mod link_core;
-mod link_loop;
+pub(crate) mod link_loop;
 pub mod link_state;
+pub mod siblings;
 
 use crate::config::LinkConfig;
 use crate::opening::Paths;
@@ -13,23 +15,23 @@ use crate::store::store_handle::StoreHandle;
 use crate::uplink::backoff::Backoff;
 use crate::uplink::enrol::{EnrolError, Enrolment, trust, whole};
 use crate::uplink::link_core::{LinkCore, LinkFault, config};
-use crate::uplink::link_loop::{Driver, LinkClock, LinkEnd, serve};
+pub use crate::uplink::link_loop::Heads;
+use crate::uplink::link_loop::{Driver, LinkClock, LinkEnd, Told, serve};
 use crate::uplink::link_state::LinkBoard;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use pilotlight_edge::clock::Clock;
 use pilotlight_edge::tokens;
-use pilotlight_sync::doc::replica::Position;
-use pilotlight_sync::domain::id::SiteId;
+use pilotlight_sync::domain::id::{IngredientId, OriginId, SiteId};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::FRAME_BYTES_MAX;
-use pilotlight_sync::protocol::{Session, TooManyOrigins, Want};
+use pilotlight_sync::protocol::{Opened, Session, Side, TooManyOrigins, Want};
 use rustls::pki_types::ServerName;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -44,14 +46,16 @@ const DIAL_MS_MAX: Duration = Duration::from_secs(10);
 const GOOD_MS_MIN: u64 = 10_000;
 /// The socket's own buffer, above which it is waited for.
 const WRITE_BYTES: usize = 64 * 1024;
+/// Wishes of others that wait to be answered; those beyond are made again.
+const WISHES_WAITING_MAX: usize = 64;
 
-/// What the link is made of: told once, when the node starts.
+/// What the links are made of: told once, when the node starts.
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// The store.
     pub store: StoreHandle,
-    /// Where the own log ends.
-    pub head: watch::Receiver<Position>,
+    /// Where the logs end.
+    pub heads: watch::Receiver<Arc<Heads>>,
     /// Whose site it is.
     pub site: SiteId,
     /// The time.
@@ -60,6 +64,42 @@ pub struct Parts {
     pub stopping: CancellationToken,
     /// Timers.
     pub config: LinkConfig,
+    /// Rights that this node would like to have.
+    pub asks: watch::Receiver<Vec<Want>>,
+}
+
+/// Wishes for stock rights: those of others, by whom, and those of this node.
+#[derive(Debug)]
+pub struct Wishes {
+    others: mpsc::Sender<(OriginId, Vec<Want>)>,
+    own: watch::Sender<Vec<Want>>,
+}
+
+/// Where the wishes of others come out.
+pub type WishesOfOthers = mpsc::Receiver<(OriginId, Vec<Want>)>;
+
+impl Wishes {
+    /// None yet.
+    pub fn new() -> (Arc<Self>, WishesOfOthers) {
+        let (others, of_others) = mpsc::channel(WISHES_WAITING_MAX);
+        (Arc::new(Self { others, own: watch::Sender::new(Vec::new()) }), of_others)
+    }
+
+    /// Asks for stock rights; what was asked before and not yet sent is forgotten.
+    pub fn ask(&self, wishes: Vec<(IngredientId, u64)>) {
+        let wants = wishes.into_iter().map(|(ingredient, amount)| Want { ingredient, amount });
+        self.own.send_replace(wants.collect());
+    }
+
+    /// What this node asks for.
+    pub fn asked(&self) -> watch::Receiver<Vec<Want>> {
+        self.own.subscribe()
+    }
+
+    pub(crate) fn wanted(&self, by: OriginId, wants: Vec<Want>) {
+        // Who gets no answer asks again.
+        let _full = self.others.try_send((by, wants));
+    }
 }
 
 /// The link to the relay.
@@ -67,20 +107,20 @@ pub struct Parts {
 pub struct Uplink {
     board: LinkBoard,
     enrolment: watch::Sender<Option<Enrolment>>,
-    wants: watch::Sender<Vec<Want>>,
+    wishes: Arc<Wishes>,
     path: PathBuf,
 }
 
-/// Why the relay could not be dialled, or the connection ended.
+/// Why the relay, or another node, could not be dialled, or the connection ended.
 #[derive(Debug, thiserror::Error)]
-enum DialEnd {
+pub(crate) enum DialEnd {
     #[error(transparent)]
     Trust(#[from] EnrolError),
-    #[error("the relay does not answer in time")]
+    #[error("it does not answer in time")]
     TooSlow,
-    #[error("the relay cannot be reached: {0}")]
+    #[error("it cannot be reached: {0}")]
     Unreachable(String),
-    #[error("the relay does not take this node in: {0}")]
+    #[error("it does not take this node in: {0}")]
     Unwelcome(String),
     #[error(transparent)]
     Origins(#[from] TooManyOrigins),
@@ -90,15 +130,10 @@ enum DialEnd {
 
 impl Uplink {
     /// The link as it was left: enrolled, or not.
-    pub fn open(paths: &Paths) -> Result<Self, StoreError> {
+    pub fn open(paths: &Paths, wishes: Arc<Wishes>) -> Result<Self, StoreError> {
         let path = paths.uplink();
         let enrolment = Enrolment::load(&path)?;
-        Ok(Self {
-            board: LinkBoard::new(),
-            enrolment: watch::Sender::new(enrolment),
-            wants: watch::Sender::new(Vec::new()),
-            path,
-        })
+        Ok(Self { board: LinkBoard::new(), enrolment: watch::Sender::new(enrolment), wishes, path })
     }
 
     /// How the link is.
@@ -111,11 +146,6 @@ impl Uplink {
         self.enrolment.borrow().as_ref().map(|enrolment| enrolment.relay_url.clone())
     }
 
-    /// Stock rights that the relay has asked for last.
-    pub fn wants(&self) -> watch::Receiver<Vec<Want>> {
-        self.wants.subscribe()
-    }
-
     /// Keeps what the relay has answered, durably, and dials it.
     pub fn enrolled(&self, enrolment: Enrolment, now: Timestamp) -> Result<(), StoreError> {
         enrolment.save(&self.path)?;
@@ -126,81 +156,125 @@ impl Uplink {
 
     /// Dials and serves until the node stops.
     pub async fn run(&self, parts: Parts) {
-        let mut enrolments = self.enrolment.subscribe();
-        let mut backoff = Backoff::new(parts.config.backoff_max_ms);
-        let mut last_why = None;
-        loop {
-            let Some(enrolment) = enrolments.borrow_and_update().clone() else {
-                tokio::select! {
-                    () = parts.stopping.cancelled() => return,
-                    _enrolled = enrolments.changed() => continue,
-                }
-            };
-            self.board.dialling(&enrolment.relay_url, parts.clock.now());
-            let clock = LinkClock::start(parts.clock.real());
-            let end = tokio::select! {
-                end = self.connect(&parts, &enrolment, clock) => end,
-                // Another enrolment: this connection's token is worth nothing any more.
-                _enrolled = enrolments.changed() => {
-                    backoff.reset();
-                    continue;
-                }
-            };
-            if parts.stopping.is_cancelled() {
-                return;
-            }
-            self.board.lost(parts.clock.now(), end.to_string());
-            metrics::counter!("pilotlight_link_ended_total").increment(1);
-            if clock.lasted_ms() >= GOOD_MS_MIN {
-                backoff.reset();
-                last_why = None;
-            }
-            let wait = backoff.next_ms(tokens::random().map_or(u64::MAX, u64::from_le_bytes));
-            let (why, relay) = (whole(&end), &enrolment.relay_url);
-            if last_why.as_ref() == Some(&why) {
-                tracing::debug!(why, relay, wait_ms = wait, "the relay is dialled again");
-            } else {
-                tracing::warn!(
-                    why,
-                    relay,
-                    "the link to the relay is down; it is dialled again, and told when the reason changes"
-                );
-                last_why = Some(why);
-            }
-            tokio::select! {
-                () = parts.stopping.cancelled() => return,
-                _enrolled = enrolments.changed() => backoff.reset(),
-                () = async { let _over = timeout(Duration::from_millis(wait), std::future::pending::<()>()).await; } => {}
-            }
-        }
+        keep(&parts, self.enrolment.subscribe(), self, "relay").await;
+    }
+}
+
+impl Told for Uplink {
+    fn dialling(&self, url: &str, now: Timestamp) {
+        self.board.dialling(url, now);
     }
 
-    async fn connect(&self, parts: &Parts, enrolment: &Enrolment, clock: LinkClock) -> DialEnd {
-        // The machine's CAs are files: they are read beside the others' work, and again each time, because they change.
-        let ca_pem = enrolment.ca_pem.clone();
-        let tls = match tokio::task::spawn_blocking(move || trust(ca_pem.as_deref())).await {
-            Ok(Ok(tls)) => tls,
-            Ok(Err(error)) => return error.into(),
-            Err(_) => return LinkEnd::Closed.into(),
+    fn online(&self, _: &Opened, now: Timestamp) {
+        self.board.online(now);
+    }
+
+    fn acked(&self, origin: OriginId, seq: u64) {
+        self.board.acked(origin, seq);
+    }
+
+    fn forked(&self) {
+        self.board.forked();
+    }
+
+    fn wanted(&self, by: OriginId, wants: Vec<Want>) {
+        self.wishes.wanted(by, wants);
+    }
+
+    fn lost(&self, why: String, now: Timestamp) {
+        self.board.lost(now, why);
+    }
+}
+
+/// Dials whom the enrolment names, and serves, until the node stops. `whom` is for the log.
+pub(crate) async fn keep(
+    parts: &Parts,
+    mut enrolments: watch::Receiver<Option<Enrolment>>,
+    told: &dyn Told,
+    whom: &'static str,
+) {
+    let mut backoff = Backoff::new(parts.config.backoff_max_ms);
+    let mut last_why = None;
+    loop {
+        let Some(enrolment) = enrolments.borrow_and_update().clone() else {
+            tokio::select! {
+                () = parts.stopping.cancelled() => return,
+                changed = enrolments.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+            }
         };
-        let dialled = timeout(DIAL_MS_MAX, dial(enrolment, tls)).await;
-        let socket = match dialled {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(end)) => return end,
-            Err(_) => return DialEnd::TooSlow,
+        told.dialling(&enrolment.relay_url, parts.clock.now());
+        let clock = LinkClock::start(parts.clock.real());
+        let end = tokio::select! {
+            end = connect(parts, &enrolment, clock, told) => end,
+            // Another enrolment: this connection's token is worth nothing any more.
+            changed = enrolments.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                backoff.reset();
+                continue;
+            }
         };
-        let core = match begin(parts, enrolment, clock).await {
-            Ok(core) => core,
-            Err(end) => return end,
-        };
-        let driver = Driver {
-            store: parts.store.clone(),
-            head: parts.head.clone(),
-            clock,
-            shown: parts.clock.clone(),
-            stop: parts.stopping.clone(),
-        };
-        serve(socket, core, driver, &self.board, &self.wants).await.into()
+        if parts.stopping.is_cancelled() {
+            return;
+        }
+        told.lost(end.to_string(), parts.clock.now());
+        metrics::counter!("pilotlight_link_ended_total", "whom" => whom).increment(1);
+        if clock.lasted_ms() >= GOOD_MS_MIN {
+            backoff.reset();
+            last_why = None;
+        }
+        let wait = backoff.next_ms(tokens::random().map_or(u64::MAX, u64::from_le_bytes));
+        let (why, url) = (whole(&end), &enrolment.relay_url);
+        if last_why.as_ref() == Some(&why) {
+            tracing::debug!(why, whom, url, wait_ms = wait, "dialled again");
+        } else {
+            tracing::warn!(why, whom, url, "a link is down; it is dialled again, and told when the reason changes");
+            last_why = Some(why);
+        }
+        tokio::select! {
+            () = parts.stopping.cancelled() => return,
+            changed = enrolments.changed() => match changed {
+                Ok(()) => backoff.reset(),
+                Err(_) => return,
+            },
+            () = async { let _over = timeout(Duration::from_millis(wait), std::future::pending::<()>()).await; } => {}
+        }
+    }
+}
+
+async fn connect(parts: &Parts, enrolment: &Enrolment, clock: LinkClock, told: &dyn Told) -> DialEnd {
+    // The machine's CAs are files: they are read beside the others' work, and again each time, because they change.
+    let ca_pem = enrolment.ca_pem.clone();
+    let tls = match tokio::task::spawn_blocking(move || trust(ca_pem.as_deref())).await {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => return error.into(),
+        Err(_) => return LinkEnd::Closed.into(),
+    };
+    let dialled = timeout(DIAL_MS_MAX, dial(enrolment, tls)).await;
+    let socket = match dialled {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(end)) => return end,
+        Err(_) => return DialEnd::TooSlow,
+    };
+    let core = match begin(parts, Side::Dialer, (enrolment.relay_origin, enrolment.relay_key), clock).await {
+        Ok(core) => core,
+        Err(end) => return end,
+    };
+    serve(socket, core, driver(parts, clock), told).await.into()
+}
+
+pub(crate) fn driver(parts: &Parts, clock: LinkClock) -> Driver {
+    Driver {
+        store: parts.store.clone(),
+        heads: parts.heads.clone(),
+        clock,
+        asks: parts.asks.clone(),
+        shown: parts.clock.clone(),
+        stop: parts.stopping.clone(),
     }
 }
 
@@ -236,16 +310,20 @@ async fn dial(
     }
 }
 
-/// A connection that begins where the store's logs end now.
-async fn begin(parts: &Parts, enrolment: &Enrolment, clock: LinkClock) -> Result<LinkCore, DialEnd> {
+/// A connection that begins where the store's logs end now; `peer` is who the other side was at enrolment.
+pub(crate) async fn begin(
+    parts: &Parts,
+    side: Side,
+    peer: (OriginId, [u8; 32]),
+    clock: LinkClock,
+) -> Result<LinkCore, DialEnd> {
     let (site, timers) = (parts.site, parts.config.clone());
-    let relay = (enrolment.relay_origin, enrolment.relay_key);
     let read = parts
         .store
-        .read(move |replica, _| Ok((config(replica, site, relay, &timers), replica.state().heads().clone())));
+        .read(move |replica, _| Ok((config(replica, site, side, peer, &timers), replica.state().heads().clone())));
     let (config, heads) = read.await.map_err(|_| LinkEnd::from(LinkFault::Store))?;
     let own = config.own;
-    Ok(LinkCore::new(Session::new(config, heads, clock.now())?, own))
+    Ok(LinkCore::new(Session::new(config, heads.clone(), clock.now())?, own, &heads))
 }
 
 #[cfg(test)]

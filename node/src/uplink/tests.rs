@@ -5,7 +5,7 @@ mod fake_relay;
 use super::enrol::{EnrolError, Enrolment, enrol};
 use super::link_state::LinkPhase;
 use super::*;
-use crate::store::replica::Replica;
+use crate::store::replica::{Position, Replica};
 use crate::store::store_handle::{Plan, PlanError};
 use crate::testing::{EVENING, Shop};
 use fake_relay::{Act, FakeRelay};
@@ -22,6 +22,8 @@ use std::sync::Arc;
 struct Node {
     shop: Shop,
     parts: Parts,
+    head: watch::Receiver<Position>,
+    of_others: WishesOfOthers,
     uplink: Arc<Uplink>,
 }
 
@@ -31,17 +33,21 @@ impl Node {
         let mut first = shop.replica.take();
         let replica = first.as_ref().unwrap();
         let (site, sender) = (replica.site().settings().unwrap().site, watch::Sender::new(replica.position()));
-        let head = sender.subscribe();
+        let all = watch::Sender::new(Arc::new(Heads::of(replica)));
+        let (head, heads) = (sender.subscribe(), all.subscribe());
         let open = move || first.take().ok_or(StoreError::InUse);
-        let publish = move |_: &Replica, flushed: &Flushed| {
+        let publish = move |replica: &Replica, flushed: &Flushed| {
             sender.send_replace(flushed.position);
+            all.send_replace(Arc::new(Heads::of(replica)));
         };
         let store = StoreHandle::start(open, publish, shop.clock.clone()).unwrap();
         let config = LinkConfig { ping_ms: 50, dead_ms: 400, backoff_max_ms: 20 };
         let (clock, stopping) = (shop.clock.clone(), CancellationToken::new());
-        let parts = Parts { store, head, site, clock, stopping, config };
-        let uplink = Arc::new(Uplink::open(&shop.paths()).unwrap());
-        Self { shop, parts, uplink }
+        let (wishes, of_others) = Wishes::new();
+        let asks = wishes.asked();
+        let parts = Parts { store, heads, site, clock, stopping, config, asks };
+        let uplink = Arc::new(Uplink::open(&shop.paths(), wishes).unwrap());
+        Self { shop, parts, head, of_others, uplink }
     }
 
     async fn relay(&self, acts: Vec<Act>) -> Arc<FakeRelay> {
@@ -81,7 +87,7 @@ impl Node {
 
     /// Waits until both have the same logs.
     async fn wait_for_agreement(&self, relay: &FakeRelay) {
-        let (mut book, mut head) = (relay.book.subscribe(), self.parts.head.clone());
+        let (mut book, mut head) = (relay.book.subscribe(), self.head.clone());
         while self.heads().await != relay.heads() {
             tokio::select! {
                 _relay = book.changed() => {}
@@ -104,7 +110,7 @@ impl Node {
 
 #[tokio::test]
 async fn y6_the_cable_is_pulled_again_and_again_and_both_ends_agree_after() {
-    let node = Node::start();
+    let mut node = Node::start();
     node.write(400, 300).await;
     node.write(300, 4_000).await;
     let cuts = [1, 2, 3, 4, 6, 9, 2, 5].map(Act::CutAfter);
@@ -121,7 +127,7 @@ async fn y6_the_cable_is_pulled_again_and_again_and_both_ends_agree_after() {
     node.write(5, 100).await;
     relay.write();
     node.wait_for_agreement(&relay).await;
-    let own = *node.parts.head.borrow();
+    let own = *node.head.borrow();
     let mut link = node.uplink.board().watch();
     let safe = link.wait_for(|state| state.safe_on(&own) == 2).await.unwrap().clone();
     assert_eq!((safe.waiting_commits(&own), safe.relay_url), (0, Some(relay.url.clone())));
@@ -130,7 +136,8 @@ async fn y6_the_cable_is_pulled_again_and_again_and_both_ends_agree_after() {
     assert_eq!(heads[&relay.own].seq, 22);
     assert!(heads[&own.origin].seq > 700);
     assert!(relay.book.borrow().tokens.iter().all(|token| token == "Bearer plt_token"));
-    assert_eq!(node.uplink.wants().borrow().first().map(|want| want.amount), Some(400));
+    let (by, wants) = node.of_others.recv().await.unwrap();
+    assert_eq!((by, wants.first().map(|want| want.amount)), (relay.own, Some(400)));
     node.stop(dialling).await;
 }
 
@@ -162,7 +169,7 @@ async fn y1_a_refusal_by_the_relay_is_shown_with_its_word() {
 async fn y2_a_relay_that_has_more_of_this_node_than_the_node_itself_is_told_to_the_owner() {
     let node = Node::start();
     let relay = node.relay(vec![]).await;
-    let own = node.parts.head.borrow().origin;
+    let own = node.head.borrow().origin;
     relay.book.send_modify(|book| {
         let mut head = Head::start(&own);
         let log = book.logs.entry(own).or_default();
@@ -176,11 +183,11 @@ async fn y2_a_relay_that_has_more_of_this_node_than_the_node_itself_is_told_to_t
     let dialling = node.dial();
     let mut link = node.uplink.board().watch();
     let forked = link.wait_for(|state| state.forked).await.unwrap().clone();
-    assert!(forked.waiting_commits(&node.parts.head.borrow()) > 0, "nothing of it reaches the relay");
-    let json = crate::api::uplink::uplink_json(&forked, &node.parts.head.borrow());
+    assert!(forked.waiting_commits(&node.head.borrow()) > 0, "nothing of it reaches the relay");
+    let json = crate::api::uplink::uplink_json(&forked, 0, &node.head.borrow());
     assert!(json.why.is_some_and(|why| why.contains("its disk went back")));
     // The relay's own log comes all the same.
-    let mut head = node.parts.head.clone();
+    let mut head = node.head.clone();
     while !node.heads().await.contains_key(&relay.own) {
         head.changed().await.unwrap();
     }
@@ -210,7 +217,8 @@ async fn y11_a_node_that_worked_alone_is_enrolled_and_sends_all_that_it_wrote() 
     let dialling = node.dial();
     assert_eq!(node.uplink.board().now().phase, LinkPhase::None);
     let identity = node.parts.store.read(|replica, _| Ok(replica.identity().clone())).await.unwrap();
-    let ask = |ca: Option<String>| enrol(&relay.url, " ABCD ", ca, &node.parts.site, "Trattoria", &identity);
+    let ask =
+        |ca: Option<String>| enrol(&relay.url, " ABCD ", ca, Some(&node.parts.site), "Trattoria", identity.card());
     let unknown = ask(None).await;
     assert!(matches!(unknown, Err(EnrolError::Untrusted(_))), "nobody vouches for it: {unknown:?}");
     let trusted = || Some(relay.ca_pem.clone());
@@ -222,15 +230,15 @@ async fn y11_a_node_that_worked_alone_is_enrolled_and_sends_all_that_it_wrote() 
     assert!(matches!(ask(trusted()).await, Err(EnrolError::Refused { code, .. }) if code == "code_used"));
     assert!(matches!(ask(trusted()).await, Err(EnrolError::NoRelay(_))));
     assert!(matches!(ask(trusted()).await, Err(EnrolError::Failed(_))));
-    let enrolment = ask(trusted()).await.unwrap();
+    let enrolment = ask(trusted()).await.unwrap().enrolment;
     let request: enrol::EnrolRequestJson = serde_json::from_str(&relay.book.borrow().requests[0]).unwrap();
-    assert_eq!((request.code.as_str(), request.site), ("ABCD", node.parts.site.to_string()));
+    assert_eq!((request.code.as_str(), request.site), ("ABCD", Some(node.parts.site.to_string())));
     assert_eq!(request.origins[0].origin, identity.origin.to_string());
     node.uplink.enrolled(enrolment, EVENING).unwrap();
     node.wait_for_agreement(&relay).await;
     assert_eq!(relay.book.borrow().tokens[0], "Bearer plt_given");
     assert_eq!(node.uplink.relay_url(), Some(relay.url.clone()));
-    let kept = Uplink::open(&node.shop.paths()).unwrap();
+    let kept = Uplink::open(&node.shop.paths(), Wishes::new().0).unwrap();
     assert_eq!(kept.relay_url(), Some(relay.url.clone()), "a restart finds it again");
     node.stop(dialling).await;
 }

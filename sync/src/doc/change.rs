@@ -193,6 +193,7 @@ impl Change {
                 | OrderFact::LineDone { .. }
                 | OrderFact::Acknowledged { .. }
                 | OrderFact::LineSeen { .. }
+                | OrderFact::TakenOver { .. }
                 | OrderFact::Cancelled { .. } => writer == OriginRole::Node,
                 OrderFact::Commercial { .. } | OrderFact::Delivery { .. } => writer == OriginRole::Relay,
                 // An order is born where it is taken; lines, stock and money are booked by whoever took them.

@@ -3,9 +3,11 @@
 pub mod change;
 pub mod digest;
 pub mod key;
+pub mod merge_log;
 pub mod order;
 pub mod order_view;
 pub mod origin;
+mod ownership;
 pub mod people;
 pub mod reading;
 pub mod replica;

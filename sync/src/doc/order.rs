@@ -269,6 +269,48 @@ pub enum OrderFact {
         #[n(0)]
         granted: bool,
     },
+    /// Another node is the order's owner from now on. By the owner, or by a manager at another node when the owner is silent.
+    #[n(18)]
+    TakenOver {
+        /// One more than the highest term its writer saw; the order is born in term 0.
+        #[n(0)]
+        term: u32,
+        /// Who owns it now.
+        #[n(1)]
+        owner: OriginId,
+        /// Up to here the writer has the former owner's log: what that decides later decides nothing. `None`: all that it decided
+        /// counts, because it has ended.
+        #[n(2)]
+        upto: Option<u64>,
+        /// Why, in a person's words.
+        #[n(3)]
+        why: String,
+    },
+}
+
+impl OrderFact {
+    /// Whether only the order's owner may say it (SPEC Q4). What was sent to a kitchen is there, whoever sent it: of that only the number
+    /// is decided.
+    pub const fn is_decision(&self) -> bool {
+        match self {
+            Self::Accepted | Self::Rejected { .. } | Self::Verdict { .. } | Self::Cancelled { .. } => true,
+            Self::Placed(_)
+            | Self::Sent { .. }
+            | Self::LinesAdded { .. }
+            | Self::LineVoided { .. }
+            | Self::Phase { .. }
+            | Self::EpochOpened { .. }
+            | Self::LineDone { .. }
+            | Self::Acknowledged { .. }
+            | Self::LineSeen { .. }
+            | Self::StockReturned { .. }
+            | Self::Payment { .. }
+            | Self::Refunded { .. }
+            | Self::Commercial { .. }
+            | Self::Delivery { .. }
+            | Self::TakenOver { .. } => false,
+        }
+    }
 }
 
 /// All that happened to one order.

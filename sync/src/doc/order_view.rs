@@ -3,6 +3,7 @@
 use crate::crdt::codec::Shared;
 use crate::crdt::facts::FactId;
 use crate::doc::order::{AddedLine, Header, OrderDoc, OrderFact, StampedOrderFact};
+use crate::doc::ownership::Ownership;
 use crate::domain::business_day::{DayNumber, order_number};
 use crate::domain::id::{IntentId, LineId, OriginId, PaymentId};
 use crate::domain::order::{Axes, Decision, Fulfilment, Status, status};
@@ -45,6 +46,8 @@ pub struct LineView {
     pub epoch: u32,
     /// It came after the order was placed.
     pub added_later: bool,
+    /// The origin whose row paid its stock.
+    pub payer: OriginId,
     /// The line it takes the place of.
     pub replaces: Option<LineId>,
     /// Not wanted any more.
@@ -87,6 +90,10 @@ pub struct OrderView {
     pub placed_by: Actor,
     /// The origin that paid its stock.
     pub payer: OriginId,
+    /// The node that decides about it.
+    pub owner: OriginId,
+    /// How often it was taken over.
+    pub term: u32,
     /// Number for people, with its day.
     pub number: Option<(DayNumber, String)>,
     /// Lines in the order in which they came.
@@ -214,8 +221,20 @@ pub fn view(doc: &OrderDoc) -> Option<OrderView> {
     let placing =
         |fact: &&std::sync::Arc<StampedOrderFact>| (fact.id.origin, fact.id.seq) == (placed.id.origin, placed.id.seq);
     let (first, then): (Vec<_>, Vec<_>) = facts.iter().partition(placing);
-    for fact in first.into_iter().chain(then) {
+    let ownership = Ownership::of(placed.id, &folding.view.header, &facts);
+    if let Some((owner, term)) = ownership.now() {
+        (folding.view.owner, folding.view.term) = (owner, term);
+    }
+    let told: Vec<_> = first.into_iter().chain(then).collect();
+    for fact in told.iter().filter(|fact| ownership.counts(fact)) {
         folding.take(fact);
+    }
+    // The number is the owner's; one of a former owner that did not know of it is shown as long as there is no other.
+    if let Some(sent) =
+        told.iter().find(|fact| matches!(fact.what, OrderFact::Sent { .. }) && ownership.is_owners(fact))
+        && let OrderFact::Sent { day, letter, counter } = &sent.what
+    {
+        folding.view.number = Some((*day, order_number(letter, *counter)));
     }
     Some(folding.view)
 }
@@ -228,11 +247,13 @@ struct Folding {
 impl Folding {
     fn begin(placed: &StampedOrderFact) -> Option<Self> {
         let OrderFact::Placed(header) = &placed.what else { return None };
-        let lines = header.lines.iter().map(|line| first_line(line.clone())).collect();
+        let lines = header.lines.iter().map(|line| first_line(line.clone(), placed.id.origin)).collect();
         let view = OrderView {
             header: Header { lines: Vec::new(), ..header.as_ref().clone() },
             placed_by: placed.by,
             payer: placed.id.origin,
+            owner: header.owner.unwrap_or(placed.id.origin),
+            term: 0,
             number: None,
             lines,
             tickets: BTreeMap::new(),
@@ -306,6 +327,8 @@ impl Folding {
             | OrderFact::Refunded { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => why = self.take_relay(fact),
+            // Read before the others: see `Ownership`.
+            OrderFact::TakenOver { .. } => {}
         }
         self.note_status(fact, at, why);
     }
@@ -314,7 +337,7 @@ impl Folding {
         match &fact.what {
             OrderFact::LinesAdded { intent, lines } => {
                 self.view.intents.insert(*intent);
-                lines.iter().for_each(|added| self.add_line(added, at));
+                lines.iter().for_each(|added| self.add_line(added, fact.id.origin, at));
             }
             OrderFact::LineVoided { intent, line, why } => {
                 self.view.intents.insert(*intent);
@@ -343,6 +366,7 @@ impl Folding {
             | OrderFact::Accepted
             | OrderFact::Rejected { .. }
             | OrderFact::Verdict { .. }
+            | OrderFact::TakenOver { .. }
             | OrderFact::Phase { .. }
             | OrderFact::EpochOpened { .. }
             | OrderFact::Acknowledged { .. }
@@ -389,6 +413,7 @@ impl Folding {
             | OrderFact::Accepted
             | OrderFact::Rejected { .. }
             | OrderFact::Verdict { .. }
+            | OrderFact::TakenOver { .. }
             | OrderFact::LinesAdded { .. }
             | OrderFact::LineVoided { .. }
             | OrderFact::LineDone { .. }
@@ -433,6 +458,7 @@ impl Folding {
             | OrderFact::Accepted
             | OrderFact::Rejected { .. }
             | OrderFact::Verdict { .. }
+            | OrderFact::TakenOver { .. }
             | OrderFact::LinesAdded { .. }
             | OrderFact::LineVoided { .. }
             | OrderFact::Phase { .. }
@@ -484,7 +510,7 @@ impl Folding {
         }
     }
 
-    fn add_line(&mut self, added: &AddedLine, at: Timestamp) {
+    fn add_line(&mut self, added: &AddedLine, payer: OriginId, at: Timestamp) {
         if self.view.lines.iter().any(|line| line.line.id == added.line.id) {
             return;
         }
@@ -494,7 +520,7 @@ impl Folding {
             epoch: added.epoch,
             added_later: true,
             replaces: added.replaces,
-            ..first_line(added.line.clone())
+            ..first_line(added.line.clone(), payer)
         };
         self.view.lines.push(line);
     }
@@ -554,11 +580,12 @@ fn phase_for_word(ticket: &TicketView) -> TicketPhase {
     if ticket.epoch > 0 { ticket.phase.max(TicketPhase::Started) } else { ticket.phase }
 }
 
-fn first_line(line: Shared<PricedLine>) -> LineView {
+fn first_line(line: Shared<PricedLine>, payer: OriginId) -> LineView {
     LineView {
         line,
         epoch: 0,
         added_later: false,
+        payer,
         replaces: None,
         voided: None,
         seen: false,

@@ -19,6 +19,7 @@ use crate::domain::id::{IntentId, OrderId, OriginId};
 use crate::domain::role::Actor;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{LogEntry, Seal, Writes};
+use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -30,8 +31,12 @@ pub const HLC_NOTE: &[u8] = b"hlc";
 pub const HOT_NOTE: &[u8] = b"hot";
 /// The note that names the commits that hold something this version does not understand.
 pub const UNREAD_NOTE: &[u8] = b"unread";
+/// The note that keeps seals beyond the ends of logs: over commits that wait for another origin's.
+pub const SEALS_NOTE: &[u8] = b"seals";
+/// The note that says whose store it is: the origin that wrote in it last. A backup has it, and no identity.
+pub const OWN_NOTE: &[u8] = b"own";
 /// The notes that a replica is read from.
-pub const NOTES: [&[u8]; 3] = [HLC_NOTE, HOT_NOTE, UNREAD_NOTE];
+pub const NOTES: [&[u8]; 4] = [HLC_NOTE, HOT_NOTE, UNREAD_NOTE, SEALS_NOTE];
 /// Hot documents (stock rows, the day's counter) are in every order's commit. Written as documents each time they would be half of
 /// what a group writes, and sled's collector would move the rest: so they are written every so many commits, and the log's tail
 /// is read at boot. Applying it again changes nothing (SPEC S1, W1).
@@ -179,9 +184,19 @@ pub struct Replica {
     unread_stored: Unread,
     /// Keys of origins whose cards are not understood here.
     strangers: BTreeMap<OriginId, [u8; 32]>,
+    /// Of each origin at most one seal over what has not come as far: where its log will be, and the signature. Whoever passes the log
+    /// on may cut only at seals, and may not be left with a stretch that is longer than a batch (SPEC Y3).
+    seals_ahead: SealsAhead,
     reader: ReadChange,
     staged: Staged,
 }
+
+/// Where a log will be, and its origin's signature there.
+type SealsAhead = BTreeMap<OriginId, (Head, Signature)>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+struct Signature(#[cbor(with = "minicbor::bytes")] [u8; 64]);
 
 #[derive(Debug, Default)]
 struct Staged {
@@ -193,6 +208,9 @@ struct Staged {
     /// Facts of orders of which the header has not come.
     headless: BTreeMap<OrderId, OrderDoc>,
     own: bool,
+    /// The own log begins in this group.
+    begins: bool,
+    seals_ahead: bool,
 }
 
 /// A replica being read from its store: documents, then the logs' tails, then the open orders.
@@ -204,6 +222,7 @@ pub struct Loading {
     /// `None`: which they are is not known any more.
     unread: Option<Unread>,
     tail: Touched,
+    seals_ahead: SealsAhead,
     reader: ReadChange,
 }
 
@@ -220,7 +239,9 @@ impl Loading {
         let upto = notes.get(HOT_NOTE).and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default();
         let hlc = notes.get(HLC_NOTE).and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default();
         let unread = notes.get(UNREAD_NOTE).map_or(Some(Unread::default()), |bytes| minicbor::decode(bytes).ok());
-        Ok(Self { site, upto, hlc, unread, tail: Touched::default(), reader: Change::from_raw })
+        // Without them a log is passed on from where its origin sends it again.
+        let seals_ahead = notes.get(SEALS_NOTE).and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default();
+        Ok(Self { site, upto, hlc, unread, tail: Touched::default(), seals_ahead, reader: Change::from_raw })
     }
 
     /// Reads changes as an older version does.
@@ -265,6 +286,7 @@ impl Loading {
             unread_stored: unread.clone(),
             unread,
             strangers: BTreeMap::new(),
+            seals_ahead: self.seals_ahead,
             reader: self.reader,
             staged: Staged::default(),
         }
@@ -387,9 +409,22 @@ impl Replica {
             applied.new += 1;
         }
         if applied.new > 0 && applied.refused.is_none() {
-            self.staged.writes.seals.push(seal.clone());
+            if self.staged.writes.seals.last() != Some(seal) {
+                self.staged.writes.seals.push(seal.clone());
+            }
+        } else if applied.new > 0 {
+            self.keep_seal_ahead(entries, seal);
         }
         applied
+    }
+
+    /// Keeps the seal of a batch of which the end waits, unless an earlier one is kept.
+    fn keep_seal_ahead(&mut self, entries: &[LogEntry], seal: &Seal) {
+        let Some(last) = entries.last().filter(|last| last.head.seq == seal.seq) else { return };
+        if !self.seals_ahead.contains_key(&seal.origin) {
+            self.seals_ahead.insert(seal.origin, (last.head, Signature(seal.signature)));
+            self.staged.seals_ahead = true;
+        }
     }
 
     /// The entries that are new, when they continue what is known.
@@ -428,7 +463,17 @@ impl Replica {
 
     /// The commit takes its number.
     fn take(&mut self, entry: LogEntry) {
-        self.heads.insert(entry.origin, entry.head);
+        let (origin, head) = (entry.origin, entry.head);
+        if let Some((ahead, signature)) = self.seals_ahead.get(&origin).filter(|(ahead, _)| ahead.seq <= head.seq) {
+            // On another chain it would be over something else.
+            if *ahead == head {
+                self.staged.writes.seals.push(Seal { origin, seq: head.seq, signature: signature.0 });
+            }
+            self.seals_ahead.remove(&origin);
+            self.staged.seals_ahead = true;
+        }
+        self.heads.insert(origin, head);
+        self.staged.begins |= origin == self.origin && head.seq == 1;
         self.staged.writes.log.push(entry);
     }
 
@@ -624,6 +669,12 @@ impl Replica {
         if self.unread != self.unread_stored {
             staged.writes.notes.insert(UNREAD_NOTE.to_vec(), minicbor::to_vec(&self.unread).unwrap_or_default());
             self.unread_stored = self.unread.clone();
+        }
+        if staged.begins {
+            staged.writes.notes.insert(OWN_NOTE.to_vec(), minicbor::to_vec(self.origin).unwrap_or_default());
+        }
+        if staged.seals_ahead {
+            staged.writes.notes.insert(SEALS_NOTE.to_vec(), minicbor::to_vec(&self.seals_ahead).unwrap_or_default());
         }
         if staged.own {
             let signature = sign(&position.head);

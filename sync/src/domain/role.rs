@@ -42,6 +42,8 @@ pub enum Action {
     EightySix,
     /// Read stock.
     ReadStock,
+    /// Decide about an order that another node owns, because that is silent.
+    TakeOver,
     /// Book deliveries and counts.
     ChangeStock,
     /// Import or edit the menu.
@@ -73,7 +75,7 @@ impl Role {
             A::PlaceOrder => !matches!(self, Self::Kitchen),
             A::ReadOrders | A::WorkKitchen | A::EightySix | A::ReadStock => !matches!(self, Self::Customer),
             A::ChangeOrder => matches!(self, Self::Staff | Self::Manager | Self::Admin),
-            A::ChangeStock | A::ChangeMenu => matches!(self, Self::Manager | Self::Admin),
+            A::TakeOver | A::ChangeStock | A::ChangeMenu => matches!(self, Self::Manager | Self::Admin),
             A::Administer => matches!(self, Self::Admin),
         }
     }

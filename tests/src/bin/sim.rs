@@ -27,6 +27,12 @@ struct Arguments {
     /// Steps with faults.
     #[arg(long, default_value_t = 2_000)]
     steps: u32,
+    /// Nodes of the restaurant; without it one to three, by the seed.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3))]
+    nodes: Option<u8>,
+    /// Whether they are also connected with each other; without it by the seed.
+    #[arg(long)]
+    lan: Option<bool>,
     /// Kinds of faults that are not played, by commas.
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
@@ -58,8 +64,9 @@ fn main() -> anyhow::Result<()> {
     }
     // What panics in the world is caught and told with its seed.
     std::panic::set_hook(Box::new(|_| {}));
-    let batch =
-        Batch { from: arguments.from, seeds: arguments.seeds, mode: arguments.mode, steps: arguments.steps, faults };
+    let (nodes, steps) = (arguments.nodes.map(usize::from), arguments.steps);
+    let Arguments { from, seeds, mode, lan, .. } = arguments;
+    let batch = Batch { from, seeds, mode, steps, nodes, lan, faults };
     if arguments.loud {
         let outcome = run(&Plan { loud: true, ..batch.plan(batch.from) });
         println!("{} after {} steps, trace {}", verdict(outcome.finding.as_ref()), outcome.steps, outcome.hash);
@@ -68,8 +75,7 @@ fn main() -> anyhow::Result<()> {
     let mut failed = 0;
     if arguments.named {
         for named in NAMED {
-            let plan =
-                Plan { seed: named.seed, mode: named.mode, steps: named.steps, faults: Faults::ALL, loud: false };
+            let plan = named.plan();
             let outcome = run(&plan);
             if let Some(finding) = outcome.finding {
                 failed += 1;

@@ -21,6 +21,7 @@ pub const RARE: &[&str] = &[
     "cancel refused by the kitchen",
     "cancel requested",
     "cancelled early",
+    "check changed by a waiter",
     "clock off by more than ten minutes",
     "cut with frames under way",
     "delivered",
@@ -34,6 +35,7 @@ pub const RARE: &[&str] = &[
     "held order released to the kitchen",
     "item off sale refused",
     "long outage",
+    "nodes linked without the relay",
     "online order placed",
     "order cancelled in the restaurant",
     "order sent again",
@@ -54,9 +56,12 @@ pub const RARE: &[&str] = &[
     "rights asked for",
     "session superseded",
     "silent peer given up",
+    "rights given to a node that asked",
     "sold out while paying",
     "store behind its witness",
+    "taken over by a higher term",
     "two boxes with one identity",
+    "two nodes changed one order",
     "two relay processes",
     "unknown answered",
     "unknown payment outcome",
@@ -169,6 +174,9 @@ impl World {
         self.machines.iter_mut().for_each(|machine| machine.skew_ms = 0);
         let ids: Vec<u32> = self.wires.keys().copied().collect();
         ids.into_iter().for_each(|id| self.cut(id));
+        self.lan_outage_until_ms = 0;
+        let ids: Vec<u32> = self.lan.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.cut_lan(id));
         self.end_of_two();
         for at in 0..self.boxes.len() {
             self.boot(at);
@@ -187,8 +195,9 @@ impl World {
         if let Err(error) = left.map_or_else(|| self.start_relay(0), |_| Ok(())) {
             self.found(Finding::new("relay does not start", format!("{error:#}")));
         }
-        let main = self.main;
-        self.dial_soon(main);
+        for at in self.mains() {
+            self.dial_soon(at);
+        }
     }
 }
 
@@ -203,6 +212,10 @@ pub struct Batch {
     pub mode: Option<Mode>,
     /// Steps with faults.
     pub steps: u32,
+    /// `None`: one node, two, or three, by the seed.
+    pub nodes: Option<usize>,
+    /// Whether they are connected with each other; `None`: by the seed.
+    pub lan: Option<bool>,
     /// Which faults.
     pub faults: Faults,
 }
@@ -228,7 +241,10 @@ impl Batch {
     pub fn plan(&self, seed: u64) -> Plan {
         let by_turns = if seed.is_multiple_of(2) { Mode::Safety } else { Mode::Liveness };
         let mode = self.mode.unwrap_or(by_turns);
-        Plan { seed, mode, steps: self.steps, faults: self.faults, loud: false }
+        // In each mode one seed in four has one node, one has three, and two have two: one of these over the relay alone.
+        let (nodes, lan) = [(1, false), (2, true), (2, false), (3, true)][usize::try_from(seed / 2 % 4).unwrap_or(0)];
+        let (nodes, lan) = (self.nodes.unwrap_or(nodes), self.lan.unwrap_or(lan));
+        Plan { seed, mode, steps: self.steps, nodes, lan, faults: self.faults, loud: false }
     }
 
     /// Runs all seeds on all cores.
@@ -267,7 +283,8 @@ impl Batch {
         bar.finish();
         let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.failed.sort_by_key(|(plan, _)| plan.seed);
-        if self.seeds >= BATCH_MIN && self.steps >= BATCH_STEPS_MIN && self.faults == Faults::ALL {
+        let all = self.nodes.is_none() && self.lan.is_none() && self.faults == Faults::ALL;
+        if self.seeds >= BATCH_MIN && self.steps >= BATCH_STEPS_MIN && all {
             report.missing = RARE.iter().copied().filter(|name| !report.rare.contains_key(name)).collect();
         }
         report
@@ -304,6 +321,12 @@ pub fn shrink(plan: &Plan, outcome: &Outcome) -> (Plan, Outcome) {
     if outcome.steps < plan.steps {
         best.0.steps = outcome.steps;
     }
+    for nodes in 1..best.0.nodes {
+        let fewer = Plan { nodes, ..best.0.clone() };
+        if try_plan(&mut best, fewer) {
+            break;
+        }
+    }
     let mut cut = best.0.steps / 2;
     while cut >= 16 {
         let steps = best.0.steps - cut;
@@ -326,7 +349,9 @@ pub fn shrink(plan: &Plan, outcome: &Outcome) -> (Plan, Outcome) {
 #[must_use]
 pub fn command(plan: &Plan) -> String {
     let mode = if plan.mode == Mode::Safety { "safety" } else { "liveness" };
-    let mut command = format!("cargo sim --seeds 1 --from {} --mode {mode} --steps {}", plan.seed, plan.steps);
+    let Plan { seed, steps, nodes, .. } = plan;
+    let mut command = format!("cargo sim --seeds 1 --from {seed} --mode {mode} --steps {steps} --nodes {nodes}");
+    command.push_str(if plan.lan { " --lan true" } else { " --lan false" });
     let missing: Vec<&str> = plan.faults.missing().map(Fault::word).collect();
     if !missing.is_empty() {
         command.push_str(&format!(" --without {}", missing.join(",")));

@@ -74,7 +74,10 @@ fn may_follow(from: Status, to: Status) -> bool {
 /// Looks at an order that has changed at a replica.
 pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &LiveOrder) {
     let view = &live.view;
-    let out_of_order = world.reference.out_of_order;
+    let (out_of_order, siblings) = (world.reference.out_of_order, world.has_siblings());
+    if siblings && replica == "relay" && changed_by_two(live) {
+        world.trace.rare("two nodes changed one order");
+    }
     let mut wrong =
         |name: &'static str, what: String| world.found(Finding::new(name, format!("{replica}: {id}: {what}")));
     let commercial: BTreeSet<CommercialPhase> = live
@@ -91,9 +94,9 @@ pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &Live
         wrong("cooked without Confirmed", format!("sent with {commercial:?}"));
     }
     let pairs = view.history.windows(2).filter_map(|pair| Some((pair.first()?.to, pair.last()?.to)));
-    // The restaurant may cancel what a rider has just delivered: neither has heard of the other.
+    // The restaurant may cancel what a rider, or another node, has just handed over: neither has heard of the other.
     let online = view.header.owner.is_some();
-    let apart = |from, to| online && (from, to) == (Status::Completed, Status::Cancelled);
+    let apart = |from, to| (online || siblings) && (from, to) == (Status::Completed, Status::Cancelled);
     let wrong_pairs = pairs.filter(|(from, to)| !may_follow(*from, *to) && !apart(*from, *to));
     for (from, to) in wrong_pairs.filter(|_| !out_of_order) {
         wrong("state word went where it may not", format!("{from:?} -> {to:?}"));
@@ -112,7 +115,7 @@ pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &Live
         let now = (ticket.epoch, ticket.phase);
         let before = world.reference.phases.insert((replica, *id, key.clone()), now);
         // Two boxes under one name are two nodes.
-        if world.reference.is_branching() && replica == "node" {
+        if world.reference.is_branching() && replica != "relay" {
             continue;
         }
         if before.is_some_and(|before| before > now) {
@@ -125,6 +128,13 @@ pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &Live
             world.found(Finding::new("number given twice", format!("{number:?} to {other} and {id}")));
         }
     }
+}
+
+/// Whether facts of two nodes are in it.
+fn changed_by_two(live: &LiveOrder) -> bool {
+    let relay = relay::identity().card().origin;
+    let writers: BTreeSet<OriginId> = live.doc.in_order().iter().map(|fact| fact.id.origin).collect();
+    writers.iter().filter(|origin| **origin != relay).count() > 1
 }
 
 /// No row below nothing, and nothing out of nothing.
@@ -173,6 +183,17 @@ fn broken(promise: &Promise, order: Option<&OrderView>) -> Option<String> {
             Some(now) if now.epoch > *epoch || now.epoch == *epoch && now.phase >= *phase => None,
             now @ (Some(_) | None) => Some(format!("a tap on {id} to {phase:?} in epoch {epoch} is {now:?}")),
         },
+        // Nothing vanishes without a void that says why.
+        Told::Line { line, wanted } => match view.lines.iter().find(|one| one.line.id == *line) {
+            None => Some(format!("line {line} of {id} is gone")),
+            Some(there) if *wanted => {
+                let silent = there.voided.as_ref().is_some_and(|deed| deed.why.is_empty());
+                silent.then(|| format!("line {line} of {id} was voided without a word"))
+            }
+            Some(there) => there.voided.is_none().then(|| format!("the void of line {line} of {id} is gone")),
+        },
+        // What a former owner decided without knowing that it is that decides nothing.
+        Told::Cancelled if view.term > 0 => None,
         Told::Cancelled => view.cancelled.is_none().then(|| format!("the cancellation of {id} is gone")),
     }
 }
@@ -205,13 +226,13 @@ fn orders_of(replica: &Replica) -> BTreeMap<OrderId, OrderView> {
 
 /// Why the world is not quiet yet; `None` when it is.
 pub fn unrest(world: &mut World) -> Option<String> {
-    let main = world.main;
-    let on: Vec<usize> = (0..world.boxes.len()).filter(|at| !world.boxes[*at].retired).collect();
-    if on.len() != 1 {
-        return Some(format!("{} boxes are in service", on.len()));
+    let mains = world.mains();
+    let on = world.boxes.iter().filter(|node| !node.retired).count();
+    if on != mains.len() {
+        return Some(format!("{on} boxes are in service"));
     }
-    if !world.is_online(main) {
-        return Some("the link is down".to_owned());
+    if let Some(down) = mains.iter().find(|at| !world.is_online(**at)) {
+        return Some(format!("the link of box {down} is down"));
     }
     let machine = world.machines.iter().position(|machine| machine.process.is_some())?;
     let ends = world.at_relay(machine, |process| {
@@ -222,13 +243,16 @@ pub fn unrest(world: &mut World) -> Option<String> {
         })
     });
     let Some((Some(theirs), Some((open, parked)))) = ends else { return Some("the relay does not answer".to_owned()) };
-    let Some(replica) = &world.boxes[main].replica else { return Some("the node is off".to_owned()) };
-    if *replica.state().heads() != theirs {
-        return Some(format!("the logs differ: {:?} and {theirs:?}", replica.state().heads()));
+    for at in mains {
+        let Some(replica) = &world.boxes[at].replica else { return Some(format!("box {at} is off")) };
+        if *replica.state().heads() != theirs {
+            return Some(format!("the logs of box {at} differ: {:?} and {theirs:?}", replica.state().heads()));
+        }
     }
     if open > 0 {
         return Some(format!("{open} effects are open, {parked} of them parked"));
     }
+    let Some(replica) = &world.boxes[world.main].replica else { return Some("the node is off".to_owned()) };
     let unended = orders_of(replica).into_iter().find(|(_, view)| !is_at_rest(view));
     unended.map(|(id, view)| format!("order {id} is {:?}, {:?}", view.status, view.commercial))
 }
@@ -240,7 +264,6 @@ fn is_at_rest(view: &OrderView) -> bool {
 
 /// What must hold once the world is quiet.
 pub fn settled(world: &mut World) {
-    let main = world.main;
     let Some(machine) = world.machines.iter().position(|machine| machine.process.is_some()) else { return };
     let relay = world.at_relay(machine, |process| {
         let (sites, site) = (process.sites.clone(), process.site.clone());
@@ -249,15 +272,18 @@ pub fn settled(world: &mut World) {
     let Some(Some((theirs, count))) = relay else {
         return world.found(Finding::new("relay", "it gives no digest".to_owned()));
     };
-    let Some(replica) = &world.boxes[main].replica else { return };
-    let mut digesting = Digesting::default();
-    replica.site().docs().for_each(|(key, bytes)| digesting.add(&key, &bytes));
-    let stored = replica.order_docs_after(None, usize::MAX).unwrap_or_default();
-    stored.iter().for_each(|order| digesting.add(&DocKey::Order(order.id), &order.document));
-    if digesting.finish() != theirs {
-        let what = format!("{} orders at the node, {count} at the relay", stored.len());
-        return world.found(Finding::new("replicas differ", what));
+    for at in world.mains() {
+        let Some(replica) = &world.boxes[at].replica else { return };
+        let mut digesting = Digesting::default();
+        replica.site().docs().for_each(|(key, bytes)| digesting.add(&key, &bytes));
+        let stored = replica.order_docs_after(None, usize::MAX).unwrap_or_default();
+        stored.iter().for_each(|order| digesting.add(&DocKey::Order(order.id), &order.document));
+        if digesting.finish() != theirs {
+            let what = format!("{} orders at box {at}, {count} at the relay", stored.len());
+            return world.found(Finding::new("replicas differ", what));
+        }
     }
+    let Some(replica) = &world.boxes[world.main].replica else { return };
     let node = orders_of(replica);
     let both = Both { relay: node.clone(), node };
     promises_everywhere(world, &both);

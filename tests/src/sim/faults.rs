@@ -2,7 +2,7 @@
 
 use crate::sim::checks::Finding;
 use crate::sim::disk::{Disk, FlushEnd};
-use crate::sim::world::{NodeBox, World};
+use crate::sim::world::{NodeBox, SEATS, World};
 
 macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+) => {
@@ -167,7 +167,9 @@ impl World {
         } else {
             self.trace.rare("power cut between flushes");
             self.power_off(at);
-            let delay = self.between(1_000, 40_000);
+            // A node is missed less where there is another.
+            let long = self.has_siblings() && self.chance(200);
+            let delay = if long { self.between(120_000, 400_000) } else { self.between(1_000, 40_000) };
             self.after(delay, move |world| world.boot(at));
         }
     }
@@ -186,9 +188,11 @@ impl World {
 
     /// The disk of the one node goes back to what it was some time ago.
     fn disk_goes_back(&mut self, fault: Fault) {
-        let at = self.main;
+        let mains = self.mains();
+        let at = if self.has_siblings() { mains[self.rng.below(mains.len())] } else { self.main };
+        let seat = self.boxes[at].seat;
         // One such thing at a time: a copy that is out there already is trouble enough.
-        if self.boxes.iter().filter(|node| !node.retired).count() > 1 || self.boxes[at].replica.is_none() {
+        if self.in_service(seat).len() > 1 || self.boxes[at].replica.is_none() {
             return;
         }
         if self.reference.is_branching() {
@@ -198,8 +202,8 @@ impl World {
         let delay = self.between(10_000, 240_000);
         let boots = self.boxes[at].boots;
         self.after(delay, move |world| {
-            let same = world.main == at && world.boxes[at].boots >= boots && !world.boxes[at].retired;
-            let alone = world.boxes.iter().filter(|node| !node.retired).count() == 1;
+            let same = world.beside(at) == at && world.boxes[at].boots >= boots && !world.boxes[at].retired;
+            let alone = world.in_service(seat).len() == 1;
             // Not back beyond a name that it has taken meanwhile: that copy is another machine's.
             let named = world.boxes[at].disk.look(|now| now.identity.as_ref().map(|one| one.origin))
                 == kept.identity.as_ref().map(|one| one.origin);
@@ -224,7 +228,7 @@ impl World {
             let heads = kept.heads();
             world.boxes[at].disk.restore(kept);
             world.boxes[at].disk.end_next_flush(None);
-            world.went_back(&now.heads(), &heads, fault == Fault::WholeDisk);
+            world.went_back(at, &heads, fault == Fault::WholeDisk);
             let delay = world.between(2_000, 30_000);
             world.after(delay, move |world| world.boot(at));
         });
@@ -239,7 +243,7 @@ impl World {
         self.trace.rare("two boxes with one identity");
         let kept = self.boxes[at].disk.copy();
         self.boxes[at].backup = Some(kept.clone());
-        self.boxes.push(NodeBox::with(Disk::with(kept.clone())));
+        self.boxes.push(NodeBox::with(Disk::with(kept.clone()), self.boxes[at].seat));
         let second = self.boxes.len() - 1;
         self.boxes[second].backup = Some(kept);
         self.note(format_args!("box {second} is a copy of box {at}"));
@@ -258,7 +262,7 @@ impl World {
             if !world.boxes[at].forked || world.boxes[at].retired {
                 return;
             }
-            if world.boxes.iter().filter(|node| !node.retired).count() > 1 {
+            if world.in_service(world.boxes[at].seat).len() > 1 {
                 world.retire(at);
             } else {
                 world.begin_again(at);
@@ -268,7 +272,7 @@ impl World {
 
     /// One of two machines with one identity is switched off: the one that the relay does not know, or else the copy.
     pub(super) fn end_of_two(&mut self) {
-        let on: Vec<usize> = (0..self.boxes.len()).filter(|at| !self.boxes[*at].retired).collect();
+        let on = self.in_service(0);
         if on.len() < 2 {
             return;
         }
@@ -284,9 +288,9 @@ impl World {
         self.note(format_args!("box {at} is taken out of service"));
         self.power_off(at);
         self.boxes[at].retired = true;
-        self.reference.excuse_box(at);
-        if let Some(left) = (0..self.boxes.len()).find(|at| !self.boxes[*at].retired) {
-            self.main = left;
+        self.reference.excuse_box(SEATS[self.boxes[at].seat], at);
+        if let Some(left) = self.in_service(0).first() {
+            self.main = *left;
         } else {
             self.found(Finding::new("world", "no box is left".to_owned()));
         }
@@ -305,11 +309,42 @@ impl World {
         kept.witness = None;
         self.boxes[at].disk.restore(kept);
         self.boxes[at].disk.end_next_flush(None);
-        self.reference.branch_given_up(at);
+        self.reference.branch_given_up(SEATS[self.boxes[at].seat], at);
         self.after(3_000, move |world| world.boot(at));
     }
 
+    /// A cable between the restaurant's own machines, or all of them for a while.
+    fn strike_lan(&mut self, fault: Fault) {
+        let ids: Vec<u32> = self.lan.keys().copied().collect();
+        let (both, length) = (self.chance(400), self.between(5_000, 240_000));
+        let now_ms = self.now_ms;
+        if self.chance(300) {
+            self.note(format_args!("the machines are cut off from each other for {length} ms"));
+            self.trace.rare("nodes cut off from each other");
+            self.lan_outage_until_ms = now_ms + length;
+            self.lan.values_mut().for_each(|wire| wire.deaf = [true; 2]);
+            return;
+        }
+        if ids.is_empty() {
+            return;
+        }
+        let id = ids[self.rng.below(ids.len())];
+        self.note(format_args!("lan {id}: {}", fault.word()));
+        if fault == Fault::Cut {
+            return self.cut_lan(id);
+        }
+        let Some(wire) = self.lan.get_mut(&id) else { return };
+        if fault == Fault::Stall {
+            wire.stalled_until_ms = now_ms + length.min(40_000);
+        } else {
+            wire.deaf = if both { [true; 2] } else { [true, false] };
+        }
+    }
+
     fn strike_wire(&mut self, fault: Fault) {
+        if self.plan.lan && self.chance(500) {
+            return self.strike_lan(fault);
+        }
         let ids: Vec<u32> = self.wires.keys().copied().collect();
         if ids.is_empty() {
             return;

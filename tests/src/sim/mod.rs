@@ -9,6 +9,7 @@ pub mod checks;
 pub mod disk;
 pub mod faults;
 pub mod gateway;
+pub mod lan;
 pub mod named;
 pub mod people;
 pub mod reference;

@@ -2,7 +2,8 @@
 //!
 //! A change of the world itself deals a seed other cards: what a seed showed is also under a test of its own where it was mended.
 
-use crate::sim::world::Mode;
+use crate::sim::faults::Faults;
+use crate::sim::world::{Mode, Plan};
 
 /// A seed that failed before something was mended.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +14,21 @@ pub struct Named {
     pub mode: Mode,
     /// With so many steps.
     pub steps: u32,
+    /// In a restaurant with so many nodes.
+    pub nodes: usize,
+    /// Which are connected with each other.
+    pub lan: bool,
     /// What it showed.
     pub why: &'static str,
+}
+
+impl Named {
+    /// How it is run.
+    #[must_use]
+    pub const fn plan(&self) -> Plan {
+        let Self { seed, mode, steps, nodes, lan, .. } = *self;
+        Plan { seed, mode, steps, nodes, lan, faults: Faults::ALL, loud: false }
+    }
 }
 
 /// All of them.
@@ -23,42 +37,56 @@ pub const NAMED: &[Named] = &[
         seed: 10,
         mode: Mode::Safety,
         steps: 1_551,
+        nodes: 1,
+        lan: false,
         why: "a number was given twice: after a restart the log that opened the day was read after the one that gave numbers on it",
     },
     Named {
         seed: 11,
         mode: Mode::Liveness,
         steps: 2_000,
+        nodes: 1,
+        lan: false,
         why: "a node that went on as a new origin ended the relay's origin too: nothing counted could be sold online any more",
     },
     Named {
         seed: 9,
         mode: Mode::Liveness,
         steps: 2_000,
+        nodes: 1,
+        lan: false,
         why: "unknown_origin: a relay process greeted a node by what it knew before another process had taken the node's new origin in",
     },
     Named {
         seed: 4,
         mode: Mode::Safety,
         steps: 2_000,
+        nodes: 1,
+        lan: false,
         why: "an order was confirmed before it was placed, in its history: a clock that was a day behind had accepted it",
     },
     Named {
         seed: 5,
         mode: Mode::Liveness,
         steps: 2_000,
+        nodes: 1,
+        lan: false,
         why: "two logs of which each waits in the middle for the other were never taken: a batch was all or nothing",
     },
     Named {
         seed: 113,
         mode: Mode::Liveness,
         steps: 2_000,
+        nodes: 1,
+        lan: false,
         why: "no rider was called for a day: the node's clock was a day ahead when the food was ready",
     },
     Named {
         seed: 85,
         mode: Mode::Liveness,
         steps: 2_000,
+        nodes: 1,
+        lan: false,
         why: "an effect that a process held when it was shut down was never taken over by the other one",
     },
 ];

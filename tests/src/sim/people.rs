@@ -6,10 +6,11 @@ use crate::sim::faults::Fault;
 use crate::sim::reference::{Online, Told};
 use crate::sim::relay::{self, PLACE};
 use crate::sim::world::World;
-use pilotlight_node::inventory::{eighty_six, receive};
+use pilotlight_node::inventory::{eighty_six, receive, share};
 use pilotlight_node::kitchen::act::{self, KitchenAction, Outcome, Tap};
+use pilotlight_node::orders::amend::{self, AddLine, Amendment, VoidLine};
 use pilotlight_node::orders::place::{self, NewOrder, PlaceRefusal, Placed};
-use pilotlight_node::orders::{Order, cancel};
+use pilotlight_node::orders::{Order, cancel, ownership};
 use pilotlight_node::store::replica::Replica;
 use pilotlight_node::store::store_handle::RunError;
 use pilotlight_node::till::tender::{self, Tender};
@@ -186,6 +187,9 @@ impl World {
             self.after(delay, move |world| world.rider(rider));
         }
         self.after(5_000, Self::cook);
+        if self.has_siblings() {
+            self.after(20_000, Self::waiter);
+        }
         self.after(60_000, Self::manager);
     }
 
@@ -200,8 +204,20 @@ impl World {
 
     /// The machine that a kiosk talks to: with two under one name, some talk to the other.
     fn box_of(&self, kiosk: usize) -> usize {
-        let on: Vec<usize> = (0..self.boxes.len()).filter(|at| !self.boxes[*at].retired).collect();
+        // The last kiosks stand at the bar and with the spare node.
+        let seat = KIOSKS - kiosk;
+        if seat < self.plan.nodes {
+            return seat;
+        }
+        let on = self.in_service(0);
         if on.len() > 1 && kiosk % 2 == 1 { on.last().copied().unwrap_or(self.main) } else { self.main }
+    }
+
+    /// A machine that somebody works at: one of each place.
+    fn someones(&mut self) -> usize {
+        let mains = self.mains();
+        let choice = self.rng.below(mains.len());
+        mains.get(choice).copied().unwrap_or(self.main)
     }
 
     // ---- Guests and the cashier ----
@@ -265,9 +281,13 @@ impl World {
 
     fn place_here(&mut self, kiosk: usize, at: usize, new: NewOrder) {
         let id = new.id;
-        let planned = new.clone();
+        let (planned, lines) = (new.clone(), new.lines.clone());
         let plan = move |replica: &Replica, now| place::plan(replica, now, Actor::System, planned);
         self.ask(at, plan, move |world, at, outcome| {
+            if world.has_siblings() && matches!(outcome, Err(RunError::Refused(PlaceRefusal::SoldOut { .. }))) {
+                let wishes = world.boxes[at].replica.as_ref().map(|replica| share::wishes(replica, &lines));
+                world.wish(at, wishes.unwrap_or_default());
+            }
             if let Ok(Placed::Now(_)) = &outcome {
                 // Known to the world though perhaps to no guest: an order is new once.
                 *world.reference.times_new.entry(id).or_default() += 1;
@@ -289,7 +309,7 @@ impl World {
                 self.told_placed(at, &order);
                 if self.chance(600) {
                     let delay = self.between(500, 30_000);
-                    self.after(delay, move |world| world.pay_here(id));
+                    self.after(delay, move |world| world.pay_here(at, id));
                 }
             }
             Err(RunError::Refused(refusal)) => {
@@ -336,6 +356,10 @@ impl World {
             line.quantity += 1;
         }
         let here = self.boxes[at].replica.as_ref().is_some_and(|replica| replica.order(&id).ok().flatten().is_some());
+        // An id goes to the node that its device belongs to: another one that has not heard of it would take it for new.
+        if self.has_siblings() && !here {
+            return;
+        }
         let plan = move |replica: &Replica, now| place::plan(replica, now, Actor::System, new);
         self.ask(at, plan, move |world, _, outcome| match outcome {
             Err(RunError::Refused(PlaceRefusal::SameIdOtherCart { .. })) => world.trace.rare("other cart under one id"),
@@ -345,8 +369,8 @@ impl World {
         });
     }
 
-    fn pay_here(&mut self, order: OrderId) {
-        let at = self.main;
+    fn pay_here(&mut self, at: usize, order: OrderId) {
+        let at = self.beside(at);
         let total = self.people.answered.iter().find(|(id, _)| *id == order).map_or(0, |(_, total)| *total);
         let half = self.chance(200);
         let amount_minor = if half { total / 2 } else { total };
@@ -357,14 +381,14 @@ impl World {
     fn tender(&mut self, at: usize, wanted: Tender, tries: u32) {
         let plan = move |replica: &Replica, _| tender::plan(replica, Actor::System, wanted);
         self.ask(at, plan, move |world, at, outcome| match outcome {
-            Ok(_) if world.wifi_lost() => world.tender_again(wanted, tries),
+            Ok(_) if world.wifi_lost() => world.tender_again(at, wanted, tries),
             Ok(_) => {
                 let told = Told::Paid { payment: wanted.payment, amount_minor: wanted.amount_minor };
                 if let Some(log) = log_of(world.boxes[at].replica.as_ref()) {
                     world.reference.promise(wanted.order, at, log, told);
                 }
             }
-            Err(RunError::Unknown | RunError::Closed) => world.tender_again(wanted, tries),
+            Err(RunError::Unknown | RunError::Closed) => world.tender_again(at, wanted, tries),
             Err(RunError::Refused(_)) => world.trace.rare("tender refused"),
             Err(error @ (RunError::TooLarge(_) | RunError::Damaged(_))) => {
                 world.found(Finding::new("a tender cannot be taken", error.to_string()));
@@ -372,11 +396,11 @@ impl World {
         });
     }
 
-    fn tender_again(&mut self, wanted: Tender, tries: u32) {
+    fn tender_again(&mut self, at: usize, wanted: Tender, tries: u32) {
         if tries < 20 {
             let delay = self.between(2_000, 8_000);
             self.after(delay, move |world| {
-                let at = world.main;
+                let at = world.beside(at);
                 world.tender(at, wanted, tries + 1);
             });
         }
@@ -397,7 +421,13 @@ impl World {
         let busy = if self.healed { 4 } else { 1 + self.rng.below(2) };
         let boxes = self.boxes.len();
         for _ in 0..busy {
-            let at = if self.healed || self.chance(850) { self.main } else { self.rng.below(boxes) };
+            let at = if self.has_siblings() {
+                self.someones()
+            } else if self.healed || self.chance(850) {
+                self.main
+            } else {
+                self.rng.below(boxes)
+            };
             let board = self.on_board(at);
             if !board.is_empty() {
                 let (id, view) = &board[self.rng.below(board.len())];
@@ -480,13 +510,64 @@ impl World {
         }
     }
 
+    // ---- Waiters ----
+
+    /// A waiter at one of the nodes changes a check: perhaps another one at another node does so too, and neither hears of it.
+    fn waiter(&mut self) {
+        if self.healed {
+            return;
+        }
+        let at = self.someones();
+        let delay = self.between(4_000, 20_000);
+        self.after(delay, Self::waiter);
+        let open: Vec<(OrderId, OrderView)> =
+            self.on_board(at).into_iter().filter(|(_, view)| view.header.owner.is_none()).collect();
+        if open.is_empty() {
+            return;
+        }
+        let (order, view) = open[self.rng.below(open.len())].clone();
+        let name = self.mint("amendment");
+        let wanted: Vec<LineId> = view.wanted().map(|line| line.line.id).collect();
+        let void = match wanted.as_slice() {
+            [first, _, ..] if self.chance(300) => vec![VoidLine { line: *first, why: "sent back".to_owned() }],
+            _ => vec![],
+        };
+        let add = if void.is_empty() || self.chance(300) {
+            let line = self.new_wish(1).new.lines.into_iter().next();
+            line.map(|line| AddLine { line, replaces: None }).into_iter().collect()
+        } else {
+            vec![]
+        };
+        let amendment = Amendment { order, intent: IntentId::derived(&[&name]), void, add };
+        let lines: Vec<LineId> = amendment.add.iter().map(|add| add.line.id).collect();
+        let voided: Vec<LineId> = amendment.void.iter().map(|void| void.line).collect();
+        let plan = move |replica: &Replica, now| amend::plan(replica, now, Actor::System, amendment);
+        self.ask(at, plan, move |world, at, outcome| match outcome {
+            Ok(_) => {
+                let Some(log) = log_of(world.boxes[at].replica.as_ref()) else { return };
+                world.trace.rare("check changed by a waiter");
+                for line in lines {
+                    world.reference.promise(order, at, log, Told::Line { line, wanted: true });
+                }
+                for line in voided {
+                    world.reference.promise(order, at, log, Told::Line { line, wanted: false });
+                }
+            }
+            Err(RunError::Refused(_)) => world.trace.rare("change of a check refused"),
+            Err(RunError::Unknown | RunError::Closed) => {}
+            Err(error @ (RunError::TooLarge(_) | RunError::Damaged(_))) => {
+                world.found(Finding::new("a check cannot be changed", error.to_string()));
+            }
+        });
+    }
+
     // ---- The manager ----
 
     fn manager(&mut self) {
         if self.healed {
             return;
         }
-        let at = self.main;
+        let at = if self.has_siblings() { self.someones() } else { self.main };
         match self.rng.below(10) {
             0..3 => {
                 let intent = IntentId::derived(&[&self.mint("delivery")]);
@@ -494,7 +575,7 @@ impl World {
                 let receipt = Receipt { ingredient: ingredient(name), amount: amount / 2 };
                 // On the shelf, booked or not.
                 *self.reference.shelf.entry(receipt.ingredient).or_default() += receipt.amount;
-                self.receive(intent, receipt, 0);
+                self.receive(at, intent, receipt, 0);
             }
             3..5 => {
                 let item = MenuItemId::derived(&[DISHES[self.rng.below(DISHES.len())].0]);
@@ -505,19 +586,46 @@ impl World {
                 self.ask(at, plan, |_, _, _| {});
             }
             5..8 => self.cancel_here(at),
+            _ if self.has_siblings() => self.take_over_here(at),
             _ => {}
         }
         let delay = self.between(15_000, 60_000);
         self.after(delay, Self::manager);
     }
 
-    fn receive(&mut self, intent: IntentId, receipt: Receipt, tries: u32) {
-        let at = self.main;
+    /// A manager takes over what another node owns: perhaps because that is silent, perhaps because its cable is.
+    fn take_over_here(&mut self, at: usize) {
+        let Some(replica) = &self.boxes[at].replica else { return };
+        let own = replica.identity().origin;
+        let others: Vec<OrderId> = replica
+            .live_orders()
+            .filter(|(_, order)| order.view.owner != own && !is_over(&order.view))
+            .map(|(id, _)| *id)
+            .collect();
+        if others.is_empty() {
+            return;
+        }
+        let id = others[self.rng.below(others.len())];
+        let plan = move |replica: &Replica, _| ownership::plan(replica, Actor::System, id, "it is silent");
+        self.ask(at, plan, move |world, at, outcome| match outcome {
+            Ok(order) => {
+                world.note(format_args!("box {at} takes {id} over, term {}", order.live.view.term));
+                world.trace.rare("taken over by a higher term");
+            }
+            Err(RunError::Refused(_) | RunError::Unknown | RunError::Closed) => {}
+            Err(error @ (RunError::TooLarge(_) | RunError::Damaged(_))) => {
+                world.found(Finding::new("an order cannot be taken over", error.to_string()));
+            }
+        });
+    }
+
+    fn receive(&mut self, at: usize, intent: IntentId, receipt: Receipt, tries: u32) {
+        let at = self.beside(at);
         let plan = move |replica: &Replica, now| receive::plan(replica, now, Actor::System, intent, receipt);
         self.ask(at, plan, move |world, _, outcome| {
             if matches!(outcome, Err(RunError::Unknown | RunError::Closed)) && tries < 10 {
                 let delay = world.between(2_000, 10_000);
-                world.after(delay, move |world| world.receive(intent, receipt, tries + 1));
+                world.after(delay, move |world| world.receive(at, intent, receipt, tries + 1));
             }
         });
     }

@@ -1,9 +1,10 @@
 //! What people were told: the only witness against the replicas. A promise holds from the moment somebody hears it, whatever happens then;
 //! it is excused only when the disk that had it went back, or was one of two under one name, before the relay had it.
 
+use crate::sim::world::SEATS;
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::domain::business_day::DayNumber;
-use pilotlight_sync::domain::id::{CustomerId, IngredientId, OrderId, OriginId, PaymentId};
+use pilotlight_sync::domain::id::{CustomerId, IngredientId, LineId, OrderId, OriginId, PaymentId};
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +36,13 @@ pub enum Told {
     },
     /// It will not be made.
     Cancelled,
+    /// A line is on the check, or is not wanted any more.
+    Line {
+        /// Which.
+        line: LineId,
+        /// It was added; otherwise voided.
+        wanted: bool,
+    },
 }
 
 /// Where a promise must be kept.
@@ -126,23 +134,28 @@ impl Reference {
         promise.at == at || self.copied.get(&promise.origin).is_some_and(|upto| promise.seq <= *upto)
     }
 
-    /// A disk went back from these ends to those.
-    pub fn went_back(&mut self, from: &BTreeMap<OriginId, Head>, to: &BTreeMap<OriginId, Head>, whole: bool) {
+    /// The disk of a box went back to these ends of the logs. `others`: boxes at other places, which have what they had. `branch`: the
+    /// origin under which the box goes on as if nothing had happened.
+    pub fn went_back(
+        &mut self,
+        name: &'static str,
+        others: &BTreeSet<usize>,
+        to: &BTreeMap<OriginId, Head>,
+        branch: Option<OriginId>,
+    ) {
         self.out_of_order = true;
-        self.phases.retain(|(replica, _, _), _| *replica != "node");
+        self.phases.retain(|(replica, _, _), _| *replica != name);
         // What was new before may be new again: nobody may have heard of it.
         self.times_new.clear();
         for promise in &mut self.promises {
             let left = to.get(&promise.origin).map_or(0, |head| head.seq);
-            if promise.seq <= left || promise.kept == Kept::Excused {
+            if promise.seq <= left || promise.kept == Kept::Excused || others.contains(&promise.at) {
                 continue;
             }
             let safe = self.safe.get(&promise.origin).is_some_and(|safe| promise.seq <= *safe);
             promise.kept = if safe { Kept::AtRelay } else { Kept::Excused };
         }
-        if whole {
-            self.branching.extend(from.keys().copied());
-        }
+        self.branching.extend(branch);
     }
 
     /// A second box begins with these logs.
@@ -151,9 +164,9 @@ impl Reference {
         self.copied = upto.iter().map(|(origin, head)| (*origin, head.seq)).collect();
     }
 
-    /// A box is out of service: what it told after the copy was made went with it.
-    pub fn excuse_box(&mut self, at: usize) {
-        self.phases.retain(|(replica, _, _), _| *replica != "node");
+    /// A box at this place is out of service: what it told after the copy was made went with it.
+    pub fn excuse_box(&mut self, name: &'static str, at: usize) {
+        self.phases.retain(|(replica, _, _), _| *replica != name);
         // What was new before may be new again: nobody may have heard of it.
         self.times_new.clear();
         for promise in &mut self.promises {
@@ -172,11 +185,11 @@ impl Reference {
     }
 
     /// A branch that only this box had is given up.
-    pub fn branch_given_up(&mut self, at: usize) {
+    pub fn branch_given_up(&mut self, name: &'static str, at: usize) {
         if !self.copied.is_empty() {
-            return self.excuse_box(at);
+            return self.excuse_box(name, at);
         }
-        self.phases.retain(|(replica, _, _), _| *replica != "node");
+        self.phases.retain(|(replica, _, _), _| *replica != name);
         // What was new before may be new again: nobody may have heard of it.
         self.times_new.clear();
         for promise in self.promises.iter_mut().filter(|promise| promise.branch) {
@@ -193,8 +206,11 @@ impl Reference {
 }
 
 impl crate::sim::world::World {
-    pub(super) fn went_back(&mut self, from: &BTreeMap<OriginId, Head>, to: &BTreeMap<OriginId, Head>, whole: bool) {
-        self.reference.went_back(from, to, whole);
+    pub(super) fn went_back(&mut self, at: usize, to: &BTreeMap<OriginId, Head>, whole: bool) {
+        let seat = self.boxes[at].seat;
+        let others = (0..self.boxes.len()).filter(|other| self.boxes[*other].seat != seat).collect();
+        let origin = self.boxes[at].disk.look(|kept| kept.identity.as_ref().map(|identity| identity.origin));
+        self.reference.went_back(SEATS[seat], &others, to, origin.filter(|_| whole));
         if self.reference.excused() > 0 {
             self.trace.rare("promise lost with its only disk");
         }

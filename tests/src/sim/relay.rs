@@ -37,8 +37,8 @@ use tokio::task::JoinHandle;
 
 /// The links' timers, slower than in the shop: idle pings would be most of a run.
 pub const LINKS: LinkConfig = LinkConfig { ping_ms: 30_000, dead_ms: 75_000, steady_ms: 30_000 };
-/// What opens the node's uplink.
-pub const TOKEN: &str = "plt_sim";
+/// What opens the uplink of the node at each place of the restaurant.
+pub const TOKENS: [&str; 3] = ["plt_sim", "plt_bar", "plt_spare"];
 /// Where the restaurant is.
 pub const PLACE: Place = Place { lat: 45.4, lon: 9.2 };
 /// A step that takes longer, in real time, never ends.
@@ -83,7 +83,11 @@ fn template() -> anyhow::Result<&'static [u8]> {
         let new = NewSite { name: "Trattoria".to_owned(), lat: PLACE.lat, lon: PLACE.lon };
         let no = site_rows::create(&database, &new, &secrets, now).await?;
         let mut tx = database.begin().await?;
-        site_rows::enrol(&mut tx, no, &site(), &tokens::hash(TOKEN), now).await?;
+        site_rows::enrol(&mut tx, no, &site(), now).await?;
+        for token in TOKENS {
+            let origin = OriginId::derived(&["enrolled", token]);
+            site_rows::enrol_node(&mut tx, no, &origin, &tokens::hash(token), now).await?;
+        }
         for (n, id) in riders().into_iter().enumerate() {
             let place = Some((PLACE.lat + 0.001 * n as f64, PLACE.lon));
             let (name, phone) = (format!("rider {n}"), format!("{n}"));

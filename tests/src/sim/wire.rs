@@ -4,16 +4,19 @@
 //! What the drivers of both programs decide is in their `link_core`; here are only a cable, timers and the time that errands take.
 
 use crate::sim::checks::Finding;
-use crate::sim::relay::{self, TOKEN};
+use crate::sim::relay::{self, TOKENS};
 use crate::sim::world::World;
 use pilotlight_node::config::LinkConfig;
 use pilotlight_node::store::store_handle::{PlanError, RunError, job_of_batches};
 use pilotlight_node::uplink::link_core::{self as node_core, LinkFault};
+use pilotlight_relay::sites::grant;
 use pilotlight_relay::sites::link_core as relay_core;
-use pilotlight_relay::sites::link_state::Link;
-use pilotlight_sync::doc::replica::Position;
+use pilotlight_relay::store::site_rows::NodeSession;
+use pilotlight_sync::crdt::chain::Head;
+use pilotlight_sync::domain::id::{IngredientId, OriginId};
 use pilotlight_sync::domain::timestamp::Timestamp;
-use pilotlight_sync::protocol::{Session, Want};
+use pilotlight_sync::protocol::{Session, Side, Want};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use tokio::sync::watch;
 
@@ -109,12 +112,12 @@ impl World {
             self.note(format_args!("box {at} reaches no relay"));
             return self.dial_soon(at);
         };
-        let now = self.time();
+        let (now, token) = (self.time(), TOKENS[self.boxes[at].seat]);
         let begun = self.at_relay(machine, |process| {
             let (sites, runs) = (process.sites.clone(), &*process);
             runs.block(async {
-                let row = sites.uplink(TOKEN).await?.ok_or_else(|| anyhow::anyhow!("the token opens nothing"))?;
-                anyhow::Ok(sites.begin_link(&row, now).await?)
+                let uplink = sites.uplink(token).await?.ok_or_else(|| anyhow::anyhow!("the token opens nothing"))?;
+                anyhow::Ok(sites.begin_link(&uplink, now).await?)
             })
         });
         let (site, relay_end) = match begun {
@@ -129,13 +132,13 @@ impl World {
             dead_ms: relay::LINKS.dead_ms,
             backoff_max_ms: crate::sim::world::BACKOFF_MS_MAX,
         };
-        let config = node_core::config(replica, relay::site(), (relay.origin, relay.key), &timers);
+        let heads = replica.state().heads().clone();
+        let config = node_core::config(replica, relay::site(), Side::Dialer, (relay.origin, relay.key), &timers);
         let own = config.own;
-        let session = match Session::new(config, replica.state().heads().clone(), now) {
+        let session = match Session::new(config, heads.clone(), now) {
             Ok(session) => session,
             Err(error) => return self.found(Finding::new("too many origins", error.to_string())),
         };
-        let position = replica.position();
         let (id, number) = (self.wires_made, relay_end.number());
         self.wires_made += 1;
         let wire = Wire {
@@ -144,7 +147,7 @@ impl World {
             since_ms: self.now_ms,
             deaf: [false; 2],
             stalled_until_ms: 0,
-            node_end: Some(node_core::LinkCore::new(session, own)),
+            node_end: Some(node_core::LinkCore::new(session, own, &heads)),
             relay_end: Some(relay_end),
             wants: Some(site.wants()),
             arrives_ms: [self.now_ms; 2],
@@ -152,26 +155,42 @@ impl World {
         };
         self.wires.insert(id, wire);
         self.boxes[at].wire = Some(id);
-        self.note(format_args!("wire {id}: box {at} to relay {machine}, session {number}"));
-        self.head_of_wire(id, &position);
+        self.note(format_args!("wire {id}: box {at} to relay {machine}, session {}", number.number));
+        self.heads_of_wire(id, own, &heads);
         self.pump(id, End::Node);
         self.pump(id, End::Relay);
     }
 
-    /// Every connection is told where the machine's own log ends now.
+    /// Every connection is told where the machine's logs end now.
     pub(super) fn tell_head(&mut self, at: usize) {
         let Some(replica) = &self.boxes[at].replica else { return };
-        let position = replica.position();
+        let (own, heads) = (replica.identity().origin, replica.state().heads().clone());
         if let Some(id) = self.boxes[at].wire {
-            self.head_of_wire(id, &position);
+            self.heads_of_wire(id, own, &heads);
             self.pump(id, End::Node);
+        }
+        self.tell_lan_of(at, own, &heads);
+    }
+
+    fn heads_of_wire(&mut self, id: u32, own: OriginId, heads: &BTreeMap<OriginId, Head>) {
+        let Some(end) = self.wires.get_mut(&id).and_then(|wire| wire.node_end.as_mut()) else { return };
+        if let Err(fault) = end.durable(own, heads) {
+            self.node_ends(id, &fault.to_string());
         }
     }
 
-    fn head_of_wire(&mut self, id: u32, position: &Position) {
-        let Some(end) = self.wires.get_mut(&id).and_then(|wire| wire.node_end.as_mut()) else { return };
-        if let Err(fault) = end.own_head(position) {
-            self.node_ends(id, &fault.to_string());
+    /// A machine asks for rights, if it is connected.
+    pub(super) fn wish(&mut self, at: usize, wishes: Vec<(IngredientId, u64)>) {
+        if wishes.is_empty() {
+            return;
+        }
+        let wants = wishes.into_iter().map(|(ingredient, amount)| Want { ingredient, amount });
+        let wants: Vec<Want> = wants.collect();
+        self.wish_on_lan(at, &wants);
+        let Some(id) = self.boxes[at].wire else { return };
+        if let Some(end) = self.wires.get_mut(&id).and_then(|wire| wire.node_end.as_mut()) {
+            end.want(wants);
+            self.pump(id, End::Node);
         }
     }
 
@@ -180,14 +199,14 @@ impl World {
         let ids: Vec<u32> = self.wires.iter().filter(|(_, wire)| wire.machine == machine).map(|(id, _)| *id).collect();
         for id in ids {
             let Some(process) = &self.machines[machine].process else { return };
-            let (heads, link): (_, Link) = (process.site.heads().borrow().clone(), process.site.link.now());
+            let (heads, links) = (process.site.heads().borrow().clone(), process.site.link.links());
             let Some(wire) = self.wires.get_mut(&id) else { continue };
             let Some(end) = wire.relay_end.as_mut() else { continue };
             end.durable(&heads);
             if let Some(wants) = wire.wants.as_mut().filter(|wants| wants.has_changed().unwrap_or(false)) {
                 end.want(wants.borrow_and_update().clone());
             }
-            match end.link_is(link) {
+            match end.links_are(&links) {
                 Ok(()) => self.pump(id, End::Relay),
                 Err(why) => {
                     self.trace.rare("session superseded");
@@ -215,7 +234,7 @@ impl World {
                 continue;
             }
             if let Some(errand) = core.poll_errand() {
-                self.node_errand(id, at, errand);
+                self.node_errand(at, errand, move |world, done| world.node_done(id, done));
                 continue;
             }
             match core.poll_frame() {
@@ -243,12 +262,19 @@ impl World {
                 self.fork_noticed(at);
             }
             node_core::News::Wanted(wants) => {
-                self.wished(at, wants.into_iter().map(|want| (want.ingredient, want.amount)).collect());
+                let by = relay::identity().card().origin;
+                self.wished(at, by, wants.into_iter().map(|want| (want.ingredient, want.amount)).collect());
             }
         }
     }
 
-    fn node_errand(&mut self, id: u32, at: usize, errand: node_core::Errand) {
+    /// The store of a machine does an errand; `then` hears what came of it.
+    pub(super) fn node_errand(
+        &mut self,
+        at: usize,
+        errand: node_core::Errand,
+        then: impl FnOnce(&mut Self, node_core::Done) + 'static,
+    ) {
         use node_core::{Done, Errand, read_hash, read_page};
         match errand {
             Errand::Page { origin, from, commits_max, bytes_max } => self.ask(
@@ -260,14 +286,14 @@ impl World {
                 move |world, _, page| {
                     let done =
                         page.map_or(Done::Failed, |(entries, seals)| Done::Page { origin, from, entries, seals });
-                    world.node_done(id, done);
+                    then(world, done);
                 },
             ),
             Errand::Hash { origin, seq } => self.ask(
                 at,
                 move |replica, _| Ok::<_, PlanError<Infallible>>(answer(read_hash(replica, &origin, seq)?)),
                 move |world, _, hash| {
-                    world.node_done(id, hash.map_or(Done::Failed, |hash| Done::Hash { origin, seq, hash }));
+                    then(world, hash.map_or(Done::Failed, |hash| Done::Hash { origin, seq, hash }));
                 },
             ),
             Errand::Apply(batches) => {
@@ -279,7 +305,7 @@ impl World {
                     {
                         world.trace.rare("gap or cross-dependency at the node");
                     }
-                    world.node_done(id, applied.map_or(Done::Failed, Done::Applied));
+                    then(world, applied.map_or(Done::Failed, Done::Applied));
                 });
                 self.queue_job(at, job, then);
             }
@@ -323,11 +349,15 @@ impl World {
         }
     }
 
-    fn relay_news(&mut self, machine: usize, number: u64, news: relay_core::News) {
+    fn relay_news(&mut self, machine: usize, number: NodeSession, news: relay_core::News) {
         let now = self.shown(self.machines[machine].skew_ms);
         let Some(process) = &self.machines[machine].process else { return };
         match news {
-            relay_core::News::Open(_) => process.site.link.up(number, now),
+            relay_core::News::Open(peer) => process.site.link.up(number, peer.own, now),
+            relay_core::News::Wanted { by, wants } => {
+                let delay = self.between(1, 25);
+                return self.after(delay, move |world| world.relay_gives(machine, by, wants));
+            }
             relay_core::News::WentBack => {
                 process.site.link.relay_went_back(now);
                 self.found(Finding::new("relay went back", "its database never does in this world".to_owned()));
@@ -335,6 +365,19 @@ impl World {
         }
         // An older session of this process ends now.
         self.after(1, move |world| world.tell_wires_at(machine));
+    }
+
+    /// A node would like to have rights of the relay's.
+    fn relay_gives(&mut self, machine: usize, by: OriginId, wants: Vec<Want>) {
+        let given = self.at_relay(machine, |process| {
+            let site = process.site.clone();
+            process.block(async move { grant::give(&site, by, wants).await })
+        });
+        match given {
+            Some(Ok(0)) | None => {}
+            Some(Ok(_)) => self.trace.rare("rights given to a node that asked"),
+            Some(Err(error)) => self.found(Finding::new("the relay cannot give rights", error.to_string())),
+        }
     }
 
     fn relay_errand(&mut self, id: u32, errand: relay_core::Errand) {
@@ -363,7 +406,7 @@ impl World {
                         self.trace.rare("fork in a session");
                     }
                     relay_core::LinkEnd::Store => {
-                        self.found(Finding::new("the relay's store failed", format!("session {number}")));
+                        self.found(Finding::new("the relay's store failed", format!("session {}", number.number)));
                     }
                     relay_core::LinkEnd::Stopping
                     | relay_core::LinkEnd::Broken(_)
@@ -514,6 +557,7 @@ impl World {
     }
 
     pub(super) fn drop_wire_of(&mut self, at: usize) {
+        self.drop_lan_of(at);
         if let Some(id) = self.boxes[at].wire.take() {
             if let Some(wire) = self.wires.get_mut(&id) {
                 wire.node_end = None;
@@ -545,7 +589,7 @@ impl World {
         let Some(wire) = self.boxes[at].wire.and_then(|id| self.wires.get(&id)) else { return false };
         let up = self.machines[wire.machine].process.as_ref().is_some_and(|process| {
             let number = wire.relay_end.as_ref().map(relay_core::LinkCore::number);
-            matches!(process.site.link.now(), Link::Up { session, .. } if Some(session) == number)
+            number.is_some_and(|number| process.site.link.links().is_up(number))
         });
         up && wire.node_end.is_some() && wire.deaf == [false; 2]
     }

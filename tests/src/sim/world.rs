@@ -23,7 +23,7 @@ use pilotlight_node::store::replica::{Flushed, Replica};
 use pilotlight_node::store::store_handle::{Plan as NodePlan, PlanError, RunError, job_of};
 use pilotlight_node::store::store_thread::{Job, run_group};
 use pilotlight_node::uplink::backoff::Backoff;
-use pilotlight_sync::domain::id::IngredientId;
+use pilotlight_sync::domain::id::{IngredientId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
@@ -64,6 +64,10 @@ pub struct Plan {
     pub mode: Mode,
     /// Steps with faults.
     pub steps: u32,
+    /// Nodes of the restaurant, 1 to 3: at the counter, at the bar, a spare.
+    pub nodes: usize,
+    /// They are also connected with each other.
+    pub lan: bool,
     /// Which faults.
     pub faults: Faults,
     /// Prints every line of the trace.
@@ -73,8 +77,15 @@ pub struct Plan {
 type Step = Box<dyn FnOnce(&mut World)>;
 type Then = Box<dyn FnOnce(&mut World, usize)>;
 
+/// Places of the restaurant where a node stands, as replicas are called in findings.
+pub const SEATS: [&str; 3] = ["node", "bar", "spare"];
+/// What the first origin at each place begins its numbers with.
+const LETTERS: [&str; 3] = ["A", "B", "C"];
+
 /// A machine in the restaurant.
 pub struct NodeBox {
+    /// At which of the places: a second machine at one of them is a copy of the first.
+    pub seat: usize,
     /// Its disk: it outlives everything else.
     pub disk: Disk,
     /// The open store; none while the machine is off or starting.
@@ -102,8 +113,9 @@ pub struct NodeBox {
 }
 
 impl NodeBox {
-    pub(super) fn with(disk: Disk) -> Self {
+    pub(super) fn with(disk: Disk, seat: usize) -> Self {
         Self {
+            seat,
             disk,
             replica: None,
             skew_ms: 0,
@@ -155,7 +167,7 @@ pub struct World {
     pub trace: Trace,
     /// Machines in the restaurant.
     pub boxes: Vec<NodeBox>,
-    /// Which of them the restaurant works with.
+    /// Which of them the restaurant works with at the counter.
     pub main: usize,
     /// Machines in the cloud.
     pub machines: [Machine; 2],
@@ -177,6 +189,9 @@ pub struct World {
     pub steps: u32,
     pub(super) wires: BTreeMap<u32, crate::sim::wire::Wire>,
     pub(super) wires_made: u32,
+    pub(super) lan: BTreeMap<u32, crate::sim::lan::LanWire>,
+    pub(super) lan_made: u32,
+    pub(super) lan_outage_until_ms: u64,
     queue: BTreeMap<(u64, u64), Step>,
     asked_for: u64,
     calls: BTreeMap<u64, Call>,
@@ -209,12 +224,13 @@ impl World {
         let archive = Arc::new(Archive::open(&dir.path().join("archive")));
         let machine = || Machine { process: None, starts: 0, skew_ms: 0, working: false };
         let rng = Seeded::new(plan.seed ^ 0x5151_5151_0000_0000);
+        let nodes = plan.nodes.clamp(1, SEATS.len());
         let mut world = Self {
             trace: Trace::new(plan.loud),
             plan,
             rng,
             now_ms: 0,
-            boxes: vec![NodeBox::with(Disk::default())],
+            boxes: (0..nodes).map(|seat| NodeBox::with(Disk::default(), seat)).collect(),
             main: 0,
             machines: [machine(), machine()],
             ledger: Ledger::default(),
@@ -227,6 +243,9 @@ impl World {
             steps: 0,
             wires: BTreeMap::new(),
             wires_made: 0,
+            lan: BTreeMap::new(),
+            lan_made: 0,
+            lan_outage_until_ms: 0,
             queue: BTreeMap::new(),
             asked_for: 0,
             calls: BTreeMap::new(),
@@ -239,7 +258,11 @@ impl World {
         world.start_relay(0)?;
         world.boot(0);
         world.set_up_shop();
+        for at in 1..nodes {
+            world.boot(at);
+        }
         world.people_begin();
+        world.lan_begins();
         world.faults_begin();
         Ok(world)
     }
@@ -306,10 +329,36 @@ impl World {
     /// Whether faults of this kind are played now.
     #[must_use]
     pub fn plays(&self, fault: Fault) -> bool {
-        !self.healed && self.plan.faults.has(fault)
+        // Nodes that have heard one branch of a log from each other cannot go back to the relay's: not yet a thing that heals.
+        let branches = matches!(fault, Fault::Clone | Fault::WholeDisk);
+        !self.healed && self.plan.faults.has(fault) && !(self.plan.lan && branches)
     }
 
     // ---- The restaurant's machines ----
+
+    /// Whether the restaurant has more than one node.
+    #[must_use]
+    pub fn has_siblings(&self) -> bool {
+        self.plan.nodes > 1
+    }
+
+    /// Machines at a place that are in service.
+    #[must_use]
+    pub fn in_service(&self, seat: usize) -> Vec<usize> {
+        (0..self.boxes.len()).filter(|at| self.boxes[*at].seat == seat && !self.boxes[*at].retired).collect()
+    }
+
+    /// The machine that people work with at the place where this one stands.
+    #[must_use]
+    pub fn beside(&self, at: usize) -> usize {
+        if self.boxes[at].seat == 0 { self.main } else { at }
+    }
+
+    /// The places' machines that people work with.
+    #[must_use]
+    pub fn mains(&self) -> Vec<usize> {
+        std::iter::once(self.main).chain((0..self.boxes.len()).filter(|at| self.boxes[*at].seat > 0)).collect()
+    }
 
     /// Starts a machine: judges its disk as the shipped node does, reads the store, looks at what was promised.
     pub fn boot(&mut self, at: usize) {
@@ -328,7 +377,7 @@ impl World {
         let identity = match (verdict, known) {
             (Ok(Verdict::GoesOn), Some(identity)) => identity,
             (Ok(Verdict::GoesOn | Verdict::Anew), known) => {
-                let identity = self.new_identity(known.as_ref(), empty);
+                let identity = self.new_identity(self.boxes[at].seat, known.as_ref(), empty);
                 self.boxes[at].disk.set_identity(identity.clone());
                 if !empty {
                     self.trace.rare("fence");
@@ -357,14 +406,14 @@ impl World {
         }
     }
 
-    fn new_identity(&mut self, known: Option<&Identity>, first: bool) -> Identity {
+    fn new_identity(&mut self, seat: usize, known: Option<&Identity>, first: bool) -> Identity {
         self.identities += 1;
         let mut seed = [0; 48];
         seed.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.rng.next_u64().to_le_bytes()));
         // Letters are random too in the shop; here they must not repeat by chance in a run of a few origins.
         let random = [u8::try_from(self.identities % 26).unwrap_or(0), seed[47] % 26];
-        let letter = known.map_or("A", |known| &known.letter);
-        let letter = if first { "A".to_owned() } else { Identity::successor_letter(letter, random) };
+        let letter = known.map_or(LETTERS[seat], |known| &known.letter);
+        let letter = if first { LETTERS[seat].to_owned() } else { Identity::successor_letter(letter, random) };
         Identity::new(seed, letter)
     }
 
@@ -467,10 +516,11 @@ impl World {
 
     /// What a flushed group changes for those who watch.
     fn published(&mut self, at: usize, flushed: &Flushed) {
+        let (own, name) = (flushed.position.origin, SEATS[self.boxes[at].seat]);
         for (id, order) in &flushed.orders {
-            checks::order(self, "node", id, order);
+            checks::order(self, name, id, order);
         }
-        if flushed.whole || flushed.orders.iter().any(|(_, order)| accept::may_wait(&order.view)) {
+        if flushed.whole || flushed.orders.iter().any(|(_, order)| accept::may_wait(&order.view, &own)) {
             self.tend_soon(at);
         }
         checks::stock(self, at);
@@ -521,7 +571,7 @@ impl World {
     }
 
     /// The relay would like to have more rights.
-    pub(super) fn wished(&mut self, at: usize, wishes: Vec<(IngredientId, u64)>) {
+    pub(super) fn wished(&mut self, at: usize, by: OriginId, wishes: Vec<(IngredientId, u64)>) {
         let now_ms = self.now_ms;
         let known = &mut self.boxes[at].wishes;
         known.retain(|_, since| now_ms - *since < WISH_MS);
@@ -530,7 +580,7 @@ impl World {
         known.extend(new.iter().map(|(ingredient, _)| (*ingredient, now_ms)));
         if !new.is_empty() {
             self.trace.rare("rights asked for");
-            self.ask(at, move |replica, _| share::plan(replica, &new), |_, _, _| {});
+            self.ask(at, move |replica, _| share::plan(replica, by, &new), |_, _, _| {});
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::sites::enrolment::{CreateRefusal, Enrol, EnrolRefusal};
 use crate::sites::site_handle::NoReactions;
-use crate::sites::testing::{Node, Shop};
+use crate::sites::testing::{Node, Shop, join};
 use crate::store::site_rows::NewSite;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::domain::id::SiteId;
@@ -13,7 +13,7 @@ fn new(name: &str, lat: f64) -> NewSite {
 }
 
 fn enrol(code: &str, site: &str, node: &Node) -> Enrol {
-    Enrol { code: code.into(), site: SiteId::derived(&[site]), protocol: 1, cards: vec![node.card()] }
+    Enrol { code: code.into(), site: Some(SiteId::derived(&[site])), protocol: 1, cards: vec![node.card()] }
 }
 
 #[tokio::test]
@@ -65,4 +65,23 @@ async fn e9_what_is_no_site_and_no_node_is_refused_by_name() {
     }
     let old = shop.sites.enrol(Enrol { protocol: 0, ..enrol(&code, "new", &shop.node) }).await;
     assert!(matches!(old, Err(EnrolRefusal::TooOld(0))));
+}
+
+#[tokio::test]
+async fn e9_a_further_node_comes_beside_the_others_with_a_letter_of_its_own() {
+    let shop = Shop::open(Arc::new(NoReactions)).await;
+    let (mut bar, mut spare) = (Node::new("bar"), Node::new("spare"));
+    let (token, letter) = join(&shop.sites, &mut bar).await;
+    assert_eq!(letter, "B");
+    assert_eq!(join(&shop.sites, &mut spare).await.1, "C");
+    let (again, letter) = join(&shop.sites, &mut bar).await;
+    assert_eq!(letter, "B", "a node that comes again keeps it");
+    let mut opens = Vec::new();
+    for token in [&shop.token, &token, &again] {
+        opens.push(shop.sites.uplink(token).await.unwrap().is_some());
+    }
+    assert_eq!(opens, [true, false, true], "its old token is worth nothing; the first node's is");
+    let code = shop.sites.create(new("New", 45.0)).await.unwrap().code;
+    let lost = shop.sites.enrol(Enrol { site: None, ..enrol(&code, "new", &bar) }).await;
+    assert!(matches!(lost, Err(EnrolRefusal::NoSite)));
 }

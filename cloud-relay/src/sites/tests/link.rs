@@ -3,18 +3,18 @@
 use crate::sites::link_hub::Message;
 use crate::sites::link_state::Link;
 use crate::sites::site_handle::NoReactions;
-use crate::sites::testing::{Node, Shop, dial, enrol, placed};
-use crate::store::site_rows;
+use crate::sites::testing::{Node, Shop, begin_session, dial, enrol, first_session, join, placed};
 use crate::store::site_tx::{OldSession, WorkError};
 use crate::store::testing::go_back;
 use ed25519_dalek::SigningKey;
 use futures_util::FutureExt;
 use pilotlight_edge::clock::Stopwatch;
+use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{IngredientId, OrderId, SiteId};
-use pilotlight_sync::domain::menu::StationId;
+use pilotlight_sync::domain::menu::{Ingredient, StationId, Unit};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
@@ -99,16 +99,78 @@ async fn e5_a_newer_session_ends_the_older_one_and_its_commits_are_refused_in_ev
     let ended = shop.node.sync(&mut older, &mut first, |_, _| false).await;
     assert_eq!(ended, Err(4000), "superseded");
     serving.await.unwrap();
-    assert!(matches!(shop.site.link.now(), Link::Up { session: 2, .. }), "{:?}", shop.site.link.now());
+    assert!(shop.site.link.links().nodes().any(|link| link.up && link.session == 2), "{:?}", shop.site.link.now());
     // Another process has begun a third session; this one does not know of it.
-    let (_sites, other) = shop.again(Arc::new(NoReactions)).await;
-    let database = shop.database.open().await;
-    assert_eq!(site_rows::begin_session(&database, other.facts.no).await.unwrap(), 3);
+    let (sites, _other) = shop.again(Arc::new(NoReactions)).await;
+    assert_eq!(begin_session(&sites, &shop.token).await.number, 3);
     shop.node.write(&[placed("late", None)]);
     let (entries, seal) = shop.node.batch(1);
-    let refused = shop.site.apply(2, entries, seal).await;
-    let old = |error: &WorkError<OldSession>| matches!(error, WorkError::Refused(OldSession { session: 2, newest: 3 }));
+    let refused = shop.site.apply(first_session(2), entries, seal).await;
+    let old = |error: &WorkError<OldSession>| matches!(error, WorkError::Refused(old) if (old.session.number, old.newest) == (2, Some(3)));
     assert!(refused.as_ref().is_err_and(old), "{refused:?}");
+}
+
+#[tokio::test]
+async fn e5_two_nodes_of_a_site_are_linked_at_once_and_each_gets_what_the_other_writes() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    for n in 0..300 {
+        shop.node.write(&[placed(&format!("counter {n}"), None)]);
+    }
+    let mut bar = Node::new("bar");
+    let (token, letter) = join(&shop.sites, &mut bar).await;
+    assert_eq!(letter, "B", "the counter has A");
+    bar.write(&[placed("bar", None)]);
+    place(&shop, "relay").await;
+    let (mut first, _one) = shop.dial().await;
+    let mut counter = shop.node.session();
+    shop.node.sync_all(&mut counter, &mut first, None).await.unwrap();
+    let (mut second, _two) = dial(&shop.sites, &token).await;
+    let mut session = bar.session();
+    let whole = shop.node.replica.position().head;
+    let origin = shop.node.origin();
+    let arrived = bar.sync(&mut session, &mut second, |bar, _| {
+        bar.replica.heads().get(&origin) == Some(&whole) && bar.replica.heads().len() == 3
+    });
+    arrived.await.unwrap();
+    let of_bar = bar.replica.position().head;
+    let arrived = shop.node.sync(&mut counter, &mut first, |node, _| {
+        node.replica.heads().get(&bar.origin()) == Some(&of_bar) && node.replica.heads().len() == 3
+    });
+    arrived.await.unwrap();
+    assert_eq!(shop.node.replica.heads(), bar.replica.heads());
+    let there = shop.sites.digest(&shop.site).await.unwrap();
+    assert_eq!((there, there), (shop.node.digest(), bar.digest()));
+    let links = shop.site.link.links();
+    assert_eq!(links.nodes().filter(|link| link.up).count(), 2, "neither ends the other's session");
+    assert_eq!(shop.sites.owner(&shop.site), Some(origin), "the first node makes what is ordered online");
+    // The counter goes: the site stays open, and the bar makes it.
+    drop(first);
+    let mut watch = shop.site.link.watch();
+    watch.wait_for(|links| links.nodes().filter(|link| link.up).count() == 1).await.unwrap();
+    assert_eq!(shop.sites.owner(&shop.site), Some(bar.origin()));
+}
+
+#[tokio::test]
+async fn s7_the_relay_gives_a_node_of_its_rights_what_that_asks_for() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    let relay = shop.site.facts.identity.origin;
+    let flour = IngredientId::derived(&["flour"]);
+    let known = Ingredient { id: flour, name: "Flour".into(), unit: Unit::Gram, enforced: true };
+    let known = shop.node.replica.site().write_ingredient(flour, Some(known));
+    let row = Row::default().deliver(1_000).give(relay, 600, 1_000).unwrap();
+    shop.node.write(&[known, Change::Stock(flour, row)]);
+    let mut bar = Node::new("bar");
+    let (token, _) = join(&shop.sites, &mut bar).await;
+    let (mut pipe, _serving) = shop.dial().await;
+    let mut session = shop.node.session();
+    shop.node.sync_all(&mut session, &mut pipe, None).await.unwrap();
+    let (mut pipe, _serving) = dial(&shop.sites, &token).await;
+    let mut session = bar.session();
+    session.want(vec![Want { ingredient: flour, amount: 5_000 }]);
+    let origin = bar.origin();
+    let given = bar.sync(&mut session, &mut pipe, |bar, _| bar.replica.site().sellable(&flour, &origin) == Some(300));
+    given.await.unwrap();
+    assert_eq!(bar.replica.site().sellable(&flour, &relay), Some(300), "half of what the relay had");
 }
 
 /// What a hostile end of a link hears.
@@ -149,7 +211,7 @@ async fn e6_replayed_frames_are_applied_once() {
     shop.node.write(&[placed("one", None)]);
     let (entries, seal) = shop.node.batch(1);
     for new in [2, 0, 0] {
-        assert_eq!(shop.site.apply(0, entries.clone(), seal.clone()).await.unwrap().whole(), Ok(new));
+        assert_eq!(shop.site.apply(first_session(0), entries.clone(), seal.clone()).await.unwrap().whole(), Ok(new));
     }
     let live = shop.site.read(|replica, _| replica.live_count()).await.unwrap();
     assert_eq!(live, 1);

@@ -2,7 +2,7 @@
 
 use crate::sites::listing::After;
 use crate::sites::site_handle::{NoReactions, React, SiteHandle};
-use crate::sites::testing::{Shop, placed};
+use crate::sites::testing::{Shop, first_session, placed};
 use crate::store::site_tx::{SiteTx, WorkError};
 use crate::store::testing::{add_effect, count_effects, spoil_note};
 use ed25519_dalek::Signer;
@@ -138,13 +138,13 @@ async fn e4_what_follows_from_a_commit_is_written_in_the_transaction_that_applie
     let before = shop.site.heads().borrow()[&relay].seq;
     shop.node.write(&[Change::Order(id, OrderFact::Accepted)]);
     let (entries, seal) = shop.node.batch(1);
-    assert_eq!(shop.site.apply(0, entries.clone(), seal.clone()).await.unwrap().whole(), Ok(2));
+    assert_eq!(shop.site.apply(first_session(0), entries.clone(), seal.clone()).await.unwrap().whole(), Ok(2));
     assert_eq!(shop.site.heads().borrow()[&relay].seq, before + 1, "one commit follows");
     let change = changes.recv().await.unwrap();
     assert_eq!(change.orders.len(), 1);
     assert_eq!(change.orders[0].1.view.status, Status::OrderConfirmed, "listeners hear of both at once");
     assert_eq!(effects(&shop).await, 2, "of placing and of confirming");
-    assert_eq!(shop.site.apply(0, entries, seal).await.unwrap().whole(), Ok(0), "again");
+    assert_eq!(shop.site.apply(first_session(0), entries, seal).await.unwrap().whole(), Ok(0), "again");
     assert_eq!((shop.site.heads().borrow()[&relay].seq, effects(&shop).await), (before + 1, 2));
 }
 
@@ -159,7 +159,7 @@ async fn n2_n5_a_commit_that_is_not_understood_stops_no_site_and_what_follows_is
     entries.push(LogEntry { origin: node, head: entries[1].head.then(&bytes), bytes });
     let signature = shop.node.key.sign(&entries[2].head.hash.0).to_bytes();
     let seal = Seal { origin: node, seq: 3, signature };
-    assert_eq!(shop.site.apply(0, entries.clone(), seal).await.unwrap().whole(), Ok(3));
+    assert_eq!(shop.site.apply(first_session(0), entries.clone(), seal).await.unwrap().whole(), Ok(3));
     let unread = |site: SiteHandle| async move { site.read(|replica, _| replica.unread_commits()).await.unwrap() };
     assert_eq!(unread(shop.site.clone()).await, 1);
     let relay = shop.site.facts.identity.origin;
@@ -203,9 +203,9 @@ async fn e4_one_order_that_cannot_be_followed_does_not_stop_its_site() {
     let (entries, seal) = shop.node.batch(1);
     // The node comes again each time: all three together, the broken one alone, then without it.
     for _ in 0..2 {
-        assert!(matches!(site.apply(0, entries.clone(), seal.clone()).await, Err(WorkError::Unknown)));
+        assert!(matches!(site.apply(first_session(0), entries.clone(), seal.clone()).await, Err(WorkError::Unknown)));
     }
-    assert_eq!(site.apply(0, entries, seal).await.unwrap().whole(), Ok(4));
+    assert_eq!(site.apply(first_session(0), entries, seal).await.unwrap().whole(), Ok(4));
     let status = |id| site.order(OrderId::derived(&[id]));
     for (id, expected) in [("12", Status::OrderConfirmed), ("13", Status::OrderPlaced), ("14", Status::OrderConfirmed)]
     {
@@ -234,7 +234,7 @@ async fn e8_a_relay_that_is_opened_again_has_the_same_logs_documents_and_state()
         shop.node.write(&[placed(&format!("own {n}"), None)]);
     }
     let (entries, seal) = shop.node.batch(1);
-    shop.site.apply(0, entries, seal).await.unwrap().whole().unwrap();
+    shop.site.apply(first_session(0), entries, seal).await.unwrap().whole().unwrap();
     let (sites, again) = shop.again(Arc::new(Confirm)).await;
     let view = |site: SiteHandle| async move {
         let heads = site.heads().borrow().clone();

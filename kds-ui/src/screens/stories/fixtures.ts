@@ -370,6 +370,8 @@ export function placed(number: string, due_minor: number, currency = 'USD'): Ord
     due_minor,
     currency,
     tickets: [],
+    owner: '',
+    term: 0,
     safe_on: 1,
   }
 }

@@ -16,8 +16,8 @@ fn j1_the_screens_types_are_generated_from_these_shapes() {
     generate!(&config;
         SiteJson, PairJson, PairedJson, NewPairingCodeJson, PairingCodeJson, DevicesJson, StaffListJson, NewStaffJson, SignInJson,
         SignedInJson, WhoAmIJson, MenuJson, EightySixJson, ImportReportJson, StockJson, ReceiptJson, EnforcedJson, PlaceOrderJson,
-        AmendOrderJson, CancelOrderJson, TenderJson, DigestJson, OrdersJson, KitchenActionsJson, KitchenOutcomesJson, ProblemJson, HealthJson, FromScreenJson,
-        ToScreenJson, EnrolJson,
+        AmendOrderJson, CancelOrderJson, TakeOverJson, TenderJson, DigestJson, OrderLogJson, OrdersJson, KitchenActionsJson, KitchenOutcomesJson, ProblemJson, HealthJson, FromScreenJson,
+        ToScreenJson, EnrolJson, SiblingsJson, SiblingCodeJson, JoinSiblingJson, EnrolSiblingJson, EnrolledSiblingJson,
     );
     let generated = std::fs::read_to_string(dir.path().join("api.ts")).unwrap();
     let shapes = concat!(include_str!("../json.rs"), include_str!("../../../../kds-ui/edge/src/api/json.rs"));

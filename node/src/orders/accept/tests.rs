@@ -185,10 +185,10 @@ fn s7_the_relay_gets_a_share_of_what_is_delivered_and_more_when_it_asks_but_neve
     };
     assert_eq!(rights(&mut shop), (700, 300, 1_000));
     assert_eq!(share::first_shares(shop.replica()), vec![], "once");
-    let more = share::plan(shop.replica(), &[(dough(), 10_000)]).unwrap().changes;
+    let more = share::plan(shop.replica(), OriginId::derived(&["relay"]), &[(dough(), 10_000)]).unwrap().changes;
     shop.commit(&more);
     assert_eq!(rights(&mut shop), (350, 650, 1_000), "half of what is left here");
-    let some = share::plan(shop.replica(), &[(dough(), 50)]).unwrap().changes;
+    let some = share::plan(shop.replica(), OriginId::derived(&["relay"]), &[(dough(), 50)]).unwrap().changes;
     shop.commit(&some);
     assert_eq!(rights(&mut shop), (300, 700, 1_000));
 }

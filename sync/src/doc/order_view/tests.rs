@@ -113,6 +113,104 @@ fn o1_an_answer_by_a_clock_that_is_far_behind_comes_after_the_order() {
     assert_eq!(words(&view), [Status::OrderPlaced, Status::OrderConfirmed], "and not confirmed before it was placed");
 }
 
+/// An order of the relay, named for node 2, as facts (origin, seq, wall, what).
+fn online(told: &[(u8, u64, u64, OrderFact)]) -> OrderView {
+    let OrderFact::Placed(mut born) = header(&[("pizza", "oven")]) else { unreachable!() };
+    born.owner = Some(OriginId::from_bytes([2; 16]));
+    let mut doc = OrderDoc::default();
+    let all = std::iter::once((1, 1, 100, OrderFact::Placed(born))).chain(told.iter().cloned());
+    for (origin, seq, wall, what) in all {
+        let id = FactId { origin: OriginId::from_bytes([origin; 16]), seq, index: 0 };
+        doc.insert(Fact { id, at: Hlc::default().tick(Timestamp(wall)), by: Actor::System, what });
+    }
+    view(&doc).unwrap()
+}
+
+fn taken(term: u32, owner: u8, upto: Option<u64>) -> OrderFact {
+    OrderFact::TakenOver { term, owner: OriginId::from_bytes([owner; 16]), upto, why: "it is silent".into() }
+}
+
+#[test]
+fn q4_what_a_former_owner_decides_without_knowing_decides_nothing_whatever_the_clocks_say() {
+    let no = || OrderFact::Rejected { why: "no oven".into() };
+    let before = online(&[(2, 5, 200, OrderFact::Accepted), (3, 1, 150, taken(1, 3, Some(5)))]);
+    assert!(before.accepted, "what the new owner had seen counts");
+    assert_eq!((before.owner, before.term), (OriginId::from_bytes([3; 16]), 1));
+    for wall in [1, 1_000_000] {
+        let late = online(&[(2, 6, wall, no()), (3, 1, 500, taken(1, 3, Some(5))), (3, 2, 600, OrderFact::Accepted)]);
+        assert!(late.accepted && late.cancelled.is_none(), "{wall}");
+    }
+    let ended = online(&[(2, 6, 200, OrderFact::Accepted), (3, 1, 300, taken(1, 3, None))]);
+    assert!(ended.accepted, "what an ended origin had decided counts whenever it comes");
+}
+
+#[test]
+fn q4_of_two_that_take_over_at_once_one_decides_and_a_higher_term_decides_after_it() {
+    let sent = |counter| OrderFact::Sent { day: DayNumber(1), letter: "C".into(), counter };
+    let both = [(4, 1, 300, taken(1, 4, Some(0))), (3, 9, 400, taken(1, 3, Some(0)))];
+    let told = |more: &[(u8, u64, u64, OrderFact)]| online(&[&both[..], more].concat());
+    let one = told(&[(4, 2, 310, sent(4)), (3, 10, 410, sent(3))]);
+    assert_eq!(one.number, Some((DayNumber(1), "C003".into())), "the lower (origin, sequence) has the term");
+    let back =
+        told(&[(2, 8, 500, taken(2, 2, Some(9))), (2, 7, 450, sent(7)), (2, 9, 510, sent(9)), (3, 10, 410, sent(3))]);
+    assert_eq!((back.owner, back.term), (OriginId::from_bytes([2; 16]), 2));
+    assert_eq!(
+        back.number,
+        Some((DayNumber(1), "C009".into())),
+        "what it said between its two terms counts in neither"
+    );
+    let cash =
+        OrderFact::Payment { payment: PaymentId::derived(&["p"]), phase: PaymentPhase::Captured, amount_minor: 500 };
+    assert_eq!(told(&[(2, 7, 450, cash)]).captured_minor, 500, "money that was taken counts, whoever took it");
+}
+
+#[test]
+fn v2_lines_of_two_waiters_at_two_nodes_are_all_there_and_the_log_says_who_did_what_where_and_why() {
+    let added = |name: &str| {
+        let lines = vec![AddedLine { line: line(name, "oven"), replaces: None, epoch: 0 }];
+        OrderFact::LinesAdded { intent: IntentId::derived(&[name]), lines }
+    };
+    let voided = |by: &str, why: &str| OrderFact::LineVoided {
+        intent: IntentId::derived(&[by]),
+        line: LineId::derived(&["soup"]),
+        why: why.into(),
+    };
+    let told = [
+        (1, 1, 100, header(&[("soup", "oven"), ("bread", "oven")])),
+        (1, 2, 300, added("wine")),
+        (2, 7, 310, added("cake")),
+        (1, 3, 320, voided("counter", "cold")),
+        (2, 8, 330, voided("bar", "too late")),
+    ];
+    let doc = |order: &[usize]| {
+        let mut doc = OrderDoc::default();
+        for at in order {
+            let (origin, seq, wall, what) = told[*at].clone();
+            let id = FactId { origin: OriginId::from_bytes([origin; 16]), seq, index: 0 };
+            doc.insert(Fact { id, at: Hlc::default().tick(Timestamp(wall)), by: Actor::System, what });
+        }
+        doc
+    };
+    let (one, other) = (doc(&[0, 1, 3, 2, 4]), doc(&[2, 4, 0, 1, 3]));
+    let shown = view(&one).unwrap();
+    let wanted: Vec<&str> = shown.wanted().map(|line| line.line.name.as_str()).collect();
+    assert_eq!(wanted, ["bread", "wine", "cake"], "nothing vanishes but what was voided, by name, for a reason");
+    assert_eq!(shown.lines[0].voided.as_ref().map(|deed| deed.why.as_str()), Some("cold"));
+    let log = crate::doc::merge_log::merge_log(&one);
+    assert_eq!(log, crate::doc::merge_log::merge_log(&other), "the same on every replica");
+    let said: Vec<(u8, &str)> =
+        log.entries.iter().map(|entry| (entry.origin.as_bytes()[0], entry.what.as_str())).collect();
+    let expected = [
+        (1, "placed soup, bread"),
+        (1, "added wine"),
+        (2, "added cake"),
+        (1, "voided soup: cold"),
+        (2, "voided soup again, which changes nothing: too late"),
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(log.origins.len(), 2, "two nodes were merged");
+}
+
 #[test]
 fn t1_a_late_fact_of_a_lower_phase_changes_nothing() {
     let view = shown(&[

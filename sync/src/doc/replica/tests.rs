@@ -425,3 +425,49 @@ fn n3_what_comes_before_a_commit_that_waits_is_taken_so_that_batches_cannot_wait
     assert_eq!(seals, 2, "a seal is kept when all that it closes is here");
     assert!(third.replica.site().is_fenced(&OriginId::derived(&["a", "3"])));
 }
+
+#[test]
+fn y3_the_seal_of_a_batch_of_which_the_end_waits_is_kept_for_who_passes_the_log_on() {
+    let (mut node, mut relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
+    let fence = |n: u64| Change::Fence(OriginId::derived(&["old", &n.to_string()]));
+    node.write(&[fence(1)]);
+    pass(&relay, &mut node);
+    node.write(&[fence(2)]);
+    let log = node.log(node.replica.origin(), 1);
+    let seal = |last: &LogEntry| Seal { origin: last.origin, seq: last.head.seq, signature: [7; 64] };
+    let mut third = Side::new("third", OriginRole::Node);
+    let applied = third.replica.apply(NOW, &log, &seal(&log[2]), &third.disk);
+    assert_eq!(applied.new, 2, "the last one waits for the relay's");
+    third.flush();
+    // A longer batch that begins later does not take its place: from the last seal to that end it may be too far for one batch.
+    third.reopen(Change::from_raw);
+    pass(&relay, &mut third);
+    for n in 3..6 {
+        node.write(&[fence(n)]);
+    }
+    let rest = node.log(node.replica.origin(), 3);
+    let applied = third.replica.apply(NOW, &rest, &seal(&rest[3]), &third.disk);
+    assert_eq!(applied.whole(), Ok(4));
+    third.flush();
+    let of_node = third.disk.seals.iter().filter(|seal| seal.origin == node.replica.origin());
+    assert_eq!(of_node.map(|seal| (seal.seq, seal.signature)).collect::<Vec<_>>(), [(3, [7; 64]), (6, [7; 64])]);
+    relay.write(&[]);
+}
+
+#[test]
+fn y3_a_seal_over_what_came_otherwise_is_never_passed_on() {
+    let (mut node, relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
+    pass(&relay, &mut node);
+    let mut twin = Side::new("node", OriginRole::Node);
+    let waits = |side: &mut Side, name: &str| side.write(&[Change::Fence(OriginId::derived(&[name]))]);
+    waits(&mut node, "one");
+    let log = node.log(node.replica.origin(), 1);
+    let mut third = Side::new("third", OriginRole::Node);
+    let seal = Seal { origin: log[1].origin, seq: 2, signature: [7; 64] };
+    assert_eq!(third.replica.apply(NOW, &log, &seal, &third.disk).new, 1);
+    // The twin has the same first commit and another second one.
+    waits(&mut twin, "another");
+    waits(&mut twin, "third");
+    assert_eq!(third.take(&twin.log(twin.replica.origin(), 2)), Ok(2));
+    assert!(third.disk.seals.iter().all(|seal| seal.signature != [7; 64]), "{:?}", third.disk.seals);
+}
