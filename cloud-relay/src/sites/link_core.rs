@@ -297,6 +297,8 @@ impl LinkCore {
                 Event::Wanted(wants) => {
                     tracing::debug!(session = self.number, wants = wants.len(), "a node's wishes are not granted");
                 }
+                // Only the one that dials looks for where logs part.
+                Event::Parted(_) => {}
                 // The node's open orders come as commits too; nothing here needs them sooner.
                 Event::OpenSet(_) => {}
             }

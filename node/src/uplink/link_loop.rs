@@ -183,6 +183,11 @@ fn advance(
             }
             News::Acked { origin, seq } => board.acked(origin, seq),
             News::Forked => board.forked(),
+            News::Parted(parted) => {
+                // The store ends, tells and begins again under another name; then this connection ends too.
+                let store = driver.store.clone();
+                work.push(async move { store.part(parted).await.map_or(Done::Failed, |()| Done::Parted) }.boxed());
+            }
             News::Wanted(wanted) => drop(wants.send_replace(wanted)),
         }
     }

@@ -8,6 +8,7 @@ pub mod order_view;
 pub mod origin;
 pub mod people;
 pub mod reading;
+pub mod recovered;
 pub mod replica;
 pub mod site;
 pub mod stock_rows;

@@ -269,6 +269,9 @@ pub enum OrderFact {
         #[n(0)]
         granted: bool,
     },
+    /// An order that was recovered goes on: the kitchen of the store that recovered it had it on its board all the time. By that node.
+    #[n(18)]
+    Resumed,
 }
 
 /// All that happened to one order.

@@ -300,6 +300,7 @@ impl World {
                     | PlaceRefusal::Price(_)
                     | PlaceRefusal::PriceChanged { .. }
                     | PlaceRefusal::SameIdOtherCart { .. }
+                    | PlaceRefusal::NothingFound { .. }
                     | PlaceRefusal::TextTooLong { .. } => "order refused otherwise",
                 });
                 if mine {
@@ -491,7 +492,7 @@ impl World {
             0..3 => {
                 let intent = IntentId::derived(&[&self.mint("delivery")]);
                 let (name, amount) = DELIVERED[self.rng.below(DELIVERED.len())];
-                let receipt = Receipt { ingredient: ingredient(name), amount: amount / 2 };
+                let receipt = Receipt::delivered(ingredient(name), amount / 2);
                 // On the shelf, booked or not.
                 *self.reference.shelf.entry(receipt.ingredient).or_default() += receipt.amount;
                 self.receive(intent, receipt, 0);
@@ -513,7 +514,8 @@ impl World {
 
     fn receive(&mut self, intent: IntentId, receipt: Receipt, tries: u32) {
         let at = self.main;
-        let plan = move |replica: &Replica, now| receive::plan(replica, now, Actor::System, intent, receipt);
+        let booked = receipt.clone();
+        let plan = move |replica: &Replica, now| receive::plan(replica, now, Actor::System, intent, booked);
         self.ask(at, plan, move |world, _, outcome| {
             if matches!(outcome, Err(RunError::Unknown | RunError::Closed)) && tries < 10 {
                 let delay = world.between(2_000, 10_000);

@@ -63,8 +63,6 @@ pub struct Promise {
     pub told: Told,
     /// Where it must be kept.
     pub kept: Kept,
-    /// It was given after the whole disk went back: perhaps on a branch.
-    branch: bool,
 }
 
 /// A promise to a customer at home.
@@ -110,8 +108,7 @@ impl Reference {
     /// Somebody heard it.
     pub fn promise(&mut self, order: OrderId, at: usize, log: (OriginId, u64), told: Told) {
         let (origin, seq) = log;
-        let branch = self.branching.contains(&origin);
-        self.promises.push(Promise { order, at, origin, seq, told, kept: Kept::Here, branch });
+        self.promises.push(Promise { order, at, origin, seq, told, kept: Kept::Here });
     }
 
     /// The relay's disk has a log up to here.
@@ -151,15 +148,15 @@ impl Reference {
         self.copied = upto.iter().map(|(origin, head)| (*origin, head.seq)).collect();
     }
 
-    /// A box is out of service: what it told after the copy was made went with it.
-    pub fn excuse_box(&mut self, at: usize) {
+    /// A box is out of service: what it told after the copy was made is at the relay, or went with it when it was stolen.
+    pub fn box_has_gone(&mut self, at: usize, stolen: bool) {
         self.phases.retain(|(replica, _, _), _| *replica != "node");
         // What was new before may be new again: nobody may have heard of it.
         self.times_new.clear();
         for promise in &mut self.promises {
             let shared = self.copied.get(&promise.origin).copied().unwrap_or(0);
-            if promise.at == at && promise.seq > shared {
-                promise.kept = Kept::Excused;
+            if promise.at == at && promise.seq > shared && promise.kept == Kept::Here {
+                promise.kept = if stolen { Kept::Excused } else { Kept::AtRelay };
                 self.excused_orders.insert(promise.order);
             }
         }
@@ -169,20 +166,6 @@ impl Reference {
     #[must_use]
     pub fn is_branching(&self) -> bool {
         !self.copied.is_empty() || !self.branching.is_empty()
-    }
-
-    /// A branch that only this box had is given up.
-    pub fn branch_given_up(&mut self, at: usize) {
-        if !self.copied.is_empty() {
-            return self.excuse_box(at);
-        }
-        self.phases.retain(|(replica, _, _), _| *replica != "node");
-        // What was new before may be new again: nobody may have heard of it.
-        self.times_new.clear();
-        for promise in self.promises.iter_mut().filter(|promise| promise.branch) {
-            promise.kept = Kept::Excused;
-            self.excused_orders.insert(promise.order);
-        }
     }
 
     /// Promises that no machine can keep any more.
