@@ -228,6 +228,23 @@ shape! {
         #[serde(default)]
         pub found: Option<String>,
     }
+    /// Books a count.
+    pub struct CountJson {
+        /// Minted by the device: sending it again books nothing twice.
+        pub id: String,
+        /// On the shelf, in the ingredient's unit.
+        #[ts(type = "number")]
+        pub amount: u64,
+    }
+    /// What a count was compared with.
+    pub struct CountedJson {
+        /// All rights of the site, and what is held for open orders.
+        #[ts(type = "number")]
+        pub books: u64,
+        /// Missing beyond what this node could write off: the next deliveries make it good first.
+        #[ts(type = "number")]
+        pub missing: u64,
+    }
     /// Something that is on the shelf although the books say it is not.
     pub struct FoundJson {
         /// Minted by the device: sending it again adds nothing twice.

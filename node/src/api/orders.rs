@@ -90,10 +90,14 @@ fn found_of(found: &[FoundJson]) -> Result<Vec<(IntentId, Receipt)>, Problem> {
         let field = |name: &str| format!("found[{at}].{name}");
         text::note(field("why"), &found.why)?;
         if found.why.trim().is_empty() {
-            return Err(Problem::bad_field(field("why"), "what is found needs a reason", "say in a few words where it was"));
+            return Err(Problem::bad_field(
+                field("why"),
+                "what is found needs a reason",
+                "say in a few words where it was",
+            ));
         }
         let ingredient = id(field("ingredient"), &found.ingredient)?;
-        let receipt = Receipt { ingredient, amount: found.amount, found: Some(found.why.clone()) };
+        let receipt = Receipt { found: Some(found.why.clone()), ..Receipt::delivered(ingredient, found.amount) };
         Ok((id(field("id"), &found.id)?, receipt))
     };
     found.iter().enumerate().map(one).collect()

@@ -2,11 +2,11 @@
 
 use crate::api::call::{Answer, Call, id, json, with_type};
 use crate::api::json::{
-    AdoptJson, AdoptedAmountJson, AdoptedJson, EnforcedJson, IngredientJson, MachineJson, ProblemJson, ReceiptJson,
-    StockJson,
+    AdoptJson, AdoptedAmountJson, AdoptedJson, CountJson, CountedJson, EnforcedJson, IngredientJson, MachineJson,
+    ProblemJson, ReceiptJson, StockJson,
 };
-use crate::inventory::adopt;
 use crate::inventory::receive::{self, ReceiveRefusal};
+use crate::inventory::{adopt, count};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use bytes::Bytes;
@@ -68,7 +68,7 @@ pub async fn receive(call: Call, ingredient: String) -> Answer {
     if let Some(why) = &sent.found {
         text::note("found", why)?;
     }
-    let receipt = Receipt { ingredient: id("ingredient", &ingredient)?, amount: sent.amount, found: sent.found };
+    let receipt = Receipt { found: sent.found, ..Receipt::delivered(id("ingredient", &ingredient)?, sent.amount) };
     let intent = id("id", &sent.id)?;
     let by = caller.actor();
     call.app.store.run(move |replica, now| receive::plan(replica, now, by, intent, receipt)).await?;
@@ -85,9 +85,23 @@ pub async fn adopt_stock(call: Call) -> Answer {
     let (of, by) = (id("origin", &sent.origin)?, caller.actor());
     let adopted = call.app.store.run(move |replica, now| adopt::plan(replica, now, by, of)).await?;
     call.app.look_after_relay();
-    let amount = |(ingredient, amount): (IngredientId, u64)| AdoptedAmountJson { ingredient: ingredient.to_string(), amount };
+    let amount =
+        |(ingredient, amount): (IngredientId, u64)| AdoptedAmountJson { ingredient: ingredient.to_string(), amount };
     let adopted = AdoptedJson { amounts: adopted.amounts.into_iter().map(amount).collect() };
     Ok(json(StatusCode::OK, &adopted))
+}
+
+/// Books a count: the shelf against all rights and what is held for open orders. Sending it again books nothing twice.
+#[utoipa::path(post, path = "/api/v1/stock/{ingredient}/counts", operation_id = "count_stock", tag = "stock", params(("ingredient" = String, Path)),
+    request_body = CountJson, responses((status = 200, body = CountedJson), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+pub async fn count_stock(call: Call, ingredient: String) -> Answer {
+    let caller = call.allow(Action::ChangeStock)?;
+    let sent: CountJson = call.json()?;
+    let (ingredient, intent, by) = (id("ingredient", &ingredient)?, id("id", &sent.id)?, caller.actor());
+    let plan = move |replica: &Replica, now| count::plan(replica, now, by, intent, (ingredient, sent.amount));
+    let counted = call.app.store.run(plan).await?;
+    let (books, missing) = (counted.books, counted.short);
+    Ok(json(StatusCode::OK, &CountedJson { books, missing }))
 }
 
 /// Says whether running out of it stops the sale.

@@ -2,6 +2,7 @@
 
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
+use pilotlight_sync::crdt::counter::{Row, ShortRow};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::site::Receipt;
 use pilotlight_sync::domain::id::{IngredientId, IntentId};
@@ -45,6 +46,7 @@ pub fn plan(
             Receipt { ingredient, .. } if *ingredient != booked.ingredient => "ingredient",
             Receipt { amount, .. } if *amount != booked.amount => "amount",
             Receipt { found, .. } if *found != booked.found => "why",
+            Receipt { .. } if booked.counted.is_some() => "id",
             Receipt { .. } => return Ok(Plan::answer_only(by, ())),
         };
         return Err(PlanError::Refused(ReceiveRefusal::SameIdOtherReceipt { field, booked }));
@@ -63,8 +65,19 @@ pub fn plan(
     let begin = (first && !known.enforced)
         .then(|| site.write_ingredient(known.id, Some(Ingredient { enforced: true, ..known.clone() })));
     let row = site.stock(&receipt.ingredient).map(|stock| stock.row(&replica.identity().origin)).unwrap_or_default();
-    let stock = Change::Stock(receipt.ingredient, row.deliver(receipt.amount));
+    // What a count found missing is made good first.
+    let own = replica.identity().origin;
+    let (short, open) = site.stock(&receipt.ingredient).map_or((ShortRow::default(), 0), |stock| {
+        let short = stock.short(&own);
+        (short, stock.shortage().min(short.booked))
+    });
+    let cover = open.min(receipt.amount);
+    let row = row.deliver(receipt.amount);
+    let stock = Change::Stock(receipt.ingredient, Row { used: row.used.saturating_add(cover), ..row });
+    let covered = ShortRow { covered: short.covered.saturating_add(cover), ..short };
+    let covered = (cover > 0).then_some(Change::Short(receipt.ingredient, covered));
     let mut changes = vec![Change::Receipt(intent, receipt), stock];
+    changes.extend(covered);
     changes.extend(begin);
     Ok(Plan::new(by, changes, |_| ()))
 }

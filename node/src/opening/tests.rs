@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::check::check;
+use crate::orders::place::Placed;
 use crate::store::sled_store::SledStore;
 use crate::testing::{Shop, dough, line, order};
-use crate::orders::place::Placed;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::domain::id::{OrderId, SiteId};
 use pilotlight_sync::protocol::Parted;
@@ -242,10 +242,14 @@ fn view_of(shop: &mut Shop, id: &str) -> OrderView {
 fn i8_a_store_whose_logs_part_from_the_sites_goes_on_under_another_name_and_tells_what_it_alone_has() {
     let mut shop = Shop::open();
     sell(&mut shop, "before");
-    let (old, at) = branched(&mut shop, |shop| sell(shop, "lost"), |shop| {
-        sell(shop, "mine");
-        sell(shop, "too");
-    });
+    let (old, at) = branched(
+        &mut shop,
+        |shop| sell(shop, "lost"),
+        |shop| {
+            sell(shop, "mine");
+            sell(shop, "too");
+        },
+    );
     let told = view_of(&mut shop, "mine");
     part(&mut shop, &[(old, at)]);
     let new = shop.replica().identity().origin;
@@ -256,7 +260,11 @@ fn i8_a_store_whose_logs_part_from_the_sites_goes_on_under_another_name_and_tell
     assert_eq!((now.number, now.total_minor(), now.lines.len()), (told.number, told.total_minor(), told.lines.len()));
     assert_eq!(view_of(&mut shop, "before").payer, old);
     let stock = shop.replica().site().stock(&dough()).unwrap();
-    assert_eq!((stock.rights(&new), stock.rights(&old)), (0, 800), "no right is made, and none is taken from who goes on as the old one");
+    assert_eq!(
+        (stock.rights(&new), stock.rights(&old)),
+        (0, 800),
+        "no right is made, and none is taken from who goes on as the old one"
+    );
     assert_eq!((stock.used_on_branches(), stock.last_known(&old)), (400, 400));
     shop.reopen();
     assert_eq!(shop.replica().identity().origin, new, "once");

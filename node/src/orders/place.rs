@@ -8,8 +8,8 @@ use pilotlight_sync::crdt::codec::Shared;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::{Charges, Header, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
-use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::doc::site::Receipt;
+use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::{IngredientId, IntentId, OrderId};
 use pilotlight_sync::domain::menu::Menu;
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
@@ -168,7 +168,10 @@ pub fn plan_finding(
     let mut stock = StockRows::of(site, identity.origin);
     let mut changes = Vec::with_capacity(4 + 16);
     for (intent, receipt) in found {
-        if receipt.amount == 0 || receipt.amount > STOCK_AMOUNT_MAX || !site.menu().ingredients.contains_key(&receipt.ingredient) {
+        if receipt.amount == 0
+            || receipt.amount > STOCK_AMOUNT_MAX
+            || !site.menu().ingredients.contains_key(&receipt.ingredient)
+        {
             return Err(refuse(PlaceRefusal::NothingFound { ingredient: receipt.ingredient }));
         }
         // Found before: the order was refused for another reason, or it was booked by itself.

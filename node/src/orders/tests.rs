@@ -321,7 +321,7 @@ fn s10_we_have_it_adds_what_was_found_in_the_orders_own_commit_once() {
     let mut shop = Shop::open();
     shop.place(order("all", vec![line("a", "pizza", 5)])).unwrap();
     let found = |amount, why: &str| {
-        let receipt = Receipt { ingredient: dough(), amount, found: Some(why.to_owned()) };
+        let receipt = Receipt { found: Some(why.to_owned()), ..Receipt::delivered(dough(), amount) };
         vec![(IntentId::derived(&["found", &amount.to_string()]), receipt)]
     };
     let mut place = |id: &str, quantity, found: Vec<(IntentId, Receipt)>| {

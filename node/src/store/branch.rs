@@ -11,7 +11,7 @@ use crate::store::node_store::{NodeStore, Rewind};
 use crate::store::replica::{LiveOrder, Replica, each_entry};
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::crdt::counter::{BranchRow, Row};
-use pilotlight_sync::crdt::facts::{Fact, FactId};
+use pilotlight_sync::crdt::facts::FactId;
 use pilotlight_sync::doc::change::{Change, Commit, CommitTooLarge};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::{OrderDoc, OrderFact};
@@ -63,7 +63,9 @@ pub fn ends(store: &dyn NodeStore) -> Result<Ends, StoreError> {
             }
             let mut first = None;
             each_entry(store, origin, from, u64::MAX, &mut |entry| {
-                let builds = |commit: Commit| commit.seen.iter().any(|seen| ends.get(&seen.origin).is_some_and(|end| seen.seq > *end));
+                let builds = |commit: Commit| {
+                    commit.seen.iter().any(|seen| ends.get(&seen.origin).is_some_and(|end| seen.seq > *end))
+                };
                 if first.is_none() && Commit::from_bytes(&entry.bytes).is_ok_and(builds) {
                     first = Some(entry.head.seq);
                 }
@@ -89,8 +91,7 @@ impl Without<'_> {
         let mut left = OrderDoc::default();
         let stays = |id: &FactId| self.ends.get(&id.origin).is_none_or(|end| id.seq <= *end);
         for fact in doc.in_order().iter().filter(|fact| stays(&fact.id)) {
-            let Fact { id, at, by, what, way } = fact.as_ref().clone();
-            left.insert(Fact { id, at, by, what, way });
+            left.insert(fact.as_ref().clone());
         }
         Ok(left)
     }
@@ -166,10 +167,7 @@ impl Branch {
     /// What the store gives up. Documents that are told again are written with the same transaction.
     pub(crate) fn rewind(&self, heads: &BTreeMap<OriginId, Head>) -> Rewind {
         let head = |origin: &OriginId| heads.get(origin).copied().unwrap_or_else(|| Head::start(origin));
-        Rewind {
-            ends: self.ends.keys().map(|origin| (*origin, head(origin))).collect(),
-            docs: self.gone.clone(),
-        }
+        Rewind { ends: self.ends.keys().map(|origin| (*origin, head(origin))).collect(), docs: self.gone.clone() }
     }
 
     /// Index entries to put and to remove, now that it was told.
@@ -195,10 +193,12 @@ impl Branch {
             // What it had itself told is told again as it was.
             let retold = commit.changes.iter().filter_map(|raw| Change::from_raw(raw).ok());
             let retold = retold.filter(|change| matches!(change, Change::Recovered(_) | Change::Branch(..)));
-            let changes: Vec<Change> = Recovered::of(&commit).into_iter().map(Change::Recovered).chain(retold).collect();
+            let changes: Vec<Change> =
+                Recovered::of(&commit).into_iter().map(Change::Recovered).chain(retold).collect();
             for change in changes {
                 let size = change.to_raw().body.len();
-                let full = bytes + size > TOLD_BYTES_MAX || commits.last().is_some_and(|last| last.len() >= TOLD_CHANGES_MAX);
+                let full =
+                    bytes + size > TOLD_BYTES_MAX || commits.last().is_some_and(|last| last.len() >= TOLD_CHANGES_MAX);
                 if full && commits.last().is_some_and(|last| !last.is_empty()) {
                     commits.push(Vec::new());
                     bytes = 0;

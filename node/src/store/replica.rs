@@ -329,7 +329,7 @@ impl Replica {
             writes.index.extend(keys.into_iter().map(|key| (key, true)));
         }
         writes.index.extend(index);
-        let broke = |error| match error {
+        let broke = |error: CommitError<StoreError>| match error {
             CommitError::Store(error) => error,
             gap @ CommitError::Gap { .. } => StoreError::Damaged { tree: "log-1", why: gap.to_string() },
         };

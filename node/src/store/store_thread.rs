@@ -131,7 +131,9 @@ pub fn run_group(
             publish(&replica, &flushed);
             answers.into_iter().for_each(|answer| answer(true));
             if replica.is_parted() {
-                tracing::error!("the relay has another log of this store: it is opened again, and goes on from where both part");
+                tracing::error!(
+                    "the relay has another log of this store: it is opened again, and goes on from where both part"
+                );
                 return None;
             }
             Some(replica)

@@ -57,6 +57,20 @@ pub struct BoundedCounter {
     /// What others have taken over of an ended origin's rights: they have added as much to their own rows.
     #[cbor(n(6), default, skip_if = "BTreeMap::is_empty")]
     adopted: BTreeMap<OriginId, Given>,
+    /// What counts found missing beyond their writers' rights.
+    #[cbor(n(7), default, skip_if = "BTreeMap::is_empty")]
+    short: BTreeMap<OriginId, ShortRow>,
+}
+
+/// What one origin's counts found missing and had no right to use up. Cells only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct ShortRow {
+    /// Found missing, in all.
+    #[n(0)]
+    pub booked: u64,
+    /// Explained by a count, or made good by a delivery, in all.
+    #[n(1)]
+    pub covered: u64,
 }
 
 /// What one branch did since it began. Its origin's row is another's: another store may go on under that name.
@@ -154,7 +168,22 @@ impl BoundedCounter {
         suspects.sort_unstable();
         suspects.dedup();
         let missing = |of: &OriginId| u64::try_from(-self.last_known(of)).unwrap_or(0);
-        suspects.iter().map(missing).fold(0, u64::saturating_add)
+        let sold = suspects.iter().map(missing).fold(0, u64::saturating_add);
+        let booked = self.short.values().map(|row| row.booked).fold(sold, u64::saturating_add);
+        let covered = self.short.values().map(|row| row.covered).fold(0, u64::saturating_add);
+        booked.saturating_sub(covered)
+    }
+
+    /// Takes in what an origin's counts found missing: each cell the higher of both.
+    pub fn join_short(&mut self, origin: OriginId, row: ShortRow) {
+        let known = self.short.entry(origin).or_default();
+        known.booked = known.booked.max(row.booked);
+        known.covered = known.covered.max(row.covered);
+    }
+
+    /// What this origin's counts found missing.
+    pub fn short(&self, origin: &OriginId) -> ShortRow {
+        self.short.get(origin).copied().unwrap_or_default()
     }
 
     /// Takes in that a fence has ended this origin.
@@ -169,6 +198,7 @@ impl BoundedCounter {
         self.returned.merge(other.returned);
         self.retired.merge(other.retired);
         other.branches.values().for_each(|row| self.join_branch(row));
+        other.short.iter().for_each(|(origin, row)| self.join_short(*origin, *row));
         for (of, adopted) in other.adopted {
             self.adopted.entry(of).or_default().0.merge(adopted.0);
         }
@@ -394,7 +424,11 @@ mod tests {
         counter.join_branch(&branch(9, 1, 0, 40, 10));
         assert_eq!(counter.used_on_branches(), 40, "a branch's cells only grow");
         counter.join_branch(&branch(8, 1, 20, 0, 0));
-        assert_eq!((counter.last_known(&origin(1)), counter.shortage()), (10, 0), "what was delivered there is on the shelf");
+        assert_eq!(
+            (counter.last_known(&origin(1)), counter.shortage()),
+            (10, 0),
+            "what was delivered there is on the shelf"
+        );
         counter.retire(origin(1));
         counter.join_adopted(origin(1), origin(2), 10);
         assert_eq!((counter.last_known(&origin(1)), counter.shortage()), (0, 0));

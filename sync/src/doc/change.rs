@@ -3,7 +3,7 @@
 //! A commit is a list of changes that belong together. Each change is a kind and a body, so that a replica that does not know
 //! a kind can keep it and pass it on byte for byte (SPEC C4).
 
-use crate::crdt::counter::{BranchRow, Row};
+use crate::crdt::counter::{BranchRow, Row, ShortRow};
 use crate::crdt::hlc::Hlc;
 use crate::doc::order::OrderFact;
 use crate::doc::origin::{OriginCard, OriginRole};
@@ -53,6 +53,8 @@ pub enum Change {
     Branch(IngredientId, BranchRow),
     /// So much of an ended origin's rights the writer has taken over in all; its own row has grown by it. Nobody has counted it.
     Adopted(IngredientId, OriginId, u64),
+    /// What the writer's counts found missing and it had no right to use up, cells absolute.
+    Short(IngredientId, ShortRow),
     /// A menu item.
     Item(Write<MenuItemId, MenuItem>),
     /// A heading.
@@ -192,13 +194,16 @@ impl Change {
         match self {
             Self::Order(id, _) => vec![*id],
             Self::Recovered(recovered) => {
-                recovered.changes.iter().filter_map(|raw| Self::from_raw(raw).ok()).flat_map(|it| it.orders()).collect()
+                let told = recovered.changes.iter().filter_map(|raw| Self::from_raw(raw).ok());
+                // What tells of telling counts nowhere, and is not followed however deep it goes.
+                told.filter(Self::is_recoverable).flat_map(|change| change.orders()).collect()
             }
             Self::Stock(..)
             | Self::Fence(_)
             | Self::Origin(_)
             | Self::Branch(..)
             | Self::Adopted(..)
+            | Self::Short(..)
             | Self::Item(_)
             | Self::Category(_)
             | Self::Group(_)
@@ -243,9 +248,13 @@ impl Change {
                 | OrderFact::Payment { .. }
                 | OrderFact::Refunded { .. } => true,
             },
-            Self::Day(_) | Self::Receipt(..) | Self::EightySix(_) | Self::Recovered(_) | Self::Branch(..) | Self::Adopted(..) => {
-                writer == OriginRole::Node
-            }
+            Self::Day(_)
+            | Self::Receipt(..)
+            | Self::EightySix(_)
+            | Self::Recovered(_)
+            | Self::Branch(..)
+            | Self::Adopted(..)
+            | Self::Short(..) => writer == OriginRole::Node,
             Self::Stock(..)
             | Self::Fence(_)
             | Self::Origin(_)
@@ -271,6 +280,7 @@ impl Change {
             Self::Origin(card) => raw(4, to_vec(card)),
             Self::Recovered(recovered) => raw(RECOVERED, to_vec(recovered)),
             Self::Branch(ingredient, row) => raw(6, to_vec((ingredient, row))),
+            Self::Short(ingredient, row) => raw(8, to_vec((ingredient, row))),
             Self::Adopted(ingredient, of, amount) => raw(7, to_vec((ingredient, of, amount))),
             Self::Item(write) => raw(10, to_vec(write)),
             Self::Category(write) => raw(11, to_vec(write)),
@@ -297,6 +307,7 @@ impl Change {
             4 => Self::Origin(minicbor::decode(body)?),
             RECOVERED => Self::Recovered(minicbor::decode(body)?),
             6 => minicbor::decode(body).map(|(ingredient, row)| Self::Branch(ingredient, row))?,
+            8 => minicbor::decode(body).map(|(ingredient, row)| Self::Short(ingredient, row))?,
             7 => minicbor::decode(body).map(|(ingredient, of, amount)| Self::Adopted(ingredient, of, amount))?,
             10 => Self::Item(minicbor::decode(body)?),
             11 => Self::Category(minicbor::decode(body)?),

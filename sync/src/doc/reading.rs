@@ -153,6 +153,7 @@ pub(crate) fn is_permitted(commit: &Commit, index: usize, change: &Change, role:
         | Change::Recovered(_)
         | Change::Branch(..)
         | Change::Adopted(..)
+        | Change::Short(..)
         | Change::Item(_)
         | Change::Category(_)
         | Change::Group(_)

@@ -6,7 +6,7 @@
 
 use crate::crdt::counter::BoundedCounter;
 use crate::crdt::register::{Register, Stamp};
-use crate::doc::change::{Change, Write, to_vec};
+use crate::doc::change::{Change, Seen, Write, to_vec};
 use crate::doc::key::DocKey;
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
@@ -125,12 +125,32 @@ pub struct Receipt {
     /// The books had said that it was not there: why it was, in a person's words. Who says so is the commit's cause.
     #[n(2)]
     pub found: Option<String>,
+    /// It was a count: what was on the shelf, against what.
+    #[n(3)]
+    pub counted: Option<Counted>,
+}
+
+/// What a count compared.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Counted {
+    /// On the shelf, in the ingredient's unit.
+    #[n(0)]
+    pub shelf: u64,
+    /// All rights, and what was held for open orders.
+    #[n(1)]
+    pub books: u64,
+    /// Missing beyond the rights of who counted.
+    #[n(2)]
+    pub short: u64,
+    /// Up to where each log was known.
+    #[n(3)]
+    pub seen: Vec<Seen>,
 }
 
 impl Receipt {
     /// A delivery.
     pub const fn delivered(ingredient: IngredientId, amount: u64) -> Self {
-        Self { ingredient, amount, found: None }
+        Self { ingredient, amount, found: None, counted: None }
     }
 }
 
@@ -315,6 +335,10 @@ impl Site {
                 self.fenced.iter().for_each(|origin| stock.retire(*origin));
                 touched.docs.insert(DocKey::Stock(*ingredient));
                 touched.availability = true;
+            }
+            Change::Short(ingredient, row) => {
+                self.stock.entry(*ingredient).or_default().join_short(origin, *row);
+                touched.docs.insert(DocKey::Stock(*ingredient));
             }
             Change::Adopted(ingredient, of, amount) => {
                 self.stock.entry(*ingredient).or_default().join_adopted(*of, origin, *amount);

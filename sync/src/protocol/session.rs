@@ -8,8 +8,8 @@ use crate::doc::origin::OriginRole;
 use crate::domain::id::{OriginId, SiteId};
 use crate::domain::timestamp::Timestamp;
 use crate::limits::{
-    CAPABILITIES_MAX, HANDSHAKE_MS_MAX, LOOKS_UP, OPEN_BYTES_MAX, ORIGINS_MAX, PAGE_COMMITS_MAX, PROTOCOL, PROTOCOL_MIN,
-    WANTS_MAX, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
+    CAPABILITIES_MAX, HANDSHAKE_MS_MAX, LOOKS_UP, OPEN_BYTES_MAX, ORIGINS_MAX, PAGE_COMMITS_MAX, PROTOCOL,
+    PROTOCOL_MIN, WANTS_MAX, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
 };
 use crate::protocol::codec;
 use crate::protocol::receiving::Receiving;
@@ -540,25 +540,30 @@ impl Session {
                 }
                 self.events.push_back(Event::OpenSet(set.to_vec()));
             }
-            Frame::Look(origin, seq) => {
-                // One at a time of each origin, and only of those that differ: so what waits here is bounded.
-                if !self.receiving.is_forked(&origin) || self.lookups.insert(origin, seq).is_some() {
-                    return Err(Violation::OutOfTurn);
-                }
-                self.events.push_back(Event::NeedHash { origin, seq });
-            }
-            Frame::Looked(origin, seq, hash) => {
-                let asked = self.searches.get_mut(&origin).filter(|search| search.middle() == seq);
-                let search = asked.filter(|search| search.theirs.is_none()).ok_or(Violation::OutOfTurn)?;
-                match hash {
-                    Some(_) => {
-                        search.theirs = hash;
-                        self.events.push_back(Event::NeedHash { origin, seq });
-                    }
-                    None => self.narrow(origin, false),
-                }
-            }
+            Frame::Look(origin, seq) => self.hear_look(origin, seq)?,
+            Frame::Looked(origin, seq, hash) => self.hear_looked(origin, seq, hash)?,
             Frame::Hello(_) | Frame::Welcome(_) => return Err(Violation::OutOfTurn),
+        }
+        Ok(())
+    }
+
+    fn hear_look(&mut self, origin: OriginId, seq: u64) -> Result<(), Violation> {
+        // One at a time of each origin, and only of those that differ: so what waits here is bounded.
+        if !self.receiving.is_forked(&origin) || self.lookups.insert(origin, seq).is_some() {
+            return Err(Violation::OutOfTurn);
+        }
+        self.events.push_back(Event::NeedHash { origin, seq });
+        Ok(())
+    }
+
+    fn hear_looked(&mut self, origin: OriginId, seq: u64, hash: Option<ChainHash>) -> Result<(), Violation> {
+        let asked = self.searches.get_mut(&origin).filter(|search| search.middle() == seq && search.theirs.is_none());
+        let search = asked.ok_or(Violation::OutOfTurn)?;
+        search.theirs = hash;
+        if hash.is_some() {
+            self.events.push_back(Event::NeedHash { origin, seq });
+        } else {
+            self.narrow(origin, false);
         }
         Ok(())
     }

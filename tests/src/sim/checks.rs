@@ -334,7 +334,8 @@ fn shelf(world: &mut World, both: &Both) {
     let wrong = sold.into_iter().find_map(|(ingredient, amount)| {
         let there = world.reference.shelf.get(&ingredient).copied().unwrap_or(0);
         let known = short(&ingredient);
-        (amount > there + known).then(|| format!("{amount} of {ingredient}, {there} were delivered, {known} are known to miss"))
+        (amount > there + known)
+            .then(|| format!("{amount} of {ingredient}, {there} were delivered, {known} are known to miss"))
     });
     if let Some(what) = wrong {
         world.found(Finding::new("oversold", what));

@@ -265,6 +265,9 @@ impl World {
 
     /// A manager states that every other machine is off: the one that is left takes over what is known of their stock.
     pub(super) fn take_over_others(&mut self, at: usize) {
+        if self.boxes[at].retired {
+            return;
+        }
         let Some(replica) = &self.boxes[at].replica else {
             return self.after(10_000, move |world| world.take_over_others(at));
         };
@@ -274,7 +277,9 @@ impl World {
             self.ask(at, plan, move |world, at, outcome| match outcome {
                 Ok(adopted) if adopted.amounts.is_empty() => {}
                 Ok(_) => world.trace.rare("rights taken over"),
-                Err(RunError::Unknown | RunError::Closed) => world.after(10_000, move |world| world.take_over_others(at)),
+                Err(RunError::Unknown | RunError::Closed) => {
+                    world.after(10_000, move |world| world.take_over_others(at))
+                }
                 Err(error) => world.found(Finding::new("stock cannot be taken over", format!("{of}: {error:?}"))),
             });
         }
@@ -308,10 +313,10 @@ impl World {
             process.block(async move {
                 for (origin, head) in heads {
                     if !store.hash_at(&origin, head.seq).await.is_ok_and(|hash| hash == Some(head.hash)) {
-                        return Some(false);
+                        return false;
                     }
                 }
-                Some(true)
+                true
             })
         });
         there == Some(true)

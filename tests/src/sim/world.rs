@@ -16,10 +16,10 @@ use crate::sim::trace::Trace;
 use pilotlight_edge::clock::Clock;
 use pilotlight_node::archive::Archive;
 use pilotlight_node::inventory::share;
+use pilotlight_node::live::gone_back;
 use pilotlight_node::opening::{self, Verdict};
 use pilotlight_node::orders::accept;
 use pilotlight_node::store::identity::Identity;
-use pilotlight_node::live::gone_back;
 use pilotlight_node::store::replica::{Flushed, Position, Replica};
 use pilotlight_node::store::store_handle::{Plan as NodePlan, PlanError, RunError, job_of, job_of_parting};
 use pilotlight_node::store::store_thread::{Job, run_group};
@@ -477,7 +477,9 @@ impl World {
         }
         let delay = self.between(100, 3_000);
         self.after(delay, move |world| {
-            let Some(replica) = world.boxes[at].replica.as_ref().filter(|_| world.boxes[at].boots == boots) else { return };
+            let Some(replica) = world.boxes[at].replica.as_ref().filter(|_| world.boxes[at].boots == boots) else {
+                return;
+            };
             let Ok(Some(parted)) = gone_back::judge(replica, &seen) else { return };
             world.note(format_args!("box {at}: its screen has seen {}", seen.head.seq));
             world.trace.rare("rolled-back disk noticed by a screen");

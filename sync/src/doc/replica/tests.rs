@@ -3,8 +3,8 @@
 use super::*;
 use crate::crdt::codec::Shared;
 use crate::crdt::counter::Row;
-use crate::doc::order::{Charges, Header, OrderFact};
 use crate::doc::change::RawChange;
+use crate::doc::order::{Charges, Header, OrderFact};
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::recovered::Recovered;
 use crate::doc::site::Settings;
@@ -437,14 +437,17 @@ fn told(side: &Side, from: u64) -> Vec<Change> {
 
 fn docs(side: &Side) -> BTreeMap<DocKey, Vec<u8>> {
     let mut docs: BTreeMap<DocKey, Vec<u8>> = side.replica.site().docs().collect();
-    docs.extend(side.disk.docs.iter().filter(|(key, _)| key.is_order()).map(|(key, bytes)| (key.clone(), bytes.clone())));
+    docs.extend(
+        side.disk.docs.iter().filter(|(key, _)| key.is_order()).map(|(key, bytes)| (key.clone(), bytes.clone())),
+    );
     docs
 }
 
 #[test]
 fn i8_what_a_branch_did_counts_once_however_many_tell_it_and_touches_no_stock_row() {
     let (mut branch, mut relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
-    let (flour, id, cash) = (IngredientId::derived(&["flour"]), OrderId::derived(&["order"]), PaymentId::derived(&["cash"]));
+    let (flour, id, cash) =
+        (IngredientId::derived(&["flour"]), OrderId::derived(&["order"]), PaymentId::derived(&["cash"]));
     branch.write(&[Change::Stock(flour, Row::default().deliver(500))]);
     pass(&branch, &mut relay);
     // From here on the relay never hears of it under this name.
@@ -488,7 +491,8 @@ fn i8_of_a_branch_only_a_node_tells_and_no_card_no_row_and_no_telling_in_it_coun
         let Recovered { origin, seq, at, clock_trusted, by, first, .. } = Recovered::of(&commit).remove(0);
         Change::Recovered(Recovered { origin, seq, at, clock_trusted, by, first, changes })
     };
-    let card = OriginCard { origin: OriginId::derived(&["x"]), key: [1; 32], role: OriginRole::Node, letter: "B".into() };
+    let card =
+        OriginCard { origin: OriginId::derived(&["x"]), key: [1; 32], role: OriginRole::Node, letter: "B".into() };
     let nested = forged(vec![Change::Fence(relay.replica.origin())]);
     let nothing = forged(vec![Change::Origin(card), Change::Stock(flour, Row::default().deliver(9)), nested]);
     relay.write(&told(&branch, 2));
