@@ -221,7 +221,15 @@ impl Change {
 
     /// Whether it may be told of a branch: what an origin says of itself, and its own stock, end with it (SPEC I8).
     pub const fn is_recoverable(&self) -> bool {
-        !matches!(self, Self::Stock(..) | Self::Origin(_) | Self::Recovered(_) | Self::Branch(..) | Self::Adopted(..))
+        !matches!(
+            self,
+            Self::Stock(..)
+                | Self::Origin(_)
+                | Self::Recovered(_)
+                | Self::Branch(..)
+                | Self::Adopted(..)
+                | Self::Short(..)
+        )
     }
 
     /// Whether this kind of origin may write it (SPEC N2): what cannot change between writing and applying.

@@ -30,6 +30,7 @@ pub const RARE: &[&str] = &[
     "failed flush",
     "fence",
     "fork noticed",
+    "found on the shelf",
     "gap or cross-dependency at the node",
     "half-open connection",
     "held order released to the kitchen",

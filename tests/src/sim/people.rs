@@ -217,10 +217,10 @@ impl World {
             if wish.tries > 1 {
                 self.trace.rare("order sent again");
             }
-            self.place_here(kiosk, at, new.clone());
+            self.place_here(kiosk, at, new.clone(), Vec::new());
             if self.chance(80) {
                 self.trace.rare("double tap");
-                self.place_here(kiosk, at, new);
+                self.place_here(kiosk, at, new, Vec::new());
             }
         }
         if self.people.wishes[kiosk].is_none() && self.healed {
@@ -263,11 +263,24 @@ impl World {
         Wish { new, tries: 0 }
     }
 
-    fn place_here(&mut self, kiosk: usize, at: usize, new: NewOrder) {
+    fn place_here(&mut self, kiosk: usize, at: usize, new: NewOrder, found: Vec<(IntentId, Receipt)>) {
         let id = new.id;
         let planned = new.clone();
-        let plan = move |replica: &Replica, now| place::plan(replica, now, Actor::System, planned);
+        let plan = move |replica: &Replica, now| place::plan_finding(replica, now, Actor::System, planned, &found);
         self.ask(at, plan, move |world, at, outcome| {
+            if let Err(RunError::Refused(PlaceRefusal::SoldOut { ingredient_name, .. })) = &outcome
+                && kiosk == 0
+                && !world.healed
+                && world.chance(250)
+            {
+                // The cashier looks, and there is some: on the shelf it was, whatever becomes of the order.
+                let receipt = Receipt::delivered(ingredient(ingredient_name), 400);
+                *world.reference.shelf.entry(receipt.ingredient).or_default() += receipt.amount;
+                world.trace.rare("found on the shelf");
+                let intent = IntentId::derived(&[&world.mint("found")]);
+                let found = vec![(intent, Receipt { found: Some("behind the flour".to_owned()), ..receipt })];
+                return world.place_here(kiosk, at, new, found);
+            }
             if let Ok(Placed::Now(_)) = &outcome {
                 // Known to the world though perhaps to no guest: an order is new once.
                 *world.reference.times_new.entry(id).or_default() += 1;
