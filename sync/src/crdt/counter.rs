@@ -52,13 +52,13 @@ pub struct BoundedCounter {
     #[cbor(n(4), with = "vclock")]
     retired: VClock<OriginId>,
     /// What was done under an origin's name on branches that the site does not have.
-    #[cbor(n(5), default, skip_if = "BTreeMap::is_empty")]
+    #[cbor(n(5), skip_if = "BTreeMap::is_empty")]
     branches: BTreeMap<BranchId, BranchRow>,
     /// What others have taken over of an ended origin's rights: they have added as much to their own rows.
-    #[cbor(n(6), default, skip_if = "BTreeMap::is_empty")]
+    #[cbor(n(6), skip_if = "BTreeMap::is_empty")]
     adopted: BTreeMap<OriginId, Given>,
     /// What counts found missing beyond their writers' rights.
-    #[cbor(n(7), default, skip_if = "BTreeMap::is_empty")]
+    #[cbor(n(7), skip_if = "BTreeMap::is_empty")]
     short: BTreeMap<OriginId, ShortRow>,
 }
 
@@ -444,5 +444,9 @@ mod tests {
         counter.join_row(origin(1), &Row::default().deliver(5));
         let bytes = minicbor::to_vec(&counter).unwrap();
         assert_eq!(bytes.first(), Some(&0x85), "five fields");
+        counter.join_short(origin(1), ShortRow { booked: 5, covered: 2 });
+        let bytes = minicbor::to_vec(&counter).unwrap();
+        assert_eq!(minicbor::decode::<BoundedCounter>(&bytes).unwrap(), counter, "with a gap before it");
+        assert_eq!(counter.shortage(), 3);
     }
 }

@@ -271,7 +271,7 @@ impl World {
             if let Err(RunError::Refused(PlaceRefusal::SoldOut { ingredient_name, .. })) = &outcome
                 && kiosk == 0
                 && !world.healed
-                && world.chance(250)
+                && world.chance(60)
             {
                 // The cashier looks, and there is some: on the shelf it was, whatever becomes of the order.
                 let receipt = Receipt::delivered(ingredient(ingredient_name), 400);
