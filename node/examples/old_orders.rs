@@ -55,7 +55,7 @@ fn copy(model: &OrderDoc, placed_at: Timestamp, day: u32, number: u32) -> OrderD
         if let OrderFact::Sent { day: of, counter, .. } = &mut what {
             (*of, *counter) = (DayNumber(day), number);
         }
-        copy.insert(Fact { id: fact.id, at: fact.at, by: fact.by, what });
+        copy.insert(Fact { id: fact.id, at: fact.at, by: fact.by, what, way: fact.way });
     }
     copy
 }

@@ -24,6 +24,7 @@ use pilotlight_edge::availability::unavailable;
 use pilotlight_edge::clock::{Clock, Stopwatch};
 use pilotlight_edge::throttle::Throttle;
 use pilotlight_edge::tokens;
+use pilotlight_sync::doc::change::{Change, Write};
 use pilotlight_sync::doc::site::Settings;
 use pilotlight_sync::domain::business_day::DayRule;
 use pilotlight_sync::domain::id::{IngredientId, OriginId, SiteId};
@@ -32,7 +33,7 @@ use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -109,6 +110,8 @@ pub struct App {
     pub metrics: Option<PrometheusHandle>,
     data: PathBuf,
     disk_full: AtomicBool,
+    /// How often a screen has shown that this store went back.
+    pub names_ended: AtomicU8,
     started: Stopwatch,
     url: OnceLock<String>,
     slow: Semaphore,
@@ -176,7 +179,8 @@ impl App {
     ) -> anyhow::Result<Arc<Self>> {
         let started = Stopwatch::start();
         let mut first = first;
-        let settings = settle(&mut first, config, &clock)?;
+        let settings = settle(&mut first, paths, config, &clock)?;
+        opening::keep_site(paths, &settings.site)?;
         let (origin, letter) = (first.identity().origin, first.identity().letter.clone());
         let (wishes, of_others) = Wishes::new();
         let uplink = Arc::new(Uplink::open(paths, wishes.clone())?);
@@ -226,6 +230,7 @@ impl App {
             metrics,
             data: paths.data.clone(),
             disk_full: AtomicBool::new(false),
+            names_ended: AtomicU8::new(0),
             started,
             url: OnceLock::new(),
             slow: Semaphore::new(1),
@@ -536,20 +541,28 @@ fn opener(
     }
 }
 
-/// Writes the settings at the first start; afterwards they are what the site says.
-fn settle(replica: &mut Replica, config: &RunConfig, clock: &Clock) -> anyhow::Result<Settings> {
+/// Writes the settings at the first start; afterwards they are what the site says. A store that was begun anew says them so that whatever
+/// the site has said before overrules it.
+fn settle(replica: &mut Replica, paths: &Paths, config: &RunConfig, clock: &Clock) -> anyhow::Result<Settings> {
     if let Some(settings) = replica.site().settings() {
         return Ok(settings.clone());
     }
     config.day_rule()?;
+    let kept = opening::kept_site(paths)?;
     let settings = Settings {
-        site: SiteId::from_bytes(tokens::random()?),
+        site: match kept {
+            Some(site) => site,
+            None => SiteId::from_bytes(tokens::random()?),
+        },
         name: config.name.clone(),
         currency: config.currency,
         time_zone: config.time_zone.clone(),
         roll_over_hour: config.roll_over_hour,
     };
-    let change = replica.site().write_settings(settings.clone());
+    let change = match kept {
+        Some(_) => Change::Settings(Write { key: (), value: Some(settings.clone()), version: 0 }),
+        None => replica.site().write_settings(settings.clone()),
+    };
     replica.commit(Actor::System, clock.now(), &[change])?;
     replica.flush().context("writing the settings")?;
     Ok(settings)

@@ -9,12 +9,12 @@ use crate::store::sled_store::SledStore;
 use crate::store::witness::Witness;
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::crdt::counter::Row;
-use pilotlight_sync::crdt::facts::{Fact, FactId};
+use pilotlight_sync::crdt::facts::FactId;
 use pilotlight_sync::doc::change::{Change, Commit};
 use pilotlight_sync::doc::key::DocKey;
-use pilotlight_sync::doc::order::OrderDoc;
+use pilotlight_sync::doc::order::{OrderDoc, OrderFact};
 use pilotlight_sync::doc::order_view::view;
-use pilotlight_sync::doc::reading;
+use pilotlight_sync::doc::reading::{self, Effect};
 use pilotlight_sync::doc::replica::index_keys;
 use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::domain::id::{IngredientId, OrderId, OriginId};
@@ -117,23 +117,21 @@ fn replay(
     Ok(())
 }
 
-fn take(commit: &Commit, effects: &[(usize, Change)], replayed: &mut Replayed, report: &mut Report) {
+fn take(commit: &Commit, effects: &[Effect], replayed: &mut Replayed, report: &mut Report) {
     let mut needed: BTreeMap<IngredientId, u64> = BTreeMap::new();
     let mut places = false;
-    for (index, change) in effects {
-        if let Change::Order(id, what) = change {
-            let index = u32::try_from(*index).unwrap_or(u32::MAX);
-            let id_of_fact = FactId { origin: commit.origin, seq: commit.seq, index };
-            let fact = Fact { id: id_of_fact, at: commit.at, by: commit.by, what: what.clone() };
-            replayed.orders.entry(*id).or_default().insert(fact);
-            if let pilotlight_sync::doc::order::OrderFact::Placed(header) = what {
-                places = true;
-                needed = needs(header.lines.iter().map(|line| &**line));
-            }
+    for effect in effects {
+        // What was recovered has no stock use of its own: it is in the branch's rows.
+        if let (Change::Order(_, OrderFact::Placed(header)), None) = (&effect.change, effect.way) {
+            places = true;
+            needed = needs(header.lines.iter().map(|line| &**line));
+        }
+        if let Some((id, fact)) = effect.clone().into_fact() {
+            replayed.orders.entry(id).or_default().insert(fact);
         }
     }
-    for (_, change) in effects {
-        if let Change::Stock(ingredient, row) = change {
+    for effect in effects {
+        if let Change::Stock(ingredient, row) = &effect.change {
             let before = replayed.rows.insert((*ingredient, commit.origin), row.clone()).unwrap_or_default();
             let used = row.used.saturating_sub(before.used);
             if places && needed.remove(ingredient) != Some(used) {

@@ -132,7 +132,9 @@ async fn recover(
 
 /// Imports menus at the first start; a site that has a menu keeps it.
 fn seed_menus(mut replica: Replica, config: &RunConfig, clock: &Clock) -> anyhow::Result<Replica> {
-    if !replica.site().menu().items.is_empty() {
+    // A store that was begun anew gets the site's own menu back.
+    let anew = opening::kept_site(&Paths { data: config.data.clone() })?.is_some();
+    if anew || !replica.site().menu().items.is_empty() {
         return Ok(replica);
     }
     for seed in &config.seed_menus {

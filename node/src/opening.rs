@@ -5,6 +5,7 @@
 
 use crate::archive::Archive;
 use crate::store::StoreError;
+use crate::store::branch;
 use crate::store::identity::Identity;
 use crate::store::node_store::NodeStore;
 use crate::store::replica::Replica;
@@ -17,7 +18,7 @@ use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::replica::OWN_NOTE;
-use pilotlight_sync::domain::id::OriginId;
+use pilotlight_sync::domain::id::{OriginId, SiteId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
@@ -59,6 +60,10 @@ impl Paths {
     /// The site's other nodes: whom to dial, whose token is good.
     pub fn siblings(&self) -> PathBuf {
         self.data.join("siblings")
+    }
+    /// Which site this machine belongs to: it stays when the store is lost.
+    pub fn site(&self) -> PathBuf {
+        self.data.join("site")
     }
     /// Says that the store was moved aside, and why; removed by a manager's decision only.
     pub fn recovery_note(&self) -> PathBuf {
@@ -130,7 +135,8 @@ fn open_store(paths: &Paths, clock: &Clock, archive: &Arc<Archive>) -> Result<Re
         }
         (Verdict::GoesOn, Some(identity)) => identity,
         (Verdict::GoesOn | Verdict::Anew, known) => {
-            let identity = new_identity(known.as_ref(), &store.log_heads()?)?;
+            let first = store.log_heads()?.is_empty() && kept_site(paths)?.is_none();
+            let identity = new_identity(known.as_ref(), first)?;
             identity.save(&paths.identity())?;
             let (witness, _) = Witness::open(&paths.witness(), &identity.origin)?;
             store.set_witness(identity.origin, witness);
@@ -158,7 +164,10 @@ pub fn judge(store: &dyn NodeStore, known: Option<&Identity>, said: Option<Head>
     if heads.is_empty() && said.is_some() {
         return Ok(Verdict::Gone);
     }
-    Ok(if agrees(store, &heads, &identity.origin, said)? { Verdict::GoesOn } else { Verdict::Anew })
+    // A branch of its own log is told under another name.
+    let parted = branch::ends(store)?.contains_key(&identity.origin);
+    let goes_on = !parted && agrees(store, &heads, &identity.origin, said)?;
+    Ok(if goes_on { Verdict::GoesOn } else { Verdict::Anew })
 }
 
 /// Under which origin the store was written last: also in a backup, which has no identity. `None`: an older version made it.
@@ -177,13 +186,21 @@ pub fn take_up(
 ) -> Result<Replica, StoreError> {
     let heads = store.log_heads()?;
     let was = was(&store)?;
-    let mut replica = Replica::load(store, identity, archive)?;
+    let ends = branch::ends(&store)?;
+    let parted = !ends.is_empty();
+    let mut replica = if parted {
+        branch::open_without(store, identity, archive, ends)?
+    } else {
+        Replica::load(store, identity, archive)?
+    };
     let too_large = |error: CommitTooLarge| StoreError::Damaged { tree: "log-1", why: error.to_string() };
     let card = replica.identity().card();
     if replica.site().origin(&card.origin).is_none() {
         replica.commit(Actor::System, now, &[Change::Origin(card)]).map_err(too_large)?;
     }
-    if !heads.is_empty() && !heads.contains_key(&replica.identity().origin) {
+    replica.tell_branch(now)?;
+    // Who lost a branch only may go on elsewhere: a person says when that machine is off.
+    if !parted && !heads.is_empty() && !heads.contains_key(&replica.identity().origin) {
         tracing::error!(
             new_origin = %replica.identity().origin,
             "the store does not end where its witness says: its disk went back, or its identity is lost. It goes on as a new origin; \
@@ -224,8 +241,8 @@ fn agrees(
     }
 }
 
-fn new_identity(known: Option<&Identity>, heads: &BTreeMap<OriginId, Head>) -> Result<Identity, NoRandom> {
-    let letter = if heads.is_empty() {
+fn new_identity(known: Option<&Identity>, first: bool) -> Result<Identity, NoRandom> {
+    let letter = if first {
         "A".to_owned()
     } else {
         Identity::successor_letter(known.map_or("A", |known| &known.letter), tokens::random()?)
@@ -274,9 +291,26 @@ fn set_aside(paths: &Paths, clock: &Clock, error: StoreError) -> OpenError {
     }
 }
 
-/// A manager has decided: begin anew. The old files stay where they were moved to.
+/// The site that this machine belongs to, if it ever had a store that knew it.
+pub fn kept_site(paths: &Paths) -> Result<Option<SiteId>, StoreError> {
+    let kept = files::read_if_there(&paths.site())?;
+    Ok(kept.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()))
+}
+
+/// Keeps it beside the store, durably.
+pub fn keep_site(paths: &Paths, site: &SiteId) -> Result<(), StoreError> {
+    if kept_site(paths)?.as_ref() != Some(site) {
+        files::write_whole(&paths.site(), format!("{site}\n").as_bytes())?;
+    }
+    Ok(())
+}
+
+/// A manager has decided: begin anew. The old files stay where they were moved to. A machine that knows its site stays its node, under
+/// another name: what the relay has of it comes back (SPEC I10).
 pub fn begin_anew(paths: &Paths) -> Result<(), StoreError> {
-    for path in [paths.identity(), paths.witness(), paths.uplink(), paths.siblings(), paths.recovery_note()] {
+    let stranger = kept_site(paths)?.is_none().then(|| [paths.uplink(), paths.siblings()]);
+    let files = [paths.identity(), paths.witness(), paths.recovery_note()];
+    for path in files.into_iter().chain(stranger.into_iter().flatten()) {
         match std::fs::remove_file(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -32,6 +32,8 @@ pub const PRICE_MINOR_MAX: i64 = 100_000_000;
 pub const STOCK_AMOUNT_MAX: u64 = 1 << 40;
 /// Bytes of one commit, checked when it is made.
 pub const COMMIT_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of one commit that says nothing of another's: so much less that a commit which tells of it fits.
+pub const OWN_COMMIT_BYTES_MAX: usize = COMMIT_BYTES_MAX - 16 * 1024;
 /// Changes in one commit.
 pub const COMMIT_CHANGES_MAX: usize = 4_096;
 /// Commits of one origin that are listed because this version does not understand all of them; beyond these only where they begin.
@@ -56,6 +58,8 @@ pub const ORIGINS_MAX: usize = 256;
 pub const CAPABILITIES_MAX: usize = 64;
 /// Bytes of a frame that is no batch and no OPEN: the longest is WELCOME.
 pub const CONTROL_BYTES_MAX: usize = 32 * 1024;
+/// The capability of looking up hashes for a peer whose logs differ.
+pub const LOOKS_UP: u16 = 1;
 /// Commits in one batch: the receiver's transaction.
 pub const BATCH_COMMITS_MAX: usize = 256;
 /// Bytes of a batch's commits, before compression and after decompression.

@@ -49,7 +49,7 @@ async fn equal(one: &Api, other: &Api) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn y12_a_second_node_joins_over_the_lan_and_each_is_the_others_copy() -> anyhow::Result<()> {
+async fn y13_a_second_node_joins_over_the_lan_and_each_is_the_others_copy() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
     let (first, second) = (home.path().join("counter"), home.path().join("bar"));
     let counter = NodeOptions::new(&first)?.start()?;

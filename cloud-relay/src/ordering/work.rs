@@ -302,5 +302,5 @@ pub async fn release<R>(tx: &mut SiteTx, site: &SiteId, around: &Around) -> Resu
 
 /// Whether an order is over for its customer.
 pub fn is_over(view: &OrderView) -> bool {
-    matches!(view.status, Status::Completed | Status::Cancelled | Status::Refunded)
+    matches!(view.status, Status::Completed | Status::Cancelled | Status::Refunded) || view.is_history()
 }

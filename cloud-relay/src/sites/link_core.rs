@@ -306,6 +306,8 @@ impl LinkCore {
                 Event::Wanted(wants) => {
                     self.news.extend(self.peer.map(|by| News::Wanted { by, wants }));
                 }
+                // Only the one that dials looks for where logs part.
+                Event::Parted(_) => {}
                 // The node's open orders come as commits too; nothing here needs them sooner.
                 Event::OpenSet(_) => {}
             }

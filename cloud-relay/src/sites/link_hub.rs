@@ -16,7 +16,7 @@ use pilotlight_edge::tokens;
 use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::timestamp::Timestamp;
-use pilotlight_sync::limits::{BATCH_COMMITS_MAX, WINDOW_BYTES_MAX};
+use pilotlight_sync::limits::{BATCH_COMMITS_MAX, LOOKS_UP, WINDOW_BYTES_MAX};
 use pilotlight_sync::protocol::{Config, Session, Side};
 use pilotlight_sync::store::SiteStore;
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,7 +132,7 @@ impl Sites {
             own,
             sign: Box::new(move |hash| identity.sign(hash)),
             keys,
-            capabilities: BTreeSet::new(),
+            capabilities: BTreeSet::from([LOOKS_UP]),
             window_bytes: WINDOW_BYTES_MAX as u64 / 2,
             ping_ms: self.links.ping_ms,
             dead_ms: self.links.dead_ms,

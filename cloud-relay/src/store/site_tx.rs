@@ -252,7 +252,7 @@ impl SiteTx {
 }
 
 fn orders_of(changes: &[Change]) -> BTreeSet<OrderId> {
-    changes.iter().filter_map(Change::order).collect()
+    changes.iter().flat_map(Change::orders).collect()
 }
 
 /// Reads everything live of a site. Answers also the orders that say more than before, because this version understands more.

@@ -1,5 +1,7 @@
 // Typed requests to the node.
 import type {
+  AdoptedJson,
+  AdoptJson,
   AvailabilityJson,
   EightySixJson,
   KitchenActionsJson,
@@ -42,6 +44,7 @@ export function client(token: string | null, base = '/api/v1') {
     orders: (before: number | null, limit: number) => ask<OrdersJson>('GET', `/orders?state=all&limit=${limit}${before === null ? '' : `&before=${before}`}`),
     ordersByNumber: (number: string) => ask<OrdersJson>('GET', `/orders?number=${encodeURIComponent(number)}`),
     stock: () => ask<StockJson>('GET', '/stock'),
+    adopt: (origin: string) => ask<AdoptedJson>('POST', '/stock/adoptions', { origin } satisfies AdoptJson),
     uplink: () => ask<UplinkJson>('GET', '/uplink'),
     order: (id: string) => ask<OrderJson>('GET', `/orders/${id}`),
     kitchenActions: (body: KitchenActionsJson) => ask<KitchenOutcomesJson>('POST', '/kitchen/actions', body),

@@ -170,6 +170,30 @@ shape! {
 
     pub struct StockJson {
         pub ingredients: Vec<IngredientJson>,
+        /// Machines that have written here under other names: what is known of their stock can be taken over when they are off.
+        pub others: Vec<MachineJson>,
+    }
+    /// A machine that has written here under another name.
+    pub struct MachineJson {
+        pub origin: String,
+        /// What its order numbers begin with.
+        pub letters: String,
+        /// It was ended: it sells nothing any more.
+        pub ended: bool,
+    }
+    /// States that a machine is off: what is known of its stock is this node's to sell.
+    pub struct AdoptJson {
+        pub origin: String,
+    }
+    /// What was taken over; nothing when it had been before.
+    pub struct AdoptedJson {
+        pub amounts: Vec<AdoptedAmountJson>,
+    }
+    pub struct AdoptedAmountJson {
+        pub ingredient: String,
+        /// In the ingredient's unit. Nobody has counted it.
+        #[ts(type = "number")]
+        pub amount: u64,
     }
     pub struct IngredientJson {
         pub id: String,
@@ -187,13 +211,50 @@ shape! {
         pub used: u64,
         /// Running out stops the sale.
         pub enforced: bool,
+        /// Taken over from machines that are off, in all: nobody has counted it.
+        #[ts(type = "number")]
+        pub uncounted: u64,
+        /// Sold or taken over although it was not there, because two machines had the same rights.
+        #[ts(type = "number")]
+        pub missing: u64,
     }
-    /// Books a delivery.
+    /// Books a delivery, or what was found.
     pub struct ReceiptJson {
         /// Minted by the device: sending it again books nothing twice.
         pub id: String,
         #[ts(type = "number")]
         pub amount: u64,
+        /// Why it is there although the books say it is not; without this it is a delivery.
+        #[serde(default)]
+        pub found: Option<String>,
+    }
+    /// Books a count.
+    pub struct CountJson {
+        /// Minted by the device: sending it again books nothing twice.
+        pub id: String,
+        /// On the shelf, in the ingredient's unit.
+        #[ts(type = "number")]
+        pub amount: u64,
+    }
+    /// What a count was compared with.
+    pub struct CountedJson {
+        /// All rights of the site, and what is held for open orders.
+        #[ts(type = "number")]
+        pub books: u64,
+        /// Missing beyond what this node could write off: the next deliveries make it good first.
+        #[ts(type = "number")]
+        pub missing: u64,
+    }
+    /// Something that is on the shelf although the books say it is not.
+    pub struct FoundJson {
+        /// Minted by the device: sending it again adds nothing twice.
+        pub id: String,
+        pub ingredient: String,
+        /// In the ingredient's unit.
+        #[ts(type = "number")]
+        pub amount: u64,
+        /// Where it was, in a few words.
+        pub why: String,
     }
     /// Says whether running out of an ingredient stops the sale.
     pub struct EnforcedJson {
@@ -215,6 +276,9 @@ shape! {
         /// What the guest was shown. When the menu says otherwise the order is refused as `price_changed`.
         #[ts(type = "number")]
         pub expected_total_minor: i64,
+        /// "We have it": what is on the shelf although the books say it is not, added in the same step. For who may change the stock.
+        #[serde(default)]
+        pub found: Option<Vec<FoundJson>>,
     }
     /// Changes an order that is not finished: voids lines and adds lines, in one step.
     pub struct AmendOrderJson {

@@ -6,6 +6,7 @@ use crate::api::json::{FromScreenJson, PositionJson, ScreenJson, ToScreenJson};
 use crate::api::render::frame;
 use crate::api::to_json;
 use crate::app::App;
+use crate::live::gone_back;
 use crate::live::screen_feed::{FeedFrame, Subscription};
 use crate::store::replica::Position;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -14,6 +15,7 @@ use pilotlight_edge::server::Connection;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::domain::role::Action;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
@@ -25,6 +27,8 @@ const HELLO_MS_MAX: Duration = Duration::from_secs(5);
 const SEND_MS_MAX: Duration = Duration::from_secs(10);
 /// A screen that says nothing for this long is gone; it pings every 10 s.
 const SILENT_MS_MAX: Duration = Duration::from_secs(25);
+/// Names that screens may end while the program runs.
+const NAMES_ENDED_MAX: u8 = 3;
 /// Bytes of a frame from a screen.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024;
 
@@ -143,13 +147,8 @@ impl Screen {
     async fn begin(&mut self, seen: Option<&Position>) -> Result<Subscription, End> {
         let feed = self.app.feed.subscribe(if self.board { seen } else { None });
         let Some(position) = feed.position else { return Err(End::Stopping) };
-        if seen.is_some_and(|seen| seen.origin == position.origin && seen.head.seq > position.head.seq) {
-            tracing::error!(
-                seen = seen.map_or(0, |seen| seen.head.seq),
-                ours = position.head.seq,
-                "a screen has seen commits that this store does not have: its disk went back"
-            );
-            metrics::counter!("pilotlight_rolled_back_seen_total").increment(1);
+        if let Some(seen) = seen.filter(|_| self.board) {
+            self.compare(*seen).await;
         }
         let welcome = ToScreenJson::Welcome {
             resumed: feed.resumed && self.board,
@@ -170,6 +169,24 @@ impl Screen {
             }
         }
         Ok(feed)
+    }
+
+    /// A screen that has seen what this store does not have ends the store's name, before the next order is taken (SPEC L5).
+    async fn compare(&self, seen: Position) {
+        let judged = self.app.store.read(move |replica, _| gone_back::judge(replica, &seen)).await;
+        let Ok(Some(parted)) = judged else { return };
+        tracing::error!(
+            seen = seen.head.seq,
+            "a screen has seen commits that this store does not have: its disk went back, or another machine has its name"
+        );
+        metrics::counter!("pilotlight_rolled_back_seen_total").increment(1);
+        // Names are not without number: who is told so again and again has another trouble.
+        if self.app.names_ended.fetch_add(1, Ordering::Relaxed) >= NAMES_ENDED_MAX {
+            return;
+        }
+        if let Err(error) = self.app.store.part(parted).await {
+            tracing::error!(%error, "the store could not note that it went back; the next screen says so again");
+        }
     }
 
     async fn tell(&mut self, heard: Result<FeedFrame, RecvError>, feed: &mut Subscription) -> Result<(), End> {

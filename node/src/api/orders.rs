@@ -2,7 +2,7 @@
 
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::{
-    AmendOrderJson, CancelOrderJson, OrderJson, OrderLogEntryJson, OrderLogJson, OrdersJson, PlaceOrderJson,
+    AmendOrderJson, CancelOrderJson, FoundJson, OrderJson, OrderLogEntryJson, OrderLogJson, OrdersJson, PlaceOrderJson,
     ProblemJson, TakeOverJson, TenderJson,
 };
 use crate::api::problem::Problem;
@@ -19,10 +19,12 @@ use crate::till::tender::{self, Tender};
 use http::StatusCode;
 use pilotlight_edge::api::text;
 use pilotlight_sync::doc::merge_log::merge_log;
-use pilotlight_sync::domain::id::OrderId;
+use pilotlight_sync::doc::site::Receipt;
+use pilotlight_sync::domain::id::{IntentId, OrderId};
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
 use pilotlight_sync::domain::role::{Action, Role};
 use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::limits::ORDER_LINES_MAX;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,10 +62,16 @@ pub async fn place_order(call: Call) -> Answer {
         let detail = "less than 200 MB are free: new orders are refused, work in progress goes on";
         return Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail).remedy("free some disk space"));
     }
-    let new = to_json::new_order(call.json()?)?;
+    let mut sent: PlaceOrderJson = call.json()?;
+    let found = sent.found.take().unwrap_or_default();
+    if !found.is_empty() {
+        call.allow(Action::ChangeStock)?;
+    }
+    let found = found_of(&found)?;
+    let new = to_json::new_order(sent)?;
     may_say(&caller, &new)?;
     let (by, lines) = (caller.actor(), new.lines.clone());
-    let placed = call.app.store.run(move |replica, now| place::plan(replica, now, by, new)).await;
+    let placed = call.app.store.run(move |replica, now| place::plan_finding(replica, now, by, new, &found)).await;
     if let Err(crate::store::store_handle::RunError::Refused(PlaceRefusal::SoldOut { .. })) = &placed {
         metrics::counter!("pilotlight_orders_sold_out_total").increment(1);
         // What is left may be another's to sell: the next guest finds it here.
@@ -77,6 +85,29 @@ pub async fn place_order(call: Call) -> Answer {
         }
         Placed::Before(order) => json(StatusCode::OK, &to_json::order(&order)),
     })
+}
+
+/// What was found, with a reason each.
+fn found_of(found: &[FoundJson]) -> Result<Vec<(IntentId, Receipt)>, Problem> {
+    if found.len() > ORDER_LINES_MAX {
+        let detail = format!("{} things are found at once; {ORDER_LINES_MAX} is the most", found.len());
+        return Err(Problem::bad_field("found", detail, "book them one by one"));
+    }
+    let one = |(at, found): (usize, &FoundJson)| {
+        let field = |name: &str| format!("found[{at}].{name}");
+        text::note(field("why"), &found.why)?;
+        if found.why.trim().is_empty() {
+            return Err(Problem::bad_field(
+                field("why"),
+                "what is found needs a reason",
+                "say in a few words where it was",
+            ));
+        }
+        let ingredient = id(field("ingredient"), &found.ingredient)?;
+        let receipt = Receipt { found: Some(found.why.clone()), ..Receipt::delivered(ingredient, found.amount) };
+        Ok((id(field("id"), &found.id)?, receipt))
+    };
+    found.iter().enumerate().map(one).collect()
 }
 
 /// Reads one order. A device that may not read all sees its own; of another's it learns nothing.

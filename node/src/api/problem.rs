@@ -4,6 +4,8 @@ use crate::archive::ArchiveError;
 use crate::devices::doors::Closed;
 use crate::devices::pairing::PairRefusal;
 use crate::devices::staff::PinRefusal;
+use crate::inventory::adopt::AdoptRefusal;
+use crate::inventory::count::CountRefusal;
 use crate::inventory::eighty_six::EightySixRefusal;
 use crate::inventory::receive::ReceiveRefusal;
 use crate::menu::import::ImportRefusal;
@@ -128,6 +130,9 @@ impl From<PlaceRefusal> for Problem {
                     CartField::Line(line) => format!("lines[{line}]"),
                 })
                 .remedy("mint a new id for another cart, or send the cart that was placed"),
+            R::NothingFound { .. } => {
+                Self::bad_field("found", detail, "name an ingredient of the stock and an amount in its unit")
+            }
             R::TextTooLong { field, max, .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "text_too_long", detail)
                 .at(field)
                 .remedy(format!("shorten it to {max} characters")),
@@ -250,6 +255,31 @@ impl From<EightySixRefusal> for Problem {
     }
 }
 
+impl From<AdoptRefusal> for Problem {
+    fn from(refusal: AdoptRefusal) -> Self {
+        let (status, code) = match refusal {
+            AdoptRefusal::Unknown(_) => (StatusCode::NOT_FOUND, "unknown_machine"),
+            AdoptRefusal::Own | AdoptRefusal::Relay => (StatusCode::CONFLICT, "machine_is_on"),
+        };
+        Self::new(status, code, refusal.to_string()).at("origin").remedy("name one of the others that the stock lists")
+    }
+}
+
+impl From<CountRefusal> for Problem {
+    fn from(refusal: CountRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            CountRefusal::UnknownIngredient(_) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
+            }
+            CountRefusal::SameIdOther { field } => Self::new(StatusCode::CONFLICT, "same_id_other_receipt", detail)
+                .at(field)
+                .remedy("mint a new id for another count, or send the one that was booked"),
+            CountRefusal::Amount(_) => Self::bad_field("amount", detail, "send what is on the shelf, in the unit"),
+        }
+    }
+}
+
 impl From<ReceiveRefusal> for Problem {
     fn from(refusal: ReceiveRefusal) -> Self {
         let detail = refusal.to_string();
@@ -262,6 +292,7 @@ impl From<ReceiveRefusal> for Problem {
                     .at(field)
                     .remedy("mint a new id for another delivery, or send the one that was booked")
             }
+            ReceiveRefusal::NoReason => Self::bad_field("why", detail, "say in a few words where it was"),
             ReceiveRefusal::Amount(_) => Self::bad_field("amount", detail, "book what was delivered, in the unit"),
         }
     }

@@ -93,9 +93,28 @@ fn menu_routes(app: &Arc<App>) -> Route {
     let stock_list = path!("api" / "v1" / "stock").and(warp::get()).and(call(app)).then(run(stock::get_stock));
     let receive = path!("api" / "v1" / "stock" / String / "receipts").and(warp::post()).and(call(app));
     let enforce = path!("api" / "v1" / "stock" / String / "enforced").and(warp::put()).and(call(app));
+    let adopt =
+        path!("api" / "v1" / "stock" / "adoptions").and(warp::post()).and(call(app)).then(run(stock::adopt_stock));
+    let count = path!("api" / "v1" / "stock" / String / "counts").and(warp::post()).and(call(app));
+    let count = count.then(run_at(stock::count_stock));
     let (receive, enforce) = (receive.then(run_at(stock::receive)), enforce.then(run_at(stock::enforce)));
     let menus = get.boxed().or(import).unify().boxed().or(availability).unify().boxed().or(set).unify().boxed();
-    menus.or(stock_list).unify().boxed().or(receive).unify().boxed().or(enforce).unify().boxed()
+    menus
+        .or(stock_list)
+        .unify()
+        .boxed()
+        .or(receive)
+        .unify()
+        .boxed()
+        .or(enforce)
+        .unify()
+        .boxed()
+        .or(count)
+        .unify()
+        .boxed()
+        .or(adopt)
+        .unify()
+        .boxed()
 }
 
 fn device_routes(app: &Arc<App>) -> Route {

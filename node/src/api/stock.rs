@@ -1,14 +1,19 @@
 //! `/api/v1/stock`: what there is, and deliveries.
 
 use crate::api::call::{Answer, Call, id, json, with_type};
-use crate::api::json::{EnforcedJson, IngredientJson, ProblemJson, ReceiptJson, StockJson};
+use crate::api::json::{
+    AdoptJson, AdoptedAmountJson, AdoptedJson, CountJson, CountedJson, EnforcedJson, IngredientJson, MachineJson,
+    ProblemJson, ReceiptJson, StockJson,
+};
 use crate::inventory::receive::{self, ReceiveRefusal};
+use crate::inventory::{adopt, count};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use bytes::Bytes;
 use http::StatusCode;
+use pilotlight_edge::api::text;
 use pilotlight_sync::doc::site::Receipt;
-use pilotlight_sync::domain::id::IngredientId;
+use pilotlight_sync::domain::id::{IngredientId, OriginId};
 use pilotlight_sync::domain::menu::Ingredient;
 use pilotlight_sync::domain::role::Action;
 use std::collections::BTreeMap;
@@ -39,23 +44,64 @@ fn stock_json(replica: &Replica) -> StockJson {
             held: held.get(&ingredient.id).copied().unwrap_or(0),
             used: stock.map_or(0, pilotlight_sync::crdt::counter::BoundedCounter::used),
             enforced: ingredient.enforced,
+            uncounted: stock.map_or(0, |stock| stock.adopted_by(&replica.identity().origin)),
+            missing: stock.map_or(0, pilotlight_sync::crdt::counter::BoundedCounter::shortage),
         }
     };
-    StockJson { ingredients: replica.site().menu().ingredients.values().map(one).collect() }
+    let machine = |origin: OriginId| MachineJson {
+        origin: origin.to_string(),
+        letters: replica.site().origin(&origin).map(|card| card.letter.clone()).unwrap_or_default(),
+        ended: replica.site().is_fenced(&origin),
+    };
+    StockJson {
+        ingredients: replica.site().menu().ingredients.values().map(one).collect(),
+        others: adopt::others(replica).into_iter().map(machine).collect(),
+    }
 }
 
-/// Books a delivery. Sending it again books nothing twice.
+/// Books a delivery, or what was found although the books say it is not there. Sending it again books nothing twice.
 #[utoipa::path(post, path = "/api/v1/stock/{ingredient}/receipts", operation_id = "receive_stock", tag = "stock", params(("ingredient" = String, Path)),
     request_body = ReceiptJson, responses((status = 204), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn receive(call: Call, ingredient: String) -> Answer {
     let caller = call.allow(Action::ChangeStock)?;
     let sent: ReceiptJson = call.json()?;
-    let receipt = Receipt { ingredient: id("ingredient", &ingredient)?, amount: sent.amount };
+    if let Some(why) = &sent.found {
+        text::note("found", why)?;
+    }
+    let receipt = Receipt { found: sent.found, ..Receipt::delivered(id("ingredient", &ingredient)?, sent.amount) };
     let intent = id("id", &sent.id)?;
     let by = caller.actor();
     call.app.store.run(move |replica, now| receive::plan(replica, now, by, intent, receipt)).await?;
     call.app.look_after_relay();
     Ok(with_type(StatusCode::NO_CONTENT, "application/json", Bytes::new()))
+}
+
+/// A manager states that another machine is off: it is ended, and what is known of its stock is this node's to sell.
+#[utoipa::path(post, path = "/api/v1/stock/adoptions", operation_id = "adopt_stock", tag = "stock",
+    request_body = AdoptJson, responses((status = 200, body = AdoptedJson), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+pub async fn adopt_stock(call: Call) -> Answer {
+    let caller = call.allow(Action::ChangeStock)?;
+    let sent: AdoptJson = call.json()?;
+    let (of, by) = (id("origin", &sent.origin)?, caller.actor());
+    let adopted = call.app.store.run(move |replica, now| adopt::plan(replica, now, by, of)).await?;
+    call.app.look_after_relay();
+    let amount =
+        |(ingredient, amount): (IngredientId, u64)| AdoptedAmountJson { ingredient: ingredient.to_string(), amount };
+    let adopted = AdoptedJson { amounts: adopted.amounts.into_iter().map(amount).collect() };
+    Ok(json(StatusCode::OK, &adopted))
+}
+
+/// Books a count: the shelf against all rights and what is held for open orders. Sending it again books nothing twice.
+#[utoipa::path(post, path = "/api/v1/stock/{ingredient}/counts", operation_id = "count_stock", tag = "stock", params(("ingredient" = String, Path)),
+    request_body = CountJson, responses((status = 200, body = CountedJson), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+pub async fn count_stock(call: Call, ingredient: String) -> Answer {
+    let caller = call.allow(Action::ChangeStock)?;
+    let sent: CountJson = call.json()?;
+    let (ingredient, intent, by) = (id("ingredient", &ingredient)?, id("id", &sent.id)?, caller.actor());
+    let plan = move |replica: &Replica, now| count::plan(replica, now, by, intent, (ingredient, sent.amount));
+    let counted = call.app.store.run(plan).await?;
+    let (books, missing) = (counted.books, counted.short);
+    Ok(json(StatusCode::OK, &CountedJson { books, missing }))
 }
 
 /// Says whether running out of it stops the sale.

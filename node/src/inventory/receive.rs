@@ -1,7 +1,8 @@
-//! Books a delivery: adding is always allowed, and a repeated request adds once.
+//! Books a delivery, or what was found on the shelf: adding is always allowed, and a repeated request adds once.
 
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
+use pilotlight_sync::crdt::counter::{Row, ShortRow};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::site::Receipt;
 use pilotlight_sync::domain::id::{IngredientId, IntentId};
@@ -24,6 +25,9 @@ pub enum ReceiveRefusal {
         /// What was booked.
         booked: Receipt,
     },
+    /// Something was found, and nobody says why it was not in the books.
+    #[error("what is found needs a reason")]
+    NoReason,
     /// Nothing, or more than any shop holds.
     #[error("amount {0} is not between 1 and {STOCK_AMOUNT_MAX}")]
     Amount(u64),
@@ -38,12 +42,14 @@ pub fn plan(
     receipt: Receipt,
 ) -> Result<Plan<()>, PlanError<ReceiveRefusal>> {
     if let Some(booked) = replica.receipt(&intent)? {
-        let differs = |field| Err(PlanError::Refused(ReceiveRefusal::SameIdOtherReceipt { field, booked }));
-        return match receipt {
-            Receipt { ingredient, .. } if ingredient != booked.ingredient => differs("ingredient"),
-            Receipt { amount, .. } if amount != booked.amount => differs("amount"),
-            Receipt { .. } => Ok(Plan::answer_only(by, ())),
+        let field = match &receipt {
+            Receipt { ingredient, .. } if *ingredient != booked.ingredient => "ingredient",
+            Receipt { amount, .. } if *amount != booked.amount => "amount",
+            Receipt { found, .. } if *found != booked.found => "why",
+            Receipt { .. } if booked.counted.is_some() => "id",
+            Receipt { .. } => return Ok(Plan::answer_only(by, ())),
         };
+        return Err(PlanError::Refused(ReceiveRefusal::SameIdOtherReceipt { field, booked }));
     }
     let site = replica.site();
     let known = site.menu().ingredients.get(&receipt.ingredient);
@@ -51,13 +57,27 @@ pub fn plan(
     if receipt.amount == 0 || receipt.amount > STOCK_AMOUNT_MAX {
         return Err(PlanError::Refused(ReceiveRefusal::Amount(receipt.amount)));
     }
+    if receipt.found.as_ref().is_some_and(|why| why.trim().is_empty()) {
+        return Err(PlanError::Refused(ReceiveRefusal::NoReason));
+    }
     // An imported ingredient is unlimited until somebody counts it: the first delivery begins that.
     let first = site.stock(&receipt.ingredient).is_none_or(|stock| stock.is_never_stocked());
     let begin = (first && !known.enforced)
         .then(|| site.write_ingredient(known.id, Some(Ingredient { enforced: true, ..known.clone() })));
     let row = site.stock(&receipt.ingredient).map(|stock| stock.row(&replica.identity().origin)).unwrap_or_default();
-    let mut changes =
-        vec![Change::Receipt(intent, receipt), Change::Stock(receipt.ingredient, row.deliver(receipt.amount))];
+    // What a count found missing is made good first.
+    let own = replica.identity().origin;
+    let (short, open) = site.stock(&receipt.ingredient).map_or((ShortRow::default(), 0), |stock| {
+        let short = stock.short(&own);
+        (short, stock.shortage().min(short.booked))
+    });
+    let cover = open.min(receipt.amount);
+    let row = row.deliver(receipt.amount);
+    let stock = Change::Stock(receipt.ingredient, Row { used: row.used.saturating_add(cover), ..row });
+    let covered = ShortRow { covered: short.covered.saturating_add(cover), ..short };
+    let covered = (cover > 0).then_some(Change::Short(receipt.ingredient, covered));
+    let mut changes = vec![Change::Receipt(intent, receipt), stock];
+    changes.extend(covered);
     changes.extend(begin);
     Ok(Plan::new(by, changes, |_| ()))
 }
@@ -81,20 +101,34 @@ mod tests {
         shop.commit(&[known]);
         let intent = IntentId::derived(&["delivery"]);
         let mut book = |ingredient, amount| -> Result<u64, ReceiveRefusal> {
-            shop.run(|replica, now| plan(replica, now, Actor::System, intent, Receipt { ingredient, amount }))?;
+            shop.run(|replica, now| plan(replica, now, Actor::System, intent, Receipt::delivered(ingredient, amount)))?;
             Ok(shop.rights())
         };
-        let booked = Receipt { ingredient: dough(), amount: 500 };
+        let booked = Receipt::delivered(dough(), 500);
         for _ in 0..2 {
             assert_eq!(book(dough(), 500), Ok(1_500));
         }
-        let refused = |field| Err(ReceiveRefusal::SameIdOtherReceipt { field, booked });
+        let refused = |field| Err(ReceiveRefusal::SameIdOtherReceipt { field, booked: booked.clone() });
         assert_eq!(book(dough(), 501), refused("amount"));
         assert_eq!(book(other, 500), refused("ingredient"));
         shop.reopen();
-        let again = Receipt { amount: 1, ..booked };
+        let again = Receipt { amount: 1, ..booked.clone() };
         let late = shop.run(|replica, now| plan(replica, now, Actor::System, intent, again));
         assert_eq!(late, Err(ReceiveRefusal::SameIdOtherReceipt { field: "amount", booked }));
         assert_eq!(shop.rights(), 1_500);
+    }
+
+    #[test]
+    fn s10_what_is_found_is_added_with_a_reason_and_never_without() {
+        let mut shop = Shop::open();
+        let mut find = |why: &str| {
+            let found = Receipt { found: Some(why.to_owned()), ..Receipt::delivered(dough(), 200) };
+            let intent = IntentId::derived(&["found"]);
+            shop.run(|replica, now| plan(replica, now, Actor::System, intent, found))?;
+            Ok(shop.rights())
+        };
+        assert_eq!(find(" "), Err(ReceiveRefusal::NoReason));
+        assert_eq!((find("second shelf"), find("second shelf")), (Ok(1_200), Ok(1_200)));
+        assert!(matches!(find("third"), Err(ReceiveRefusal::SameIdOtherReceipt { field: "why", .. })));
     }
 }

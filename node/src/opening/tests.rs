@@ -2,8 +2,12 @@
 
 use super::*;
 use crate::check::check;
+use crate::orders::place::Placed;
 use crate::store::sled_store::SledStore;
 use crate::testing::{Shop, dough, line, order};
+use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::domain::id::{OrderId, SiteId};
+use pilotlight_sync::protocol::Parted;
 use std::fs;
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -114,7 +118,7 @@ fn i5_a_lost_identity_is_a_new_origin_and_the_old_one_is_fenced() {
 }
 
 #[test]
-fn i8_a_store_that_begins_anew_ends_what_it_was_and_no_other_node_of_the_site() {
+fn i11_a_store_that_begins_anew_ends_what_it_was_and_no_other_node_of_the_site() {
     let mut shop = Shop::open();
     let sibling = crate::testing::Sibling::join(&mut shop, "B").origin;
     let old = shop.replica().identity().origin;
@@ -214,4 +218,128 @@ fn x7_open_orders_that_lost_facts_or_cannot_be_read_are_put_together_again_from_
     }
     shop.replica = None;
     assert_eq!(check(&shop.paths()).unwrap().problems, Vec::<String>::new(), "and it is written");
+}
+
+/// The whole disk goes back to where it was before what `then` does, and writes something else under the same name.
+fn branched(shop: &mut Shop, then: impl FnOnce(&mut Shop), instead: impl FnOnce(&mut Shop)) -> (OriginId, u64) {
+    let position = shop.replica().position();
+    shop.replica = None;
+    let image = shop.dir.path().join("image");
+    copy_dir(&shop.paths().data, &image);
+    shop.reopen();
+    then(shop);
+    shop.replica = None;
+    fs::rename(shop.paths().data, shop.dir.path().join("other")).unwrap();
+    fs::rename(image, shop.paths().data).unwrap();
+    shop.reopen();
+    instead(shop);
+    (position.origin, position.head.seq)
+}
+
+fn part(shop: &mut Shop, cuts: &[(OriginId, u64)]) {
+    let parted = Parted { cuts: cuts.iter().copied().collect(), shared: BTreeMap::new() };
+    shop.replica().part(&parted);
+    shop.replica().flush().unwrap();
+    assert!(shop.replica().is_parted());
+    shop.reopen();
+}
+
+fn view_of(shop: &mut Shop, id: &str) -> OrderView {
+    let id = OrderId::derived(&[id]);
+    shop.replica().order(&id).unwrap().unwrap().view.clone()
+}
+
+#[test]
+fn i8_a_store_whose_logs_part_from_the_sites_goes_on_under_another_name_and_tells_what_it_alone_has() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "before");
+    let (old, at) = branched(
+        &mut shop,
+        |shop| sell(shop, "lost"),
+        |shop| {
+            sell(shop, "mine");
+            sell(shop, "too");
+        },
+    );
+    let told = view_of(&mut shop, "mine");
+    part(&mut shop, &[(old, at)]);
+    let new = shop.replica().identity().origin;
+    assert_ne!(new, old);
+    assert_eq!(shop.replica().state().heads()[&old].seq, at, "the log ends where both part");
+    let now = view_of(&mut shop, "mine");
+    assert!(now.recovered && now.resumed && now.on_board(), "it was on the kitchen's board, and stays there");
+    assert_eq!((now.number, now.total_minor(), now.lines.len()), (told.number, told.total_minor(), told.lines.len()));
+    assert_eq!(view_of(&mut shop, "before").payer, old);
+    let stock = shop.replica().site().stock(&dough()).unwrap();
+    assert_eq!(
+        (stock.rights(&new), stock.rights(&old)),
+        (0, 800),
+        "no right is made, and none is taken from who goes on as the old one"
+    );
+    assert_eq!((stock.used_on_branches(), stock.last_known(&old)), (400, 400));
+    shop.reopen();
+    assert_eq!(shop.replica().identity().origin, new, "once");
+    let again = shop.place(order("mine", vec![line("mine", "pizza", 1)])).unwrap();
+    assert!(matches!(again, Placed::Before(_)), "it is known for ever");
+    shop.replica = None;
+    assert_eq!(check(&shop.paths()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn i8_a_later_name_that_has_seen_the_branch_ends_with_it() {
+    let mut shop = Shop::open();
+    let (old, at) = branched(&mut shop, |_| {}, |shop| sell(shop, "mine"));
+    fs::remove_file(shop.paths().identity()).unwrap();
+    shop.reopen();
+    let second = shop.replica().identity().origin;
+    sell_cola(&mut shop, "cola");
+    part(&mut shop, &[(old, at)]);
+    let third = shop.replica().identity().origin;
+    assert!(third != second && third != old);
+    assert!(!shop.replica().state().heads().contains_key(&second), "nobody else has it: it is told as the third's");
+    for id in ["mine", "cola"] {
+        assert!(view_of(&mut shop, id).recovered, "{id}");
+    }
+    assert_eq!(shop.replica().site().stock(&dough()).unwrap().used_on_branches(), 200);
+}
+
+#[test]
+fn i8_a_log_that_only_ended_earlier_is_told_nothing_of_and_ends() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    let position = shop.replica().position();
+    part(&mut shop, &[(position.origin, position.head.seq)]);
+    assert_ne!(shop.replica().identity().origin, position.origin);
+    assert!(!view_of(&mut shop, "one").recovered);
+    assert_eq!(shop.replica().site().stock(&dough()).unwrap().last_known(&position.origin), 800);
+}
+
+fn sell_cola(shop: &mut Shop, id: &str) {
+    shop.place(order(id, vec![line(id, "cola", 1)])).unwrap();
+}
+
+#[test]
+fn i10_a_store_that_is_begun_anew_stays_its_sites_node_under_another_name_and_other_letters() {
+    let mut shop = Shop::open();
+    let (site, old) = (SiteId::derived(&["shop"]), shop.replica().identity().clone());
+    keep_site(&shop.paths(), &site).unwrap();
+    fs::write(shop.paths().uplink(), b"enrolled").unwrap();
+    shop.replica = None;
+    fs::remove_dir_all(shop.paths().store()).unwrap();
+    assert!(matches!(open(&shop.paths(), &shop.clock), Err(OpenError::NeedsRecovery(_))));
+    begin_anew(&shop.paths()).unwrap();
+    shop.reopen();
+    let new = shop.replica().identity().clone();
+    assert_ne!(new.origin, old.origin);
+    assert!(new.letter.len() == 3, "{}: the first one's numbers are the first one's", new.letter);
+    assert_eq!(kept_site(&shop.paths()).unwrap(), Some(site));
+    assert!(shop.paths().uplink().exists(), "the relay knows this machine");
+}
+
+#[test]
+fn i10_a_machine_that_never_knew_its_site_begins_as_a_new_one() {
+    let shop = Shop::open();
+    fs::write(shop.paths().uplink(), b"enrolled").unwrap();
+    begin_anew(&shop.paths()).unwrap();
+    assert!(!shop.paths().uplink().exists());
 }

@@ -8,15 +8,16 @@ use pilotlight_sync::crdt::codec::Shared;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::{Charges, Header, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::doc::site::Receipt;
 use pilotlight_sync::doc::stock_rows::StockRows;
-use pilotlight_sync::domain::id::OrderId;
+use pilotlight_sync::domain::id::{IngredientId, IntentId, OrderId};
 use pilotlight_sync::domain::menu::Menu;
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
 use pilotlight_sync::domain::pricing::{CartChoice, CartLine, PriceRefusal, Priced, PricedLine, price};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::stock::Shortfall;
 use pilotlight_sync::domain::timestamp::Timestamp;
-use pilotlight_sync::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX};
+use pilotlight_sync::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, STOCK_AMOUNT_MAX};
 
 /// An order as a device sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +111,12 @@ pub enum PlaceRefusal {
         /// The first field that differs.
         field: CartField,
     },
+    /// What is said to be found is no ingredient, or no amount.
+    #[error("nothing can be found of {ingredient}")]
+    NothingFound {
+        /// Of what.
+        ingredient: IngredientId,
+    },
     /// A text that no ticket can show.
     #[error("{field} has {chars} characters; {max} is the most")]
     TextTooLong {
@@ -129,6 +136,18 @@ pub fn plan(
     by: Actor,
     new: NewOrder,
 ) -> Result<Plan<Placed>, PlanError<PlaceRefusal>> {
+    plan_finding(replica, now, by, new, &[])
+}
+
+/// The same when somebody says "we have it": what was found is added in the order's own commit, once under its id (SPEC S10). The caller
+/// has checked the person's right, and that each has a reason.
+pub fn plan_finding(
+    replica: &Replica,
+    now: Timestamp,
+    by: Actor,
+    new: NewOrder,
+    found: &[(IntentId, Receipt)],
+) -> Result<Plan<Placed>, PlanError<PlaceRefusal>> {
     let refuse = PlanError::Refused;
     if let Some(known) = replica.order(&new.id)? {
         if let Some(field) = difference(&new, &known.view) {
@@ -147,10 +166,23 @@ pub fn plan(
     }
     let identity = replica.identity();
     let mut stock = StockRows::of(site, identity.origin);
+    let mut changes = Vec::with_capacity(4 + 16);
+    for (intent, receipt) in found {
+        if receipt.amount == 0
+            || receipt.amount > STOCK_AMOUNT_MAX
+            || !site.menu().ingredients.contains_key(&receipt.ingredient)
+        {
+            return Err(refuse(PlaceRefusal::NothingFound { ingredient: receipt.ingredient }));
+        }
+        // Found before: the order was refused for another reason, or it was booked by itself.
+        if replica.receipt(intent)?.is_none() {
+            stock.find(&receipt.ingredient, receipt.amount);
+            changes.push(Change::Receipt(*intent, receipt.clone()));
+        }
+    }
     stock.spend(&priced.lines).map_err(|shortfall| refuse(sold_out(&shortfall, &priced.lines, site.menu())))?;
     let header = header(&new, priced, by, now, site.menu_version());
     let id = new.id;
-    let mut changes = Vec::with_capacity(4 + 16);
     changes.extend(numbers.opening());
     changes.push(Change::Order(id, OrderFact::Placed(Box::new(header))));
     changes.push(Change::Order(id, numbers.next()));

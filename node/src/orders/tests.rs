@@ -2,10 +2,11 @@
 
 use super::amend::{AddLine, AmendRefusal, Amendment, AmendmentField, VoidLine};
 use super::place::{CartField, PlaceRefusal, Placed};
-use super::{Order, amend, cancel};
+use super::{Order, amend, cancel, place};
 use crate::kitchen::act::{self, ActRefusal, KitchenAction, Outcome, Tap};
-use crate::testing::{Shop, line, order};
+use crate::testing::{Shop, dough, line, order};
 use pilotlight_edge::availability::{Unavailable, unavailable};
+use pilotlight_sync::doc::site::Receipt;
 use pilotlight_sync::domain::id::{DeviceId, IntentId, LineId, MenuItemId, OrderId};
 use pilotlight_sync::domain::menu::StationId;
 use pilotlight_sync::domain::order::Status;
@@ -313,4 +314,30 @@ fn x1_stock_and_numbers_are_right_after_reopening_however_many_orders_ago_they_w
     }
     let last = now_placed(shop.place(order("last", vec![line("last", "cola", 1)])));
     assert_eq!(last.live.view.number.as_ref().unwrap().1, "A301");
+}
+
+#[test]
+fn s10_we_have_it_adds_what_was_found_in_the_orders_own_commit_once() {
+    let mut shop = Shop::open();
+    shop.place(order("all", vec![line("a", "pizza", 5)])).unwrap();
+    let found = |amount, why: &str| {
+        let receipt = Receipt { found: Some(why.to_owned()), ..Receipt::delivered(dough(), amount) };
+        vec![(IntentId::derived(&["found", &amount.to_string()]), receipt)]
+    };
+    let mut place = |id: &str, quantity, found: Vec<(IntentId, Receipt)>| {
+        let new = order(id, vec![line(id, "pizza", quantity)]);
+        let placed = shop.run(|replica, now| place::plan_finding(replica, now, Actor::System, new, &found));
+        (placed, shop.replica().position().head.seq, shop.rights())
+    };
+    assert!(matches!(place("none", 1, vec![]).0, Err(PlaceRefusal::SoldOut { .. })));
+    let (refused, before, _) = place("more", 3, found(400, "second shelf"));
+    assert!(matches!(refused, Err(PlaceRefusal::SoldOut { .. })), "two pizzas were found, not three");
+    let (placed, seq, rights) = place("two", 2, found(400, "second shelf"));
+    assert!(matches!(placed, Ok(Placed::Now(_))));
+    assert_eq!((seq, rights), (before + 1, 0), "one commit, and nothing is left over");
+    assert!(matches!(place("two", 2, found(400, "second shelf")).0, Ok(Placed::Before(_))));
+    assert!(matches!(place("third", 2, found(400, "second shelf")).0, Err(PlaceRefusal::SoldOut { .. })), "found once");
+    assert!(matches!(place("zero", 1, found(0, "nowhere")).0, Err(PlaceRefusal::NothingFound { .. })));
+    let booked = shop.replica().receipt(&IntentId::derived(&["found", "400"])).unwrap().unwrap();
+    assert_eq!(booked.found.as_deref(), Some("second shelf"));
 }

@@ -7,10 +7,9 @@ use crate::store::StoreError;
 use crate::store::joined::Joined;
 use crate::store::node_store::NodeStore;
 use crate::store::replica::each_entry;
-use pilotlight_sync::crdt::facts::{Fact, FactId};
-use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::crdt::facts::FactId;
 use pilotlight_sync::doc::order::StampedOrderFact;
-use pilotlight_sync::doc::reading;
+use pilotlight_sync::doc::reading::{self, Effect};
 use pilotlight_sync::doc::replica::{LiveOrder, ReadOrder, Replica};
 use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::domain::id::{OrderId, OriginId};
@@ -88,19 +87,17 @@ fn take(
     wanted: impl Fn(&OrderId) -> bool,
 ) {
     let reading = reading::read(entry, site);
-    let Some(commit) = reading.commit else { return };
-    for (index, change) in reading.effects {
-        let Change::Order(id, what) = change else { continue };
-        let name = FactId { origin: commit.origin, seq: commit.seq, index: u32::try_from(index).unwrap_or(u32::MAX) };
-        if wanted(&id) && known.insert(name) {
-            logged.entry(id).or_default().push(Fact { id: name, at: commit.at, by: commit.by, what });
+    for (id, fact) in reading.effects.into_iter().filter_map(Effect::into_fact) {
+        if wanted(&id) && known.insert(fact.id) {
+            logged.entry(id).or_default().push(fact);
         }
     }
 }
 
+/// What was recovered is named by what it says, so nobody knows where to look for it.
 fn name_unlogged(state: &Replica, known: &BTreeSet<FactId>) {
     for (id, order) in state.live_orders() {
-        if let Some(fact) = order.doc.in_order().iter().find(|fact| !known.contains(&fact.id)) {
+        if let Some(fact) = order.doc.in_order().iter().find(|fact| fact.way.is_none() && !known.contains(&fact.id)) {
             tracing::error!(order = %id, origin = %fact.id.origin, seq = fact.id.seq, "an order has a fact that no log has");
         }
     }

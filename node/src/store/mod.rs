@@ -3,6 +3,7 @@
 //! Knows nothing of the use cases above it: they bring plans as closures over the `Replica`.
 
 mod board_check;
+pub mod branch;
 pub mod identity;
 mod joined;
 pub mod node_store;

@@ -9,6 +9,15 @@ use pilotlight_sync::store::{CommitError, LogEntry, Seal, Writes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+/// What a store gives up.
+#[derive(Debug, Clone, Default)]
+pub struct Rewind {
+    /// Where logs end now.
+    pub ends: BTreeMap<OriginId, Head>,
+    /// Documents that are there no more.
+    pub docs: BTreeSet<DocKey>,
+}
+
 /// Keeps the documents and logs of one node. Reads see everything that was written before them.
 pub trait NodeStore: Debug + Send {
     /// A document.
@@ -45,6 +54,10 @@ pub trait NodeStore: Debug + Send {
         writes: &Writes,
         forget: &BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
     ) -> Result<(), CommitError<StoreError>>;
+
+    /// The same when logs end earlier than they did: what lies behind these ends is gone, and with it these documents. In one
+    /// transaction with what is written.
+    fn rewind(&mut self, rewind: &Rewind, writes: &Writes) -> Result<(), CommitError<StoreError>>;
 
     /// From now on every sync fails.
     #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::archive::taking::{Stored, Taken};
 use crate::archive::{Archive, latest_of_both};
 use crate::store::StoreError;
 use crate::store::board_check;
+use crate::store::branch::{self, Branch, PARTED_NOTE, Without};
 use crate::store::identity::Identity;
 use crate::store::joined::Joined;
 use crate::store::node_store::NodeStore;
@@ -21,6 +22,7 @@ use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{IntentId, OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::protocol::Parted;
 use pilotlight_sync::store::{CommitError, LogEntry, Seal};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,6 +43,10 @@ pub struct Replica {
     brought_back: BTreeSet<OrderId>,
     /// Archived orders that leave sled with the next group, with their index entries.
     leaving: BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
+    /// What only this store has: it ends its logs with the next group, which tells it.
+    branch: Option<Arc<Branch>>,
+    /// It is to be opened again: its logs and the site's part.
+    parted: bool,
 }
 
 impl Replica {
@@ -53,7 +59,8 @@ impl Replica {
         let state = load_tail(&store)?.finish(identity.origin, store.log_heads()?);
         let (brought_back, leaving) = (BTreeSet::new(), BTreeMap::new());
         let store = Box::new(store);
-        let mut replica = Self { identity, store, archive, state, brought_back, leaving };
+        let (branch, parted) = (None, false);
+        let mut replica = Self { identity, store, archive, state, brought_back, leaving, branch, parted };
         let mut broken = Vec::new();
         for key in replica.store.index_range(b"o", b"p", usize::MAX)? {
             let Some(id) = order_of_key(&key) else { continue };
@@ -82,6 +89,36 @@ impl Replica {
             replica.flush()?;
         }
         Ok(replica)
+    }
+
+    /// A replica without its branch, which the next group tells.
+    pub(super) fn rewound(
+        store: Box<dyn NodeStore>,
+        identity: Identity,
+        archive: Arc<Archive>,
+        state: State,
+        branch: Branch,
+        from_archive: Vec<OrderId>,
+    ) -> Self {
+        let (brought_back, leaving) = (from_archive.into_iter().collect(), BTreeMap::new());
+        Self { identity, store, archive, state, brought_back, leaving, branch: Some(Arc::new(branch)), parted: false }
+    }
+
+    /// Stages what only this store had, as commits of its own.
+    pub(crate) fn tell_branch(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let branch = self.branch.clone();
+        branch.map_or(Ok(()), |branch| branch::tell(self, &branch, now))
+    }
+
+    /// Notes where this store's logs and the relay's part: with the next group, after which it must be opened again.
+    pub(crate) fn part(&mut self, parted: &Parted) {
+        self.state.note(PARTED_NOTE, minicbor::to_vec(parted).unwrap_or_default());
+        self.parted = true;
+    }
+
+    /// Whether it must be opened again, because its logs and the relay's part.
+    pub fn is_parted(&self) -> bool {
+        self.parted
     }
 
     /// From now on every sync fails.
@@ -259,7 +296,10 @@ impl Replica {
     /// Applies changes as one commit of this node and stages it. Nothing is durable, or may be told, before the group is flushed.
     pub fn commit(&mut self, by: Actor, now: Timestamp, changes: &[Change]) -> Result<(), CommitTooLarge> {
         let joined = Joined::new(self.store.as_ref(), &self.archive);
-        let done = self.state.commit(by, now, changes, &joined);
+        let done = match self.branch.as_deref().map(Branch::ends) {
+            None => self.state.commit(by, now, changes, &joined),
+            Some(ends) => self.state.commit(by, now, changes, &Without { joined: &joined, ends }),
+        };
         self.brought_back.extend(joined.taken_from_archive());
         done
     }
@@ -279,6 +319,7 @@ impl Replica {
 
     /// Writes what is staged. Durable when it returns; after an error the replica must be dropped.
     pub fn flush(&mut self) -> Result<Flushed, StoreError> {
+        let index = self.branch.as_ref().map(|branch| branch.index(&self.state)).unwrap_or_default();
         let identity = &self.identity;
         let back = std::mem::take(&mut self.brought_back).into_iter();
         let back: Vec<(OrderId, BTreeSet<Vec<u8>>)> =
@@ -287,12 +328,18 @@ impl Replica {
         for (_, keys) in back.into_iter().filter(|(id, _)| writes.docs.contains_key(&DocKey::Order(*id))) {
             writes.index.extend(keys.into_iter().map(|key| (key, true)));
         }
-        let mut leaving = std::mem::take(&mut self.leaving);
-        leaving.retain(|id, _| !writes.docs.contains_key(&DocKey::Order(*id)));
-        self.store.commit_and_forget(&writes, &leaving).map_err(|error| match error {
+        writes.index.extend(index);
+        let broke = |error: CommitError<StoreError>| match error {
             CommitError::Store(error) => error,
             gap @ CommitError::Gap { .. } => StoreError::Damaged { tree: "log-1", why: gap.to_string() },
-        })?;
+        };
+        if let Some(branch) = self.branch.take() {
+            self.store.rewind(&branch.rewind(self.state.heads()), &writes).map_err(broke)?;
+            return Ok(flushed);
+        }
+        let mut leaving = std::mem::take(&mut self.leaving);
+        leaving.retain(|id, _| !writes.docs.contains_key(&DocKey::Order(*id)));
+        self.store.commit_and_forget(&writes, &leaving).map_err(broke)?;
         Ok(flushed)
     }
 

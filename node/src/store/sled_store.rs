@@ -9,7 +9,7 @@
 //! file that sled never syncs.
 
 use crate::store::StoreError;
-use crate::store::node_store::NodeStore;
+use crate::store::node_store::{NodeStore, Rewind};
 use crate::store::packing::{Packer, unpack};
 use crate::store::witness::Witness;
 use pilotlight_edge::clock::Stopwatch;
@@ -262,17 +262,56 @@ impl SledStore {
         forget: &BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
     ) -> Result<(), CommitError<StoreError>> {
         let heads = self.check_gaps(writes)?;
-        self.write(writes, forget, &heads).map_err(CommitError::Store)
+        let batches = Batches::of(&mut self.packer, writes, &heads);
+        self.write(batches, forget, &heads).map_err(CommitError::Store)
+    }
+
+    /// Ends logs where it says, forgets documents and writes all of it, in one transaction.
+    pub fn rewind(&mut self, rewind: &Rewind, writes: &Writes) -> Result<(), CommitError<StoreError>> {
+        let heads = self.check_gaps(writes)?;
+        let mut batches = Batches::default();
+        self.drop_beyond(rewind, &mut batches).map_err(CommitError::Store)?;
+        // What is written counts, also where something was dropped.
+        batches.fill(&mut self.packer, writes, &heads);
+        self.write(batches, &BTreeMap::new(), &heads).map_err(CommitError::Store)
+    }
+
+    fn drop_beyond(&mut self, rewind: &Rewind, batches: &mut Batches) -> Result<(), StoreError> {
+        for (origin, end) in &rewind.ends {
+            let beyond = log_key(origin, end.seq.saturating_add(1), 0)..=log_key(origin, u64::MAX, 1);
+            for key in self.log.range(beyond).keys() {
+                let key = key?;
+                batches.log.remove(key.clone());
+                for part in self.parts.scan_prefix([&b"l"[..], &key].concat()).keys() {
+                    batches.parts.remove(part?);
+                }
+            }
+            let note = [HEAD_NOTE, origin.as_bytes()].concat();
+            if end.seq == 0 {
+                batches.notes.remove(note);
+            } else {
+                let value = batches.pack(&mut self.packer, b'n', &note, &minicbor::to_vec(end).unwrap_or_default());
+                batches.notes.insert(note, value);
+            }
+        }
+        for key in &rewind.docs {
+            let (tag, stored_key) = place(key);
+            let batch = if key.is_order() { &mut batches.orders } else { &mut batches.docs };
+            batch.remove(stored_key.clone());
+            for part in self.parts.scan_prefix([&[tag][..], &stored_key].concat()).keys() {
+                batches.parts.remove(part?);
+            }
+        }
+        Ok(())
     }
 
     fn write(
         &mut self,
-        writes: &Writes,
+        mut batches: Batches,
         forget: &BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
         heads: &BTreeMap<OriginId, Head>,
     ) -> Result<(), StoreError> {
         let mut parts = FlushParts::begin();
-        let mut batches = Batches::of(&mut self.packer, writes, heads);
         for (id, keys) in forget {
             batches.orders.remove(&id.as_bytes()[..]);
             keys.iter().for_each(|key| batches.index.remove(key.as_slice()));
@@ -339,6 +378,12 @@ struct Batches {
 impl Batches {
     fn of(packer: &mut Packer, writes: &Writes, heads: &BTreeMap<OriginId, Head>) -> Self {
         let mut batches = Self::default();
+        batches.fill(packer, writes, heads);
+        batches
+    }
+
+    fn fill(&mut self, packer: &mut Packer, writes: &Writes, heads: &BTreeMap<OriginId, Head>) {
+        let batches = self;
         for (key, bytes) in &writes.docs {
             let (tag, stored_key) = place(key);
             let value = batches.pack(packer, tag, &stored_key, bytes);
@@ -372,7 +417,6 @@ impl Batches {
             let value = batches.pack(packer, b'n', name, bytes);
             batches.notes.insert(name.as_slice(), value);
         }
-        batches
     }
 
     /// Packs a value; its parts, if it has some, go into their tree.
@@ -454,6 +498,10 @@ impl NodeStore for SledStore {
 
     fn size_on_disk(&self) -> u64 {
         Self::size_on_disk(self)
+    }
+
+    fn rewind(&mut self, rewind: &Rewind, writes: &Writes) -> Result<(), CommitError<StoreError>> {
+        Self::rewind(self, rewind, writes)
     }
 
     fn commit_and_forget(

@@ -11,7 +11,8 @@ use pilotlight_sync::doc::replica::ApplyError;
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
-use pilotlight_sync::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX};
+use pilotlight_sync::limits::{COMMIT_CHANGES_MAX, OWN_COMMIT_BYTES_MAX};
+use pilotlight_sync::protocol::Parted;
 use pilotlight_sync::store::{LogEntry, Seal};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -153,6 +154,14 @@ impl StoreHandle {
         answer.await.map_err(|_| RunError::Unknown)?
     }
 
+    /// Notes durably where the relay's logs and ours part. The store is opened again at once: then it goes on from there, and tells what
+    /// it alone has.
+    pub async fn part(&self, parted: Parted) -> Result<(), RunError<Infallible>> {
+        let (job, answer) = job_of_parting(parted);
+        self.jobs.send(job).await.map_err(|_| RunError::Closed)?;
+        answer.await.map_err(|_| RunError::Unknown)?
+    }
+
     /// Lets sled forget orders that are in the archive, and resolves once that is durable; answers how many went.
     pub async fn let_go(&self, taken: Vec<Taken>) -> Result<usize, RunError<Infallible>> {
         let (reply, answer) = oneshot::channel();
@@ -214,6 +223,19 @@ pub fn job_of_batches(batches: Vec<(Vec<LogEntry>, Seal)>) -> (Job, Awaited<Appl
     (job, answer)
 }
 
+/// The note of where logs part as the store thread takes it, and where the outcome comes.
+pub fn job_of_parting(parted: Parted) -> (Job, Awaited<(), Infallible>) {
+    let (reply, answer) = oneshot::channel();
+    let job: Job = Box::new(move |replica, _| {
+        replica.part(&parted);
+        Box::new(move |flushed| {
+            // A link that has gone away finds out again.
+            let _gone = reply.send(if flushed { Ok(()) } else { Err(RunError::Unknown) });
+        })
+    });
+    (job, answer)
+}
+
 fn carry_out<A, R>(
     replica: &mut Replica,
     now: Timestamp,
@@ -249,7 +271,7 @@ fn check_size(changes: &[Change]) -> Result<(), CommitTooLarge> {
     }
     let bodies: usize = changes.iter().map(|change| change.to_raw().body.len() + CHANGE_OVERHEAD_BYTES_MAX).sum();
     let bytes = HEADER_BYTES_MAX + bodies;
-    if bytes > COMMIT_BYTES_MAX { Err(CommitTooLarge::Bytes { bytes }) } else { Ok(()) }
+    if bytes > OWN_COMMIT_BYTES_MAX { Err(CommitTooLarge::Bytes { bytes }) } else { Ok(()) }
 }
 
 #[cfg(test)]

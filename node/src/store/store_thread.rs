@@ -130,6 +130,12 @@ pub fn run_group(
             // Tokens and menus that the group wrote must be known before anyone is told that they are there.
             publish(&replica, &flushed);
             answers.into_iter().for_each(|answer| answer(true));
+            if replica.is_parted() {
+                tracing::error!(
+                    "the relay has another log of this store: it is opened again, and goes on from where both part"
+                );
+                return None;
+            }
             Some(replica)
         }
         Ok(Err(error)) => {

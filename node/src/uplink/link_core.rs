@@ -12,9 +12,9 @@ use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::replica::ApplyError;
 use pilotlight_sync::domain::id::{OriginId, SiteId};
 use pilotlight_sync::domain::timestamp::Timestamp;
-use pilotlight_sync::limits::{GROUP_COMMITS_MAX, WINDOW_BYTES_MAX};
+use pilotlight_sync::limits::{GROUP_COMMITS_MAX, LOOKS_UP, WINDOW_BYTES_MAX};
 use pilotlight_sync::protocol::{
-    BadLog, Config, Event, ForkKind, Opened, Session, Side, TimeoutReason, Violation, Want,
+    BadLog, Config, Event, ForkKind, Opened, Parted, Session, Side, TimeoutReason, Violation, Want,
 };
 use pilotlight_sync::store::{LogEntry, Seal};
 use std::collections::{BTreeMap, VecDeque};
@@ -94,6 +94,8 @@ pub enum Done {
     },
     /// Batches were applied, durably.
     Applied(Applied),
+    /// The store has noted where the logs part, and is opened again.
+    Parted,
     /// The store did not.
     Failed,
 }
@@ -112,6 +114,8 @@ pub enum News {
     },
     /// The relay has another log of this node.
     Forked,
+    /// Where the relay's logs and ours part: the store must go on from there and tell what it alone has.
+    Parted(Parted),
     /// The relay would like to have more rights.
     Wanted(Vec<Want>),
 }
@@ -166,7 +170,7 @@ impl LinkCore {
                 self.session.handle_hash(origin, hash, now);
             }
             Done::Applied(applied) => self.applied(applied)?,
-            Done::Failed => return Err(LinkFault::Store),
+            Done::Parted | Done::Failed => return Err(LinkFault::Store),
         }
         Ok(())
     }
@@ -252,6 +256,7 @@ impl LinkCore {
                         self.news.push_back(News::Forked);
                     }
                 }
+                Event::Parted(parted) => self.news.push_back(News::Parted(parted)),
                 Event::Wanted(wanted) => self.news.push_back(News::Wanted(wanted)),
                 // The relay's open orders come as commits too; until then nothing here needs them sooner.
                 Event::OpenSet(_) => {}
@@ -292,7 +297,7 @@ pub fn config(replica: &Replica, site: SiteId, side: Side, peer: (OriginId, [u8;
         own: identity.origin,
         sign: Box::new(move |hash| identity.sign(hash)),
         keys,
-        capabilities: [].into(),
+        capabilities: [LOOKS_UP].into(),
         window_bytes: WINDOW_BYTES_MAX as u64,
         ping_ms: timers.ping_ms,
         dead_ms: timers.dead_ms,

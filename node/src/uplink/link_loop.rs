@@ -234,6 +234,11 @@ fn advance(
                     told.wanted(*by, wants);
                 }
             }
+            News::Parted(parted) => {
+                // The store ends, tells and begins again under another name; then this connection ends too.
+                let store = driver.store.clone();
+                work.push(async move { store.part(parted).await.map_or(Done::Failed, |()| Done::Parted) }.boxed());
+            }
         }
     }
     while let Some(errand) = core.poll_errand() {

@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn y12_a_node_that_was_taken_in_is_known_by_its_token_also_after_a_restart() {
+    fn y13_a_node_that_was_taken_in_is_known_by_its_token_also_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let siblings = open(&dir);
         siblings.took_in(&card("bar"), "BQX", "plt_old").unwrap();

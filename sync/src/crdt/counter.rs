@@ -4,7 +4,7 @@
 //! *returned*, and retired rows. Cells only grow, are written only by their row's origin and carried as absolute values.
 
 use crate::crdt::codec::vclock;
-use crate::domain::id::OriginId;
+use crate::domain::id::{BranchId, OriginId};
 use crdts::{CmRDT, CvRDT, Dot, VClock};
 use minicbor::{Decode, Encode};
 use std::collections::BTreeMap;
@@ -51,6 +51,46 @@ pub struct BoundedCounter {
     /// Rows that a fence has retired: no stock any more.
     #[cbor(n(4), with = "vclock")]
     retired: VClock<OriginId>,
+    /// What was done under an origin's name on branches that the site does not have.
+    #[cbor(n(5), skip_if = "BTreeMap::is_empty")]
+    branches: BTreeMap<BranchId, BranchRow>,
+    /// What others have taken over of an ended origin's rights: they have added as much to their own rows.
+    #[cbor(n(6), skip_if = "BTreeMap::is_empty")]
+    adopted: BTreeMap<OriginId, Given>,
+    /// What counts found missing beyond their writers' rights.
+    #[cbor(n(7), skip_if = "BTreeMap::is_empty")]
+    short: BTreeMap<OriginId, ShortRow>,
+}
+
+/// What one origin's counts found missing and had no right to use up. Cells only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct ShortRow {
+    /// Found missing, in all.
+    #[n(0)]
+    pub booked: u64,
+    /// Explained by a count, or made good by a delivery, in all.
+    #[n(1)]
+    pub covered: u64,
+}
+
+/// What one branch did since it began. Its origin's row is another's: another store may go on under that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct BranchRow {
+    /// Which branch.
+    #[n(0)]
+    pub branch: BranchId,
+    /// Whose name it was written under.
+    #[n(1)]
+    pub of: OriginId,
+    /// Delivered or counted.
+    #[n(2)]
+    pub added: u64,
+    /// Used.
+    #[n(3)]
+    pub used: u64,
+    /// Returned.
+    #[n(4)]
+    pub returned: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -77,6 +117,75 @@ impl BoundedCounter {
         }
     }
 
+    /// Takes in what a branch did: it explains its origin's row, and touches none (SPEC I8).
+    pub fn join_branch(&mut self, row: &BranchRow) {
+        let known = self.branches.entry(row.branch).or_insert(*row);
+        known.of = known.of.max(row.of);
+        known.added = known.added.max(row.added);
+        known.used = known.used.max(row.used);
+        known.returned = known.returned.max(row.returned);
+    }
+
+    /// What branches have used in all, what was returned taken off.
+    pub fn used_on_branches(&self) -> u64 {
+        let used = |row: &BranchRow| row.used.saturating_sub(row.returned);
+        self.branches.values().map(used).fold(0, u64::saturating_add)
+    }
+
+    /// Takes in that `by` has taken over so much of an ended origin's rights, in all.
+    pub fn join_adopted(&mut self, of: OriginId, by: OriginId, amount: u64) {
+        self.adopted.entry(of).or_default().0.apply(Dot::new(by, amount));
+    }
+
+    /// What `by` has taken over of an origin's rights so far.
+    pub fn adopted(&self, of: &OriginId, by: &OriginId) -> u64 {
+        self.adopted.get(of).map_or(0, |adopted| adopted.0.get(by))
+    }
+
+    /// What `by` has taken over of all origins.
+    pub fn adopted_by(&self, by: &OriginId) -> u64 {
+        self.adopted.values().map(|adopted| adopted.0.get(by)).fold(0, u64::saturating_add)
+    }
+
+    /// What is left of an origin's rights by all that is known of it, whether it was ended or not: what branches under its name did
+    /// and what was taken over counted in. Below nothing when more was sold, or taken over, than there was (SPEC S8, S9).
+    pub fn last_known(&self, of: &OriginId) -> i128 {
+        let sum = |clock: &VClock<OriginId>| clock.dots.values().map(|n| i128::from(*n)).sum::<i128>();
+        let cell = |clock: &VClock<OriginId>| i128::from(clock.get(of));
+        let received: i128 = self.given.values().map(|given| i128::from(given.0.get(of))).sum();
+        let given = self.given.get(of).map_or(0, |given| sum(&given.0));
+        let adopted = self.adopted.get(of).map_or(0, |adopted| sum(&adopted.0));
+        let branches = self.branches.values().filter(|row| row.of == *of);
+        let branched: i128 =
+            branches.map(|row| i128::from(row.added) + i128::from(row.returned) - i128::from(row.used)).sum();
+        cell(&self.added) + cell(&self.returned) + received + branched - cell(&self.used) - given - adopted
+    }
+
+    /// What was sold, or taken over, that was not there: two stores have sold the same rights (SPEC S9).
+    pub fn shortage(&self) -> u64 {
+        let mut suspects: Vec<OriginId> = self.branches.values().map(|row| row.of).collect();
+        suspects.extend(self.adopted.keys());
+        suspects.sort_unstable();
+        suspects.dedup();
+        let missing = |of: &OriginId| u64::try_from(-self.last_known(of)).unwrap_or(0);
+        let sold = suspects.iter().map(missing).fold(0, u64::saturating_add);
+        let booked = self.short.values().map(|row| row.booked).fold(sold, u64::saturating_add);
+        let covered = self.short.values().map(|row| row.covered).fold(0, u64::saturating_add);
+        booked.saturating_sub(covered)
+    }
+
+    /// Takes in what an origin's counts found missing: each cell the higher of both.
+    pub fn join_short(&mut self, origin: OriginId, row: ShortRow) {
+        let known = self.short.entry(origin).or_default();
+        known.booked = known.booked.max(row.booked);
+        known.covered = known.covered.max(row.covered);
+    }
+
+    /// What this origin's counts found missing.
+    pub fn short(&self, origin: &OriginId) -> ShortRow {
+        self.short.get(origin).copied().unwrap_or_default()
+    }
+
     /// Takes in that a fence has ended this origin.
     pub fn retire(&mut self, origin: OriginId) {
         self.retired.apply(Dot::new(origin, 1));
@@ -88,6 +197,11 @@ impl BoundedCounter {
         self.used.merge(other.used);
         self.returned.merge(other.returned);
         self.retired.merge(other.retired);
+        other.branches.values().for_each(|row| self.join_branch(row));
+        other.short.iter().for_each(|(origin, row)| self.join_short(*origin, *row));
+        for (of, adopted) in other.adopted {
+            self.adopted.entry(of).or_default().0.merge(adopted.0);
+        }
         for (giver, given) in other.given {
             self.given.entry(giver).or_default().0.merge(given.0);
         }
@@ -294,5 +408,45 @@ mod tests {
         counter.join_row(origin(2), &Row::default().deliver(5));
         counter.retire(origin(1));
         assert_eq!((counter.rights(&origin(1)), counter.stock()), (0, 5));
+    }
+
+    fn branch(n: u8, of: u8, added: u64, used: u64, returned: u64) -> BranchRow {
+        BranchRow { branch: BranchId::from_bytes([n; 16]), of: origin(of), added, used, returned }
+    }
+
+    #[test]
+    fn s9_what_two_stores_sold_of_the_same_rights_is_a_shortage_and_never_less_than_nothing() {
+        let mut counter = BoundedCounter::default();
+        counter.join_row(origin(1), &Row::default().deliver(100).spend(70, 100).unwrap());
+        counter.join_branch(&branch(9, 1, 0, 50, 10));
+        assert_eq!((counter.last_known(&origin(1)), counter.shortage()), (-10, 10));
+        assert_eq!((counter.rights(&origin(1)), counter.stock()), (30, 30), "the row is its origin's");
+        counter.join_branch(&branch(9, 1, 0, 40, 10));
+        assert_eq!(counter.used_on_branches(), 40, "a branch's cells only grow");
+        counter.join_branch(&branch(8, 1, 20, 0, 0));
+        assert_eq!(
+            (counter.last_known(&origin(1)), counter.shortage()),
+            (10, 0),
+            "what was delivered there is on the shelf"
+        );
+        counter.retire(origin(1));
+        counter.join_adopted(origin(1), origin(2), 10);
+        assert_eq!((counter.last_known(&origin(1)), counter.shortage()), (0, 0));
+        counter.join_adopted(origin(1), origin(3), 10);
+        assert_eq!(counter.shortage(), 10, "two have taken it over");
+        let bytes = minicbor::to_vec(&counter).unwrap();
+        assert_eq!(minicbor::decode::<BoundedCounter>(&bytes).unwrap(), counter);
+    }
+
+    #[test]
+    fn n4_a_counter_without_branches_has_the_bytes_it_always_had() {
+        let mut counter = BoundedCounter::default();
+        counter.join_row(origin(1), &Row::default().deliver(5));
+        let bytes = minicbor::to_vec(&counter).unwrap();
+        assert_eq!(bytes.first(), Some(&0x85), "five fields");
+        counter.join_short(origin(1), ShortRow { booked: 5, covered: 2 });
+        let bytes = minicbor::to_vec(&counter).unwrap();
+        assert_eq!(minicbor::decode::<BoundedCounter>(&bytes).unwrap(), counter, "with a gap before it");
+        assert_eq!(counter.shortage(), 3);
     }
 }

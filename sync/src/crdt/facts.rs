@@ -24,6 +24,16 @@ pub struct FactId {
     pub index: u32,
 }
 
+/// How a fact came, when not in its writer's own log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Way {
+    /// Its writer's branch was ended, and somebody else has told it. Its id follows from what it says, so that it is one fact however
+    /// many tell it.
+    #[n(0)]
+    Recovered,
+}
+
 /// One thing that happened. Facts are equal when their ids are: an id is never used twice.
 #[derive(Debug, Clone, Encode, Decode)]
 pub struct Fact<T, By> {
@@ -39,6 +49,9 @@ pub struct Fact<T, By> {
     /// What.
     #[n(3)]
     pub what: T,
+    /// How it came; `None`: in its writer's log.
+    #[n(4)]
+    pub way: Option<Way>,
 }
 
 impl<T, By> PartialEq for Fact<T, By> {
@@ -138,6 +151,7 @@ mod tests {
             at: Hlc(at),
             by: 0,
             what: origin,
+            way: None,
         }
     }
 

@@ -3,20 +3,24 @@
 //! A commit is a list of changes that belong together. Each change is a kind and a body, so that a replica that does not know
 //! a kind can keep it and pass it on byte for byte (SPEC C4).
 
-use crate::crdt::counter::Row;
+use crate::crdt::counter::{BranchRow, Row, ShortRow};
 use crate::crdt::hlc::Hlc;
 use crate::doc::order::OrderFact;
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
+use crate::doc::recovered::Recovered;
 use crate::doc::site::{Day, Off, Receipt, Settings};
 use crate::domain::id::{
     CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, OriginId, StaffId,
 };
 use crate::domain::menu::{Category, Ingredient, MenuItem, ModifierGroup, Station, StationId};
 use crate::domain::role::Actor;
-use crate::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX};
+use crate::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX, OWN_COMMIT_BYTES_MAX};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
+
+/// The kind of what tells of another's commit.
+const RECOVERED: u16 = 5;
 
 /// A write of a register: the whole value, or that it is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -43,6 +47,14 @@ pub enum Change {
     Fence(OriginId),
     /// The writer says who it is: the first change of its log.
     Origin(OriginCard),
+    /// What an origin did on a branch that the site does not have.
+    Recovered(Recovered),
+    /// What such a branch did to an ingredient's stock.
+    Branch(IngredientId, BranchRow),
+    /// So much of an ended origin's rights the writer has taken over in all; its own row has grown by it. Nobody has counted it.
+    Adopted(IngredientId, OriginId, u64),
+    /// What the writer's counts found missing and it had no right to use up, cells absolute.
+    Short(IngredientId, ShortRow),
     /// A menu item.
     Item(Write<MenuItemId, MenuItem>),
     /// A heading.
@@ -121,7 +133,7 @@ pub struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CommitTooLarge {
     /// Too many bytes.
-    #[error("the commit has {bytes} bytes; {} is the most", COMMIT_BYTES_MAX)]
+    #[error("the commit has {bytes} bytes; {} is the most", OWN_COMMIT_BYTES_MAX)]
     Bytes {
         /// So many.
         bytes: usize,
@@ -154,7 +166,9 @@ impl Commit {
             return Err(CommitTooLarge::Changes { changes: self.changes.len() });
         }
         let bytes = to_vec(self);
-        if bytes.len() > COMMIT_BYTES_MAX {
+        // What tells of another commit may be as much longer as its telling takes: any commit can be told of.
+        let telling = self.changes.iter().any(|raw| raw.kind == RECOVERED);
+        if bytes.len() > if telling { COMMIT_BYTES_MAX } else { OWN_COMMIT_BYTES_MAX } {
             return Err(CommitTooLarge::Bytes { bytes: bytes.len() });
         }
         Ok(bytes)
@@ -175,9 +189,47 @@ impl Commit {
 }
 
 impl Change {
-    /// The order that it is about.
-    pub const fn order(&self) -> Option<OrderId> {
-        if let Self::Order(id, _) = self { Some(*id) } else { None }
+    /// The orders that it is about.
+    pub fn orders(&self) -> Vec<OrderId> {
+        match self {
+            Self::Order(id, _) => vec![*id],
+            Self::Recovered(recovered) => {
+                let told = recovered.changes.iter().filter_map(|raw| Self::from_raw(raw).ok());
+                // What tells of telling counts nowhere, and is not followed however deep it goes.
+                told.filter(Self::is_recoverable).flat_map(|change| change.orders()).collect()
+            }
+            Self::Stock(..)
+            | Self::Fence(_)
+            | Self::Origin(_)
+            | Self::Branch(..)
+            | Self::Adopted(..)
+            | Self::Short(..)
+            | Self::Item(_)
+            | Self::Category(_)
+            | Self::Group(_)
+            | Self::Ingredient(_)
+            | Self::Station(_)
+            | Self::EightySix(_)
+            | Self::Device(_)
+            | Self::Person(_)
+            | Self::Receipt(..)
+            | Self::Day(_)
+            | Self::Settings(_)
+            | Self::Unknown(_) => Vec::new(),
+        }
+    }
+
+    /// Whether it may be told of a branch: what an origin says of itself, and its own stock, end with it (SPEC I8).
+    pub const fn is_recoverable(&self) -> bool {
+        !matches!(
+            self,
+            Self::Stock(..)
+                | Self::Origin(_)
+                | Self::Recovered(_)
+                | Self::Branch(..)
+                | Self::Adopted(..)
+                | Self::Short(..)
+        )
     }
 
     /// Whether this kind of origin may write it (SPEC N2): what cannot change between writing and applying.
@@ -194,6 +246,7 @@ impl Change {
                 | OrderFact::Acknowledged { .. }
                 | OrderFact::LineSeen { .. }
                 | OrderFact::TakenOver { .. }
+                | OrderFact::Resumed
                 | OrderFact::Cancelled { .. } => writer == OriginRole::Node,
                 OrderFact::Commercial { .. } | OrderFact::Delivery { .. } => writer == OriginRole::Relay,
                 // An order is born where it is taken; lines, stock and money are booked by whoever took them.
@@ -204,7 +257,13 @@ impl Change {
                 | OrderFact::Payment { .. }
                 | OrderFact::Refunded { .. } => true,
             },
-            Self::Day(_) | Self::Receipt(..) | Self::EightySix(_) => writer == OriginRole::Node,
+            Self::Day(_)
+            | Self::Receipt(..)
+            | Self::EightySix(_)
+            | Self::Recovered(_)
+            | Self::Branch(..)
+            | Self::Adopted(..)
+            | Self::Short(..) => writer == OriginRole::Node,
             Self::Stock(..)
             | Self::Fence(_)
             | Self::Origin(_)
@@ -228,6 +287,10 @@ impl Change {
             Self::Stock(ingredient, row) => raw(2, to_vec((ingredient, row))),
             Self::Fence(origin) => raw(3, to_vec(origin)),
             Self::Origin(card) => raw(4, to_vec(card)),
+            Self::Recovered(recovered) => raw(RECOVERED, to_vec(recovered)),
+            Self::Branch(ingredient, row) => raw(6, to_vec((ingredient, row))),
+            Self::Short(ingredient, row) => raw(8, to_vec((ingredient, row))),
+            Self::Adopted(ingredient, of, amount) => raw(7, to_vec((ingredient, of, amount))),
             Self::Item(write) => raw(10, to_vec(write)),
             Self::Category(write) => raw(11, to_vec(write)),
             Self::Group(write) => raw(12, to_vec(write)),
@@ -251,6 +314,10 @@ impl Change {
             2 => minicbor::decode(body).map(|(ingredient, row)| Self::Stock(ingredient, row))?,
             3 => Self::Fence(minicbor::decode(body)?),
             4 => Self::Origin(minicbor::decode(body)?),
+            RECOVERED => Self::Recovered(minicbor::decode(body)?),
+            6 => minicbor::decode(body).map(|(ingredient, row)| Self::Branch(ingredient, row))?,
+            8 => minicbor::decode(body).map(|(ingredient, row)| Self::Short(ingredient, row))?,
+            7 => minicbor::decode(body).map(|(ingredient, of, amount)| Self::Adopted(ingredient, of, amount))?,
             10 => Self::Item(minicbor::decode(body)?),
             11 => Self::Category(minicbor::decode(body)?),
             12 => Self::Group(minicbor::decode(body)?),

@@ -10,6 +10,7 @@ pub mod origin;
 mod ownership;
 pub mod people;
 pub mod reading;
+pub mod recovered;
 pub mod replica;
 pub mod site;
 pub mod stock_rows;

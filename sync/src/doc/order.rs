@@ -286,6 +286,9 @@ pub enum OrderFact {
         #[n(3)]
         why: String,
     },
+    /// An order that was recovered goes on: the kitchen of the store that recovered it had it on its board all the time. By that node.
+    #[n(19)]
+    Resumed,
 }
 
 impl OrderFact {
@@ -308,7 +311,8 @@ impl OrderFact {
             | Self::Refunded { .. }
             | Self::Commercial { .. }
             | Self::Delivery { .. }
-            | Self::TakenOver { .. } => false,
+            | Self::TakenOver { .. }
+            | Self::Resumed => false,
         }
     }
 }

@@ -128,6 +128,10 @@ pub struct OrderView {
     pub payments: BTreeMap<PaymentId, (PaymentPhase, i64)>,
     /// Settled refunds, in minor units.
     pub refunds: BTreeMap<IntentId, i64>,
+    /// It was taken on a branch that the site does not have, and told again.
+    pub recovered: bool,
+    /// The kitchen that had it goes on with it all the same.
+    pub resumed: bool,
     /// Facts that this state is made of.
     pub facts: usize,
 }
@@ -179,8 +183,16 @@ impl OrderView {
         !begun && line.done.is_none()
     }
 
+    /// Whether it is told for the books only: it was recovered, and nobody goes on with it (SPEC I9).
+    pub const fn is_history(&self) -> bool {
+        self.recovered && !self.resumed
+    }
+
     /// Whether kitchen, expo or pickup still have something to do with it.
     pub fn on_board(&self) -> bool {
+        if self.is_history() {
+            return false;
+        }
         match self.status {
             Status::OrderPlaced
             | Status::OrderConfirmed
@@ -197,6 +209,9 @@ impl OrderView {
 
     /// Whether anybody still has something to do with it: what replicas keep in memory.
     pub fn is_open(&self) -> bool {
+        if self.is_history() {
+            return false;
+        }
         match self.status {
             Status::OrderPlaced
             | Status::OrderConfirmed
@@ -213,13 +228,17 @@ impl OrderView {
 /// Folds an order's facts. `None` while its header has not come yet.
 pub fn view(doc: &OrderDoc) -> Option<OrderView> {
     let facts = doc.in_order();
-    // Two headers under one id: the lower (origin, seq) is the order, the other a duplicate (SPEC O4).
-    let placed = facts.iter().filter(|fact| matches!(fact.what, OrderFact::Placed(_))).min_by_key(|fact| fact.id)?;
+    // Two headers under one id: the lower (origin, seq) is the order, the other a duplicate; a recovered one is (SPEC O4, I8).
+    let headers = facts.iter().filter(|fact| matches!(fact.what, OrderFact::Placed(_)));
+    let placed = headers.min_by_key(|fact| (fact.way, fact.id))?;
     let mut folding = Folding::begin(placed)?;
     folding.view.facts = facts.len();
     // What was said when it was placed comes first, whatever clocks say: an answer by a clock that is far behind is still an answer.
-    let placing =
-        |fact: &&std::sync::Arc<StampedOrderFact>| (fact.id.origin, fact.id.seq) == (placed.id.origin, placed.id.seq);
+    let placing = |fact: &&std::sync::Arc<StampedOrderFact>| {
+        let same = (fact.way, fact.id.seq, fact.at) == (placed.way, placed.id.seq, placed.at);
+        // Facts of one recovered commit have a name each.
+        same && (fact.id.origin == placed.id.origin || fact.way.is_some())
+    };
     let (first, then): (Vec<_>, Vec<_>) = facts.iter().partition(placing);
     let ownership = Ownership::of(placed.id, &folding.view.header, &facts);
     if let Some((owner, term)) = ownership.now() {
@@ -271,6 +290,8 @@ impl Folding {
             delivery: None,
             payments: BTreeMap::new(),
             refunds: BTreeMap::new(),
+            recovered: placed.way.is_some(),
+            resumed: false,
             facts: 0,
         };
         Some(Self { view, header: placed.id })
@@ -320,6 +341,7 @@ impl Folding {
                 self.end(deed(said));
                 why = said.clone();
             }
+            OrderFact::Resumed => self.view.resumed = true,
             OrderFact::Phase { .. } | OrderFact::EpochOpened { .. } | OrderFact::Acknowledged { .. } => {
                 why = self.take_ticket(fact, at);
             }
@@ -371,6 +393,7 @@ impl Folding {
             | OrderFact::EpochOpened { .. }
             | OrderFact::Acknowledged { .. }
             | OrderFact::Cancelled { .. }
+            | OrderFact::Resumed
             | OrderFact::Payment { .. }
             | OrderFact::Refunded { .. }
             | OrderFact::Commercial { .. }
@@ -420,6 +443,7 @@ impl Folding {
             | OrderFact::LineSeen { .. }
             | OrderFact::Cancelled { .. }
             | OrderFact::StockReturned { .. }
+            | OrderFact::Resumed
             | OrderFact::Payment { .. }
             | OrderFact::Refunded { .. }
             | OrderFact::Commercial { .. }
@@ -467,6 +491,7 @@ impl Folding {
             | OrderFact::Acknowledged { .. }
             | OrderFact::LineSeen { .. }
             | OrderFact::Cancelled { .. }
+            | OrderFact::Resumed
             | OrderFact::StockReturned { .. } => {}
         }
         let captured = self.view.payments.values().filter(|(phase, _)| *phase == PaymentPhase::Captured);

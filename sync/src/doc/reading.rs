@@ -3,11 +3,15 @@
 //! What counts of a commit follows from the logs alone: its bytes, and the card that its origin's first commit begins with. So every
 //! replica of one version comes to the same verdict, whenever it asks.
 
+use crate::crdt::facts::{Fact, FactId, Way};
 use crate::crdt::hlc::Hlc;
 use crate::doc::change::{Change, Commit, RawChange, Seen};
+use crate::doc::order::StampedOrderFact;
 use crate::doc::origin::OriginRole;
+use crate::doc::recovered::Recovered;
 use crate::doc::site::Site;
 use crate::domain::id::{OrderId, OriginId};
+use crate::domain::role::Actor;
 use crate::limits::UNREAD_COMMITS_MAX;
 use crate::store::LogEntry;
 use minicbor::decode::Error as DecodeError;
@@ -22,12 +26,47 @@ pub(crate) type ReadChange = fn(&RawChange) -> Result<Change, DecodeError>;
 pub struct Reading {
     /// The commit; `None` when its bytes are no commit that this version can read.
     pub commit: Option<Commit>,
-    /// Its changes that have an effect, each with its place: known, readable, and of a kind that its writer may write.
-    pub effects: Vec<(usize, Change)>,
+    /// Its changes that have an effect: known, readable, and of a kind that its writer may write.
+    pub effects: Vec<Effect>,
     /// Nothing in it is left to understand. What its writer may not write is understood.
     pub whole: bool,
     /// Changes of known kinds that their writer may not write.
     pub forbidden: usize,
+}
+
+/// One change that counts, and as whose.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    /// The change's name.
+    pub id: FactId,
+    /// Who did it; of what was recovered, the origin that was ended.
+    pub writer: OriginId,
+    /// When, by that writer's hybrid clock.
+    pub at: Hlc,
+    /// Whether that clock was trusted.
+    pub clock_trusted: bool,
+    /// Who caused it.
+    pub by: Actor,
+    /// How it came; `None`: in its writer's log.
+    pub way: Option<Way>,
+    /// What.
+    pub change: Change,
+}
+
+impl Effect {
+    /// A commit's `index`-th change.
+    pub fn of(commit: &Commit, index: usize, change: Change) -> Self {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let id = FactId { origin: commit.origin, seq: commit.seq, index };
+        let (writer, at, clock_trusted, by) = (commit.origin, commit.at, commit.clock_trusted, commit.by);
+        Self { id, writer, at, clock_trusted, by, way: None, change }
+    }
+
+    /// The order that it is about, and what happened to it.
+    pub fn into_fact(self) -> Option<(OrderId, StampedOrderFact)> {
+        let Change::Order(order, what) = self.change else { return None };
+        Some((order, Fact { id: self.id, at: self.at, by: self.by, what, way: self.way }))
+    }
 }
 
 /// Reads a commit as a replica that knows these documents does.
@@ -49,23 +88,59 @@ pub(crate) fn of_commit(commit: Commit, site: &Site, reader: ReadChange) -> Read
     let Some(role) = role_of(&commit, site, reader) else {
         return Reading { commit: Some(commit), ..Reading::default() };
     };
-    let mut reading =
-        Reading { commit: None, effects: Vec::with_capacity(commit.changes.len()), whole: true, forbidden: 0 };
+    let mut reading = Reading { whole: true, ..Reading::default() };
     for (index, raw) in commit.changes.iter().enumerate() {
-        match reader(raw) {
-            Ok(Change::Unknown(_)) | Err(_) => reading.whole = false,
-            Ok(change) if is_permitted(&commit, index, &change, role) => reading.effects.push((index, change)),
-            Ok(_) => reading.forbidden += 1,
-        }
+        reading.take(&commit, index, reader(raw), role, reader);
     }
     Reading { commit: Some(commit), ..reading }
+}
+
+/// The effects of a commit that is made here, of these changes: what others would not let take effect must not take effect here either.
+pub(crate) fn effects_of(commit: &Commit, changes: &[Change], site: &Site, reader: ReadChange) -> Vec<Effect> {
+    let Some(role) = role_of(commit, site, reader) else { return Vec::new() };
+    let mut reading = Reading::default();
+    for (index, change) in changes.iter().enumerate() {
+        reading.take(commit, index, Ok(change.clone()), role, reader);
+    }
+    reading.effects
+}
+
+impl Reading {
+    fn take(
+        &mut self,
+        commit: &Commit,
+        index: usize,
+        change: Result<Change, DecodeError>,
+        role: OriginRole,
+        reader: ReadChange,
+    ) {
+        match change {
+            Ok(Change::Unknown(_)) | Err(_) => self.whole = false,
+            Ok(change) if !is_permitted(commit, index, &change, role) => self.forbidden += 1,
+            Ok(Change::Recovered(recovered)) => self.take_recovered(&recovered, reader),
+            Ok(change) => self.effects.push(Effect::of(commit, index, change)),
+        }
+    }
+
+    /// What a node tells of a branch counts as a node's, whoever it was: so the verdict does not hang on what else has come.
+    fn take_recovered(&mut self, recovered: &Recovered, reader: ReadChange) {
+        for (index, raw) in recovered.changes.iter().enumerate() {
+            match reader(raw) {
+                Ok(Change::Unknown(_)) | Err(_) => self.whole = false,
+                Ok(change) if change.is_recoverable() && change.is_permitted(OriginRole::Node) => {
+                    self.effects.push(recovered.effect(index, raw, change));
+                }
+                Ok(_) => self.forbidden += 1,
+            }
+        }
+    }
 }
 
 /// The orders that a commit may change.
 pub fn orders_of(entry: &LogEntry) -> impl Iterator<Item = OrderId> {
     let changes = commit_of(entry).map(|commit| commit.changes).unwrap_or_default();
     // What cannot be read has no effect, so it touches no order.
-    changes.into_iter().filter_map(|raw| Change::from_raw(&raw).ok()?.order())
+    changes.into_iter().filter_map(|raw| Some(Change::from_raw(&raw).ok()?.orders())).flatten()
 }
 
 /// Whether a change of this commit counts.
@@ -75,6 +150,10 @@ pub(crate) fn is_permitted(commit: &Commit, index: usize, change: &Change, role:
         Change::Order(..)
         | Change::Stock(..)
         | Change::Fence(_)
+        | Change::Recovered(_)
+        | Change::Branch(..)
+        | Change::Adopted(..)
+        | Change::Short(..)
         | Change::Item(_)
         | Change::Category(_)
         | Change::Group(_)
@@ -187,6 +266,16 @@ impl Unread {
     pub(crate) fn whole_logs<'o>(origins: impl IntoIterator<Item = &'o OriginId>) -> Self {
         let whole = UnreadLog { commits: BTreeMap::new(), beyond: Some(Beyond { from: 1, commits: 0 }) };
         Self(origins.into_iter().map(|origin| (*origin, whole.clone())).collect())
+    }
+
+    /// Forgets what lies beyond this number of a log.
+    pub(crate) fn cut(&mut self, origin: OriginId, upto: u64) {
+        let Some(log) = self.0.get_mut(&origin) else { return };
+        log.commits.retain(|seq, _| *seq <= upto);
+        log.beyond = log.beyond.filter(|beyond| beyond.from <= upto);
+        if log.commits.is_empty() && log.beyond.is_none() {
+            self.0.remove(&origin);
+        }
     }
 
     /// Notes one that came; of each origin in sequence.

@@ -6,13 +6,12 @@
 //! Index entries, big-endian: `o` placed-at order: still open; `s` placed-at order: every order; `n` day number 0 order.
 
 use crate::crdt::chain::Head;
-use crate::crdt::facts::{Fact, FactId};
 use crate::crdt::hlc::Hlc;
 use crate::doc::change::{Change, Commit, CommitTooLarge, Seen};
 use crate::doc::key::DocKey;
 use crate::doc::order::{OrderDoc, StampedOrderFact};
 use crate::doc::order_view::{OrderView, view};
-use crate::doc::reading::{self, Envelope, ReadChange, Reading, Span, Unread};
+use crate::doc::reading::{self, Effect, Envelope, ReadChange, Reading, Span, Unread};
 use crate::doc::site::{Site, Touched, UnreadableDoc};
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{IntentId, OrderId, OriginId};
@@ -251,6 +250,18 @@ impl Loading {
         self
     }
 
+    /// Begins without documents, to be put together from logs that end at these numbers; of the notes the clock counts, and what is
+    /// not understood of these logs.
+    pub fn anew(notes: &BTreeMap<Vec<u8>, Vec<u8>>, ends: &BTreeMap<OriginId, u64>) -> Self {
+        let hlc = notes.get(HLC_NOTE).and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default();
+        let mut unread = notes.get(UNREAD_NOTE).map_or(Some(Unread::default()), |bytes| minicbor::decode(bytes).ok());
+        for (origin, end) in ends {
+            unread.iter_mut().for_each(|unread| unread.cut(*origin, *end));
+        }
+        let (site, upto, tail) = (Site::default(), BTreeMap::new(), Touched::default());
+        Self { site, upto, hlc, unread, tail, reader: Change::from_raw }
+    }
+
     /// The first commit of this origin's log that the stored hot documents may not contain.
     pub fn tail_from(&self, origin: &OriginId) -> u64 {
         self.upto.get(origin).copied().unwrap_or(0) + 1
@@ -259,9 +270,8 @@ impl Loading {
     /// Takes one entry of a log's tail in.
     pub fn take(&mut self, entry: &LogEntry) {
         let reading = reading::read_as(entry, &self.site, self.reader);
-        let Some(commit) = reading.commit else { return };
-        for (_, change) in &reading.effects {
-            self.site.apply(&commit, change, &mut self.tail);
+        for effect in &reading.effects {
+            self.site.apply(effect, &mut self.tail);
         }
     }
 
@@ -367,14 +377,10 @@ impl Replica {
         self.hlc = at;
         self.said_seen.extend(commit.seen.iter().map(|seen| (seen.origin, seen.seq)));
         self.staged.own = true;
-        // What others would not let take effect must not take effect here either.
-        let role = reading::role_of(&commit, &self.site, self.reader);
-        let counts =
-            |(at, change): &(usize, Change)| role.is_some_and(|role| reading::is_permitted(&commit, *at, change, role));
-        let effects = changes.iter().cloned().enumerate().filter(counts).collect();
         let entry = LogEntry { origin: position.origin, head: position.head.then(&bytes), bytes };
+        let effects = reading::effects_of(&commit, changes, &self.site, self.reader);
         self.take(entry);
-        self.effect(&commit, effects, read);
+        self.effect(effects, read);
         Ok(())
     }
 
@@ -403,9 +409,7 @@ impl Replica {
             let reading = commit.map(|commit| reading::of_commit(commit, site, self.reader)).unwrap_or_default();
             self.take(entry.clone());
             self.note_unread(entry, &reading);
-            if let Some(commit) = reading.commit {
-                self.effect(&commit, reading.effects, read);
-            }
+            self.effect(reading.effects, read);
             applied.new += 1;
         }
         if applied.new > 0 && applied.refused.is_none() {
@@ -522,40 +526,24 @@ impl Replica {
         if !reading.whole {
             self.remember_unread(entry, &reading);
         }
-        let Some(commit) = reading.commit.filter(|_| more) else { return BTreeSet::new() };
-        let orders = reading.effects.iter().filter_map(|(_, change)| change.order()).collect();
-        self.effect(&commit, reading.effects, read);
+        if !more {
+            return BTreeSet::new();
+        }
+        let orders = reading.effects.iter().flat_map(|effect| effect.change.orders()).collect();
+        self.effect(reading.effects, read);
         orders
     }
 
-    fn effect<R: ReadOrder>(&mut self, commit: &Commit, changes: Vec<(usize, Change)>, read: &R) {
+    fn effect<R: ReadOrder>(&mut self, effects: Vec<Effect>, read: &R) {
         let mut facts: BTreeMap<OrderId, Vec<StampedOrderFact>> = BTreeMap::new();
-        for (index, change) in changes {
-            self.site.apply(commit, &change, &mut self.staged.touched);
-            match change {
-                Change::Order(id, what) => {
-                    let index = u32::try_from(index).unwrap_or(u32::MAX);
-                    let name = FactId { origin: commit.origin, seq: commit.seq, index };
-                    facts.entry(id).or_default().push(Fact { id: name, at: commit.at, by: commit.by, what });
-                }
-                Change::Receipt(intent, receipt) => {
-                    let bytes = minicbor::to_vec(receipt).unwrap_or_default();
-                    self.staged.receipts.insert(DocKey::Receipt(intent), bytes);
-                }
-                Change::Stock(..)
-                | Change::Fence(_)
-                | Change::Origin(_)
-                | Change::Item(_)
-                | Change::Category(_)
-                | Change::Group(_)
-                | Change::Ingredient(_)
-                | Change::Station(_)
-                | Change::EightySix(_)
-                | Change::Device(_)
-                | Change::Person(_)
-                | Change::Day(_)
-                | Change::Settings(_)
-                | Change::Unknown(_) => {}
+        for effect in effects {
+            self.site.apply(&effect, &mut self.staged.touched);
+            if let Change::Receipt(intent, receipt) = &effect.change {
+                let bytes = minicbor::to_vec(receipt).unwrap_or_default();
+                self.staged.receipts.insert(DocKey::Receipt(*intent), bytes);
+            }
+            if let Some((id, fact)) = effect.into_fact() {
+                facts.entry(id).or_default().push(fact);
             }
         }
         for (id, facts) in facts {
@@ -628,10 +616,21 @@ impl Replica {
         }
     }
 
+    /// Stages a note of the store's own.
+    pub fn note(&mut self, name: &[u8], bytes: Vec<u8>) {
+        self.staged.writes.notes.insert(name.to_vec(), bytes);
+    }
+
+    /// Stages every small document: they were put together anew.
+    pub fn restage_site(&mut self) {
+        self.staged.touched.docs.extend(self.site.docs().map(|(key, _)| key));
+        self.hot_commits = HOT_COMMITS_MAX;
+    }
+
     /// Whether there is anything to write.
     pub fn is_staged(&self) -> bool {
         let Staged { writes, touched, orders, receipts, headless, .. } = &self.staged;
-        let nothing = writes.log.is_empty() && touched.docs.is_empty() && orders.is_empty();
+        let nothing = writes.log.is_empty() && writes.notes.is_empty() && touched.docs.is_empty() && orders.is_empty();
         !nothing || !receipts.is_empty() || !headless.is_empty() || self.unread != self.unread_stored
     }
 

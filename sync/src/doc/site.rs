@@ -6,10 +6,11 @@
 
 use crate::crdt::counter::BoundedCounter;
 use crate::crdt::register::{Register, Stamp};
-use crate::doc::change::{Change, Commit, Write, to_vec};
+use crate::doc::change::{Change, Seen, Write, to_vec};
 use crate::doc::key::DocKey;
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
+use crate::doc::reading::Effect;
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, SiteId, StaffId};
 use crate::domain::menu::{Category, Ingredient, Menu, MenuItem, ModifierGroup, Station, StationId};
@@ -112,8 +113,8 @@ pub struct Off {
     pub until: Option<Timestamp>,
 }
 
-/// A delivery that was booked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+/// A delivery that was booked, or something that was found on the shelf.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Receipt {
     /// Of what.
     #[n(0)]
@@ -121,6 +122,36 @@ pub struct Receipt {
     /// How much, in its unit.
     #[n(1)]
     pub amount: u64,
+    /// The books had said that it was not there: why it was, in a person's words. Who says so is the commit's cause.
+    #[n(2)]
+    pub found: Option<String>,
+    /// It was a count: what was on the shelf, against what.
+    #[n(3)]
+    pub counted: Option<Counted>,
+}
+
+/// What a count compared.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Counted {
+    /// On the shelf, in the ingredient's unit.
+    #[n(0)]
+    pub shelf: u64,
+    /// All rights, and what was held for open orders.
+    #[n(1)]
+    pub books: u64,
+    /// Missing beyond the rights of who counted.
+    #[n(2)]
+    pub short: u64,
+    /// Up to where each log was known.
+    #[n(3)]
+    pub seen: Vec<Seen>,
+}
+
+impl Receipt {
+    /// A delivery.
+    pub const fn delivered(ingredient: IngredientId, amount: u64) -> Self {
+        Self { ingredient, amount, found: None, counted: None }
+    }
 }
 
 /// What applying a commit has touched.
@@ -284,22 +315,34 @@ impl Site {
         self.people.iter().filter_map(|(id, register)| Some((id, register.get()?.as_ref()?)))
     }
 
-    /// Applies one change of a commit. Total: never fails, never refuses (SPEC F1).
+    /// Applies one change that counts. Total: never fails, never refuses (SPEC F1).
     ///
     /// Order facts and receipts live in documents of their own; of an accepted order the day's counter is kept here.
-    pub fn apply(&mut self, commit: &Commit, change: &Change, touched: &mut Touched) {
-        let stamp =
-            |version| Stamp { version, clock_trusted: commit.clock_trusted, at: commit.at, origin: commit.origin };
-        match change {
-            Change::Order(_, fact) => self.apply_number(commit, fact, touched),
-            Change::Receipt(..) | Change::Unknown(_) => {}
+    pub fn apply(&mut self, effect: &Effect, touched: &mut Touched) {
+        let (clock_trusted, at, origin) = (effect.clock_trusted, effect.at, effect.id.origin);
+        let stamp = |version| Stamp { version, clock_trusted, at, origin };
+        match &effect.change {
+            Change::Order(_, fact) => self.apply_number(effect.writer, fact, touched),
+            Change::Receipt(..) | Change::Recovered(_) | Change::Unknown(_) => {}
+            Change::Branch(ingredient, row) => {
+                self.stock.entry(*ingredient).or_default().join_branch(row);
+                touched.docs.insert(DocKey::Stock(*ingredient));
+            }
             Change::Stock(ingredient, row) => {
                 let stock = self.stock.entry(*ingredient).or_default();
-                stock.join_row(commit.origin, row);
+                stock.join_row(origin, row);
                 // A row that comes late from an ended origin is no stock either.
                 self.fenced.iter().for_each(|origin| stock.retire(*origin));
                 touched.docs.insert(DocKey::Stock(*ingredient));
                 touched.availability = true;
+            }
+            Change::Short(ingredient, row) => {
+                self.stock.entry(*ingredient).or_default().join_short(origin, *row);
+                touched.docs.insert(DocKey::Stock(*ingredient));
+            }
+            Change::Adopted(ingredient, of, amount) => {
+                self.stock.entry(*ingredient).or_default().join_adopted(*of, origin, *amount);
+                touched.docs.insert(DocKey::Stock(*ingredient));
             }
             Change::Fence(origin) => {
                 self.fenced.insert(*origin);
@@ -310,7 +353,7 @@ impl Site {
             }
             Change::Origin(card) => {
                 // Nobody introduces another, and nobody twice.
-                if card.origin == commit.origin {
+                if card.origin == origin {
                     self.origins.entry(card.origin).or_insert_with(|| card.clone());
                     touched.docs.insert(DocKey::Origins);
                 }
@@ -369,9 +412,9 @@ impl Site {
         touched.docs.insert(key);
     }
 
-    fn apply_number(&mut self, commit: &Commit, fact: &crate::doc::order::OrderFact, touched: &mut Touched) {
+    fn apply_number(&mut self, writer: OriginId, fact: &crate::doc::order::OrderFact, touched: &mut Touched) {
         if let crate::doc::order::OrderFact::Sent { day, counter, .. } = fact {
-            self.day.count(*day, Dot::new(commit.origin, u64::from(*counter)));
+            self.day.count(*day, Dot::new(writer, u64::from(*counter)));
             touched.docs.insert(DocKey::Day);
         }
     }

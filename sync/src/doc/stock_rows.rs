@@ -40,6 +40,13 @@ impl<'site> StockRows<'site> {
         }
     }
 
+    /// Adds what was found on the shelf.
+    pub fn find(&mut self, ingredient: &IngredientId, amount: u64) {
+        let (row, rights) = self.row(ingredient);
+        *row = std::mem::take(row).deliver(amount);
+        *rights = rights.saturating_add(amount);
+    }
+
     /// Uses what lines need, or says which line there is no right to sell.
     pub fn spend(&mut self, lines: &[PricedLine]) -> Result<(), Shortfall> {
         let ingredients: Vec<IngredientId> =

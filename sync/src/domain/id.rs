@@ -79,6 +79,7 @@ macro_rules! id {
 
 id!(/** One restaurant and all its replicas. */ SiteId);
 id!(/** One store's lifetime as a writer: random, with its own key, never in a backup (SPEC, Identity). */ OriginId);
+id!(/** What was written under an origin's name after its logs went apart: named by its first commit. */ BranchId);
 id!(/** One guest's order, minted on the device that took it. */ OrderId);
 id!(/** One line of an order, minted on the device that took it. */ LineId);
 id!(/** One intended payment, minted where the intent arose. */ PaymentId);

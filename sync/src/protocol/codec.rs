@@ -46,6 +46,8 @@ pub(crate) fn decode(bytes: &[u8], greeting: bool) -> Result<Frame<'_>, Violatio
         | Frame::Credit(_)
         | Frame::Need(..)
         | Frame::Want(_)
+        | Frame::Look(..)
+        | Frame::Looked(..)
         | Frame::Ping(_)
         | Frame::Pong(_) => CONTROL_BYTES_MAX,
     };

@@ -120,6 +120,12 @@ impl Sending {
         if self.cursors.len() > 2 * ORIGINS_MAX { Err(Violation::TooManyOrigins) } else { Ok(()) }
     }
 
+    /// Up to where the peer's disk has each log that begins as ours does.
+    pub(crate) fn shared(&self) -> BTreeMap<OriginId, u64> {
+        let known = self.cursors.iter().filter(|(origin, _)| !self.held_back.contains(origin));
+        known.map(|(origin, cursor)| (*origin, cursor.acknowledged)).collect()
+    }
+
     /// News of what the peer's disk has.
     pub(crate) fn poll_acknowledged(&mut self) -> Option<(OriginId, u64)> {
         self.acknowledged.pop_first()

@@ -8,8 +8,8 @@ use crate::doc::origin::OriginRole;
 use crate::domain::id::{OriginId, SiteId};
 use crate::domain::timestamp::Timestamp;
 use crate::limits::{
-    CAPABILITIES_MAX, HANDSHAKE_MS_MAX, OPEN_BYTES_MAX, ORIGINS_MAX, PAGE_COMMITS_MAX, PROTOCOL, PROTOCOL_MIN,
-    WANTS_MAX, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
+    CAPABILITIES_MAX, HANDSHAKE_MS_MAX, LOOKS_UP, OPEN_BYTES_MAX, ORIGINS_MAX, PAGE_COMMITS_MAX, PROTOCOL,
+    PROTOCOL_MIN, WANTS_MAX, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
 };
 use crate::protocol::codec;
 use crate::protocol::receiving::Receiving;
@@ -117,10 +117,38 @@ pub enum Event {
     },
     /// The logs of an origin differ. If it is the own one, this replica must take a new origin.
     Forked(Fork),
+    /// It was found out where logs part that differ: what this replica alone has after that must be told under another name.
+    Parted(Parted),
     /// The peer would like to have more rights. What was wished before and not yet read is forgotten.
     Wanted(Vec<Want>),
     /// The peer's open orders, before its commits.
     OpenSet(Vec<u8>),
+}
+
+/// Where logs part, and what both sides have.
+#[derive(Debug, Clone, PartialEq, Eq, Default, minicbor::Encode, minicbor::Decode)]
+pub struct Parted {
+    /// The last commit that both have of each origin whose logs differ.
+    #[n(0)]
+    pub cuts: BTreeMap<OriginId, u64>,
+    /// Up to where the peer's disk has the other logs.
+    #[n(1)]
+    pub shared: BTreeMap<OriginId, u64>,
+}
+
+/// Between which numbers the logs of an origin part: the same at `same`, not at `other`.
+#[derive(Debug, Clone, Copy)]
+struct Search {
+    same: u64,
+    other: u64,
+    /// What the peer has in the middle, once it has said so.
+    theirs: Option<ChainHash>,
+}
+
+impl Search {
+    const fn middle(&self) -> u64 {
+        self.same + (self.other - self.same) / 2
+    }
 }
 
 /// What a deadline is for.
@@ -172,6 +200,17 @@ pub struct Session {
     sending: Sending,
     /// Hashes that were asked of the driver: what the peer's log has at that number.
     comparisons: BTreeMap<OriginId, Head>,
+    /// Where logs part is searched for; what was found.
+    searches: BTreeMap<OriginId, Search>,
+    parted: BTreeMap<OriginId, u64>,
+    /// Forks that were found before the peer's logs were known.
+    to_search: Vec<Fork>,
+    greeted: bool,
+    /// The peer, once it has greeted: who it is, and whether it looks up hashes.
+    peer: Option<(OriginId, bool)>,
+    /// Hashes that the peer has asked for.
+    lookups: BTreeMap<OriginId, u64>,
+    looks: VecDeque<Frame<'static>>,
     events: VecDeque<Event>,
     wanted: Option<Vec<Want>>,
     greeting: Option<Vec<u8>>,
@@ -213,6 +252,13 @@ impl Session {
             receiving,
             sending: Sending::new(config.own, config.sign, heads),
             comparisons: BTreeMap::new(),
+            searches: BTreeMap::new(),
+            parted: BTreeMap::new(),
+            to_search: Vec::new(),
+            greeted: false,
+            peer: None,
+            lookups: BTreeMap::new(),
+            looks: VecDeque::new(),
             events: VecDeque::new(),
             wanted: None,
             greeting: None,
@@ -265,6 +311,14 @@ impl Session {
 
     /// The hash that `NeedHash` asked for; `None` when the log does not have it.
     pub fn handle_hash(&mut self, origin: OriginId, hash: Option<ChainHash>, now: Timestamp) {
+        if let Some(seq) = self.lookups.remove(&origin) {
+            self.looks.push_back(Frame::Looked(origin, seq, hash));
+            return;
+        }
+        if let Some(theirs) = self.searches.get_mut(&origin).and_then(|search| search.theirs.take()) {
+            self.narrow(origin, hash == Some(theirs));
+            return;
+        }
         let Some(theirs) = self.comparisons.remove(&origin) else { return };
         self.sending.release(origin);
         if hash == Some(theirs.hash) {
@@ -273,6 +327,7 @@ impl Session {
         } else {
             self.fork(Fork { origin, kind: ForkKind::Diverged, seq: theirs.seq });
         }
+        self.conclude();
         self.welcome_when_compared(now);
     }
 
@@ -408,6 +463,9 @@ impl Session {
         if let Some(fork) = self.forked.pop_front() {
             return Some(Frame::Forked(fork));
         }
+        if let Some(look) = self.looks.pop_front() {
+            return Some(look);
+        }
         if let Some(acks) = self.receiving.poll_ack() {
             return Some(Frame::Ack(List(acks)));
         }
@@ -482,9 +540,80 @@ impl Session {
                 }
                 self.events.push_back(Event::OpenSet(set.to_vec()));
             }
+            Frame::Look(origin, seq) => self.hear_look(origin, seq)?,
+            Frame::Looked(origin, seq, hash) => self.hear_looked(origin, seq, hash)?,
             Frame::Hello(_) | Frame::Welcome(_) => return Err(Violation::OutOfTurn),
         }
         Ok(())
+    }
+
+    fn hear_look(&mut self, origin: OriginId, seq: u64) -> Result<(), Violation> {
+        // One at a time of each origin, and only of those that differ: so what waits here is bounded.
+        if !self.receiving.is_forked(&origin) || self.lookups.insert(origin, seq).is_some() {
+            return Err(Violation::OutOfTurn);
+        }
+        self.events.push_back(Event::NeedHash { origin, seq });
+        Ok(())
+    }
+
+    fn hear_looked(&mut self, origin: OriginId, seq: u64, hash: Option<ChainHash>) -> Result<(), Violation> {
+        let asked = self.searches.get_mut(&origin).filter(|search| search.middle() == seq && search.theirs.is_none());
+        let search = asked.ok_or(Violation::OutOfTurn)?;
+        search.theirs = hash;
+        if hash.is_some() {
+            self.events.push_back(Event::NeedHash { origin, seq });
+        } else {
+            self.narrow(origin, false);
+        }
+        Ok(())
+    }
+
+    /// Looks for where the logs of an origin part. The dialer does, for it is the node whose branch must be told under another name;
+    /// what the relay itself wrote is the relay's affair.
+    fn search(&mut self, fork: Fork) {
+        let Some((peer, true)) = self.peer.filter(|_| self.side == Side::Dialer) else { return };
+        if fork.origin == peer {
+            return;
+        }
+        // Where the hashes differ they are not the same; where a log went back nothing was compared.
+        let other = match fork.kind {
+            ForkKind::Diverged => fork.seq,
+            ForkKind::RolledBack => fork.seq.saturating_add(1),
+        };
+        self.searches.insert(fork.origin, Search { same: 0, other: other.max(1), theirs: None });
+        self.look(fork.origin);
+    }
+
+    /// The logs are the same in the middle, or not.
+    fn narrow(&mut self, origin: OriginId, same: bool) {
+        let Some(search) = self.searches.get_mut(&origin) else { return };
+        let middle = search.middle();
+        if same {
+            search.same = middle;
+        } else {
+            search.other = middle;
+        }
+        self.look(origin);
+    }
+
+    /// Asks for the hash in the middle, or has found the place.
+    fn look(&mut self, origin: OriginId) {
+        let Some(search) = self.searches.get(&origin).copied() else { return };
+        if search.other - search.same > 1 {
+            self.looks.push_back(Frame::Look(origin, search.middle()));
+            return;
+        }
+        self.searches.remove(&origin);
+        self.parted.insert(origin, search.same);
+        self.conclude();
+    }
+
+    /// Tells where logs part, once nothing is left to look up.
+    fn conclude(&mut self) {
+        if self.searches.is_empty() && self.comparisons.is_empty() && !self.parted.is_empty() {
+            let cuts = std::mem::take(&mut self.parted);
+            self.events.push_back(Event::Parted(Parted { cuts, shared: self.sending.shared() }));
+        }
     }
 
     fn chains(&self) -> List<Chain, ORIGINS_MAX> {
@@ -532,6 +661,7 @@ impl Session {
         ascending(&welcome.chains.0)?;
         self.sending.give_credit(welcome.window)?;
         self.phase = Phase::Open;
+        self.peer = Some((welcome.own, welcome.capabilities.0.contains(&LOOKS_UP)));
         self.events.push_back(Event::Opened(Opened {
             role: welcome.role,
             own: welcome.own,
@@ -545,7 +675,12 @@ impl Session {
             }
         }
         self.compare(&welcome.chains.0, &welcome.own);
-        self.acknowledge_equal(&welcome.chains.0)
+        self.acknowledge_equal(&welcome.chains.0)?;
+        // Now it is known what both have of the other logs.
+        self.greeted = true;
+        let forks: Vec<Fork> = std::mem::take(&mut self.to_search);
+        forks.into_iter().for_each(|fork| self.search(fork));
+        Ok(())
     }
 
     /// Compares the logs that both have: at once where that can be, by the driver's look-up where the own one is longer.
@@ -630,6 +765,11 @@ impl Session {
         self.receiving.fork(fork.origin);
         self.sending.hold_back(fork.origin);
         self.events.push_back(Event::Forked(fork));
+        if self.greeted {
+            self.search(fork);
+        } else if self.side == Side::Dialer {
+            self.to_search.push(fork);
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use crate::doc::origin::OriginRole;
 use crate::domain::id::{IngredientId, SiteId};
 use crate::domain::timestamp::Timestamp;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_COMMITS_MAX, WINDOW_BYTES_MIN};
+use crate::protocol::codec;
+use crate::protocol::wire_v1::Frame;
 use pipe::{End, Replica, connect, settle};
 
 const NOW: Timestamp = Timestamp(1_795_284_000_000);
@@ -174,6 +176,42 @@ fn y2_a_replica_whose_disk_went_back_is_told_whichever_side_it_is() {
         settle(&mut a, &mut b);
         assert_eq!((a.forks.as_slice(), b.forks.as_slice()), (&[fork][..], &[fork][..]));
     }
+}
+
+#[test]
+fn y12_where_logs_part_is_found_by_the_one_that_dials_in_a_few_questions() {
+    for (common, here, there) in [(1, 5, 9), (37, 60, 20), (99, 1, 1), (0, 3, 4), (40, 0, 7), (64, 900, 900)] {
+        let (mut node, mut relay) = node_and_relay();
+        let mut twin = node.clone();
+        node.write(common, 50);
+        twin.write(common, 50);
+        node.write(here, 50);
+        twin.write(there, 60);
+        relay.logs.extend(twin.logs.clone());
+        relay.seals.extend(twin.seals.clone());
+        relay.write(3, 10);
+        let (own, third) = (node.own, relay.own);
+        let (mut a, mut b) = connect(node, relay);
+        settle(&mut a, &mut b);
+        let found = a.parted.first().unwrap();
+        assert_eq!(found.cuts, [(own, common as u64)].into(), "{common} {here} {there}");
+        assert_eq!(found.shared, [(third, 3)].into(), "and what both have of the others");
+        assert_eq!((a.parted.len(), b.parted.len()), (1, 0), "the relay looks for nothing");
+        assert_eq!(a.replica.heads()[&third].seq, 3, "the other origins go on");
+    }
+}
+
+#[test]
+fn y12_hashes_are_looked_up_only_of_logs_that_differ_and_only_for_who_can_use_them() {
+    let (mut node, relay) = node_and_relay();
+    node.write(4, 50);
+    let own = node.own;
+    let (mut a, mut b) = connect(node, relay);
+    settle(&mut a, &mut b);
+    let look = codec::encode(&Frame::Look(own, 2));
+    assert_eq!(b.session.handle_frame(&look, NOW), Err(Violation::OutOfTurn));
+    let looked = codec::encode(&Frame::Looked(own, 2, None));
+    assert_eq!(a.session.handle_frame(&looked, NOW), Err(Violation::OutOfTurn));
 }
 
 #[test]

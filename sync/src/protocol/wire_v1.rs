@@ -211,6 +211,12 @@ pub(crate) enum Frame<'a> {
     Ping(#[n(0)] u64),
     #[n(11)]
     Pong(#[n(0)] u64),
+    /// Look up the chain's hash after this commit of an origin whose logs differ. Only to a peer that `LOOKS_UP`.
+    #[n(12)]
+    Look(#[n(0)] OriginId, #[n(1)] u64),
+    /// What was looked up; nothing when the log does not have it.
+    #[n(13)]
+    Looked(#[n(0)] OriginId, #[n(1)] u64, #[n(2)] Option<ChainHash>),
 }
 
 #[cfg(test)]
@@ -287,5 +293,7 @@ mod tests {
         golden(Frame::Want(List(vec![want])), "018209818182O0a");
         golden(Frame::Ping(1), "01820a8101");
         golden(Frame::Pong(1), "01820b8101");
+        golden(Frame::Look(origin(0xaa), 3), "01820c82O03");
+        golden(Frame::Looked(origin(0xaa), 3, Some(ChainHash([0xbb; 32]))), "01820d83O03H");
     }
 }

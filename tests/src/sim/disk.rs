@@ -5,8 +5,9 @@
 //! points are before the transaction, after it but before its sync, after the sync but before the witness, and before the answer.
 
 use pilotlight_node::store::StoreError;
+use pilotlight_node::store::branch::PARTED_NOTE;
 use pilotlight_node::store::identity::Identity;
-use pilotlight_node::store::node_store::NodeStore;
+use pilotlight_node::store::node_store::{NodeStore, Rewind};
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::domain::id::{OrderId, OriginId};
@@ -53,6 +54,16 @@ impl Kept {
         self.logs.iter().filter_map(|(origin, log)| Some((*origin, log.last()?.head))).collect()
     }
 
+    fn give_up(&mut self, rewind: &Rewind) {
+        for (origin, end) in &rewind.ends {
+            if let Some(log) = self.logs.get_mut(origin) {
+                log.retain(|entry| entry.head.seq <= end.seq);
+            }
+            self.seals.retain(|(of, seq), _| of != origin || *seq <= end.seq);
+        }
+        self.docs.retain(|key, _| !rewind.docs.contains(key));
+    }
+
     fn write(&mut self, writes: &Writes, forget: &BTreeMap<OrderId, BTreeSet<Vec<u8>>>) {
         for (key, bytes) in &writes.docs {
             self.docs.insert(key.clone(), bytes.clone());
@@ -77,6 +88,12 @@ impl Kept {
             self.docs.remove(&DocKey::Order(*id));
             self.index.retain(|key| !keys.contains(key));
         }
+    }
+
+    /// Whether the store is to be opened again, because its logs and the relay's part.
+    #[must_use]
+    pub fn is_parted(&self) -> bool {
+        self.notes.get(PARTED_NOTE).is_some_and(|note| !note.is_empty())
     }
 
     /// All documents of orders.
@@ -210,7 +227,23 @@ impl NodeStore for MemoryStore {
         writes: &Writes,
         forget: &BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
     ) -> Result<(), CommitError<StoreError>> {
-        let mut inner = self.disk.lock();
+        self.disk.lock().write(&Rewind::default(), writes, forget)
+    }
+
+    fn rewind(&mut self, rewind: &Rewind, writes: &Writes) -> Result<(), CommitError<StoreError>> {
+        self.disk.lock().write(rewind, writes, &BTreeMap::new())
+    }
+}
+
+impl Inner {
+    /// One transaction and its sync, or as much of it as the next end allows.
+    fn write(
+        &mut self,
+        rewind: &Rewind,
+        writes: &Writes,
+        forget: &BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
+    ) -> Result<(), CommitError<StoreError>> {
+        let inner = self;
         let mut heads = inner.kept.heads();
         for entry in &writes.log {
             let stored = heads.get(&entry.origin).map_or(0, |head| head.seq);
@@ -224,6 +257,7 @@ impl NodeStore for MemoryStore {
         if end == Some(FlushEnd::Nothing) {
             return Err(broken());
         }
+        inner.kept.give_up(rewind);
         inner.kept.write(writes, forget);
         let own = inner.kept.identity.as_ref().map(|identity| identity.origin);
         let unwitnessed = matches!(end, Some(FlushEnd::Unsynced | FlushEnd::NoWitness));

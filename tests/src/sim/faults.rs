@@ -1,8 +1,13 @@
 //! The misfortunes: which there are, and when they strike.
 
 use crate::sim::checks::Finding;
-use crate::sim::disk::{Disk, FlushEnd};
+use crate::sim::disk::{Disk, FlushEnd, Kept};
 use crate::sim::world::{NodeBox, SEATS, World};
+use pilotlight_node::inventory::adopt;
+use pilotlight_node::store::replica::Replica;
+use pilotlight_node::store::store_handle::RunError;
+use pilotlight_sync::domain::id::OriginId;
+use pilotlight_sync::domain::role::Actor;
 
 macro_rules! faults {
     ($($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+) => {
@@ -188,6 +193,10 @@ impl World {
 
     /// The disk of the one node goes back to what it was some time ago.
     fn disk_goes_back(&mut self, fault: Fault) {
+        // A branch that another node of the site has seen: not in the world yet.
+        if fault == Fault::WholeDisk && self.has_siblings() {
+            return;
+        }
         let mains = self.mains();
         let at = if self.has_siblings() { mains[self.rng.below(mains.len())] } else { self.main };
         let seat = self.boxes[at].seat;
@@ -220,7 +229,6 @@ impl World {
                 kept.identity = now.identity.clone();
                 world.trace.rare("store behind its witness");
             } else {
-                world.boxes[at].backup = Some(kept.clone());
                 world.trace.rare("whole disk went back");
             }
             world.note(format_args!("{} at box {at}", fault.word()));
@@ -228,7 +236,7 @@ impl World {
             let heads = kept.heads();
             world.boxes[at].disk.restore(kept);
             world.boxes[at].disk.end_next_flush(None);
-            world.went_back(at, &heads, fault == Fault::WholeDisk);
+            world.went_back(at, &now.heads(), &heads, fault == Fault::WholeDisk);
             let delay = world.between(2_000, 30_000);
             world.after(delay, move |world| world.boot(at));
         });
@@ -237,15 +245,13 @@ impl World {
     /// Somebody starts a second machine with a copy of the first one's disk.
     fn second_box(&mut self) {
         let at = self.main;
-        if self.boxes[at].replica.is_none() || self.reference.is_branching() {
+        if self.has_siblings() || self.boxes[at].replica.is_none() || self.reference.is_branching() {
             return;
         }
         self.trace.rare("two boxes with one identity");
         let kept = self.boxes[at].disk.copy();
-        self.boxes[at].backup = Some(kept.clone());
-        self.boxes.push(NodeBox::with(Disk::with(kept.clone()), self.boxes[at].seat));
+        self.boxes.push(NodeBox::with(Disk::with(kept), self.boxes[at].seat));
         let second = self.boxes.len() - 1;
-        self.boxes[second].backup = Some(kept);
         self.note(format_args!("box {second} is a copy of box {at}"));
         let upto = self.boxes[at].disk.look(|kept| kept.heads());
         self.reference.copied(&upto);
@@ -255,62 +261,94 @@ impl World {
         self.after(delay, move |world| world.end_of_two());
     }
 
-    /// A box was told that the relay has another log of it: a person looks.
+    /// A box was told that the relay has another log of it, and goes on under another name: a person looks whether the old machine is
+    /// on somewhere.
     pub(super) fn fork_noticed(&mut self, at: usize) {
         let delay = self.between(5_000, 60_000);
         self.after(delay, move |world| {
-            if !world.boxes[at].forked || world.boxes[at].retired {
-                return;
-            }
-            if world.in_service(world.boxes[at].seat).len() > 1 {
-                world.retire(at);
-            } else {
-                world.begin_again(at);
+            let seat = world.boxes[at].seat;
+            if !world.boxes[at].retired && world.in_service(seat).len() == 1 {
+                world.take_over_others(at);
             }
         });
     }
 
-    /// One of two machines with one identity is switched off: the one that the relay does not know, or else the copy.
+    /// A manager states that every other machine is off: the one that is left takes over what is known of their stock.
+    pub(super) fn take_over_others(&mut self, at: usize) {
+        if self.boxes[at].retired {
+            return;
+        }
+        let Some(replica) = &self.boxes[at].replica else {
+            return self.after(10_000, move |world| world.take_over_others(at));
+        };
+        // Those that are on are no old machines.
+        let is_on = |of: &OriginId| self.boxes.iter().any(|node| !node.retired && node.is_called(of));
+        for of in adopt::others(replica).into_iter().filter(|of| !is_on(of)).collect::<Vec<_>>() {
+            self.note(format_args!("box {at} takes over from {of}"));
+            let plan = move |replica: &Replica, now| adopt::plan(replica, now, Actor::System, of);
+            self.ask(at, plan, move |world, at, outcome| match outcome {
+                Ok(adopted) if adopted.amounts.is_empty() => {}
+                Ok(_) => world.trace.rare("rights taken over"),
+                Err(RunError::Unknown | RunError::Closed) => {
+                    world.after(10_000, move |world| world.take_over_others(at))
+                }
+                Err(error) => world.found(Finding::new("stock cannot be taken over", format!("{of}: {error:?}"))),
+            });
+        }
+    }
+
+    /// Two machines with one identity are too many: one of them is switched off, once the relay has all that it did. Now and then it is
+    /// just taken away.
     pub(super) fn end_of_two(&mut self) {
         let on = self.in_service(0);
         if on.len() < 2 {
             return;
         }
-        let forked = on.iter().copied().find(|at| self.boxes[*at].forked);
-        let copy = on.last().copied();
-        if let Some(at) = forked.or(copy) {
-            self.retire(at);
+        let at = on[self.rng.below(on.len())];
+        let stolen = !self.healed && self.chance(150);
+        if stolen || self.is_at_relay(at) {
+            self.retire(at, stolen);
+        } else {
+            self.after(20_000, Self::end_of_two);
         }
     }
 
-    /// Takes a machine out of service; what it was told alone, it takes along.
-    fn retire(&mut self, at: usize) {
-        self.note(format_args!("box {at} is taken out of service"));
+    /// Whether the relay has every commit of this box's disk.
+    fn is_at_relay(&mut self, at: usize) -> bool {
+        if self.boxes[at].disk.look(Kept::is_parted) {
+            return false;
+        }
+        let heads = self.boxes[at].disk.look(Kept::heads);
+        let Some(machine) = self.machines.iter().position(|machine| machine.process.is_some()) else { return false };
+        let there = self.at_relay(machine, |process| {
+            let store = process.site.store(&process.database);
+            process.block(async move {
+                for (origin, head) in heads {
+                    if !store.hash_at(&origin, head.seq).await.is_ok_and(|hash| hash == Some(head.hash)) {
+                        return false;
+                    }
+                }
+                true
+            })
+        });
+        there == Some(true)
+    }
+
+    /// Takes a machine out of service; what it was told alone, it takes along when it is stolen.
+    fn retire(&mut self, at: usize, stolen: bool) {
+        self.note(format_args!("box {at} is taken out of service{}", if stolen { ", stolen" } else { "" }));
         self.power_off(at);
         self.boxes[at].retired = true;
-        self.reference.excuse_box(SEATS[self.boxes[at].seat], at);
-        if let Some(left) = self.in_service(0).first() {
-            self.main = *left;
-        } else {
-            self.found(Finding::new("world", "no box is left".to_owned()));
+        if stolen {
+            self.trace.rare("promise lost with its only disk");
         }
-    }
-
-    /// The only machine is on a branch that the relay does not have: a person makes it a new origin.
-    fn begin_again(&mut self, at: usize) {
-        self.trace.rare("person makes a forked box a new origin");
-        self.note(format_args!("box {at} is to begin as a new origin"));
-        self.power_off(at);
-        // What only its branch has cannot be given back yet: the last backup that the relay agrees with is put back, without its name.
-        let Some(mut kept) = self.boxes[at].backup.clone() else {
-            return self.found(Finding::new("forked for no reason", format!("box {at}")));
+        self.reference.box_has_gone(SEATS[self.boxes[at].seat], at, stolen);
+        let Some(left) = self.in_service(0).first().copied() else {
+            return self.found(Finding::new("world", "no box is left".to_owned()));
         };
-        kept.identity = None;
-        kept.witness = None;
-        self.boxes[at].disk.restore(kept);
-        self.boxes[at].disk.end_next_flush(None);
-        self.reference.branch_given_up(SEATS[self.boxes[at].seat], at);
-        self.after(3_000, move |world| world.boot(at));
+        self.main = left;
+        let delay = self.between(5_000, 60_000);
+        self.after(delay, move |world| world.take_over_others(left));
     }
 
     /// A cable between the restaurant's own machines, or all of them for a while.

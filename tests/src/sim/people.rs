@@ -233,10 +233,10 @@ impl World {
             if wish.tries > 1 {
                 self.trace.rare("order sent again");
             }
-            self.place_here(kiosk, at, new.clone());
+            self.place_here(kiosk, at, new.clone(), Vec::new());
             if self.chance(80) {
                 self.trace.rare("double tap");
-                self.place_here(kiosk, at, new);
+                self.place_here(kiosk, at, new, Vec::new());
             }
         }
         if self.people.wishes[kiosk].is_none() && self.healed {
@@ -279,14 +279,27 @@ impl World {
         Wish { new, tries: 0 }
     }
 
-    fn place_here(&mut self, kiosk: usize, at: usize, new: NewOrder) {
+    fn place_here(&mut self, kiosk: usize, at: usize, new: NewOrder, found: Vec<(IntentId, Receipt)>) {
         let id = new.id;
         let (planned, lines) = (new.clone(), new.lines.clone());
-        let plan = move |replica: &Replica, now| place::plan(replica, now, Actor::System, planned);
+        let plan = move |replica: &Replica, now| place::plan_finding(replica, now, Actor::System, planned, &found);
         self.ask(at, plan, move |world, at, outcome| {
             if world.has_siblings() && matches!(outcome, Err(RunError::Refused(PlaceRefusal::SoldOut { .. }))) {
                 let wishes = world.boxes[at].replica.as_ref().map(|replica| share::wishes(replica, &lines));
                 world.wish(at, wishes.unwrap_or_default());
+            }
+            if let Err(RunError::Refused(PlaceRefusal::SoldOut { ingredient_name, .. })) = &outcome
+                && kiosk == 0
+                && !world.healed
+                && world.chance(60)
+            {
+                // The cashier looks, and there is some: on the shelf it was, whatever becomes of the order.
+                let receipt = Receipt::delivered(ingredient(ingredient_name), 400);
+                *world.reference.shelf.entry(receipt.ingredient).or_default() += receipt.amount;
+                world.trace.rare("found on the shelf");
+                let intent = IntentId::derived(&[&world.mint("found")]);
+                let found = vec![(intent, Receipt { found: Some("behind the flour".to_owned()), ..receipt })];
+                return world.place_here(kiosk, at, new, found);
             }
             if let Ok(Placed::Now(_)) = &outcome {
                 // Known to the world though perhaps to no guest: an order is new once.
@@ -320,6 +333,7 @@ impl World {
                     | PlaceRefusal::Price(_)
                     | PlaceRefusal::PriceChanged { .. }
                     | PlaceRefusal::SameIdOtherCart { .. }
+                    | PlaceRefusal::NothingFound { .. }
                     | PlaceRefusal::TextTooLong { .. } => "order refused otherwise",
                 });
                 if mine {
@@ -572,7 +586,7 @@ impl World {
             0..3 => {
                 let intent = IntentId::derived(&[&self.mint("delivery")]);
                 let (name, amount) = DELIVERED[self.rng.below(DELIVERED.len())];
-                let receipt = Receipt { ingredient: ingredient(name), amount: amount / 2 };
+                let receipt = Receipt::delivered(ingredient(name), amount / 2);
                 // On the shelf, booked or not.
                 *self.reference.shelf.entry(receipt.ingredient).or_default() += receipt.amount;
                 self.receive(at, intent, receipt, 0);
@@ -621,7 +635,8 @@ impl World {
 
     fn receive(&mut self, at: usize, intent: IntentId, receipt: Receipt, tries: u32) {
         let at = self.beside(at);
-        let plan = move |replica: &Replica, now| receive::plan(replica, now, Actor::System, intent, receipt);
+        let booked = receipt.clone();
+        let plan = move |replica: &Replica, now| receive::plan(replica, now, Actor::System, intent, booked);
         self.ask(at, plan, move |world, _, outcome| {
             if matches!(outcome, Err(RunError::Unknown | RunError::Closed)) && tries < 10 {
                 let delay = world.between(2_000, 10_000);

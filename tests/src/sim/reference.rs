@@ -71,8 +71,6 @@ pub struct Promise {
     pub told: Told,
     /// Where it must be kept.
     pub kept: Kept,
-    /// It was given after the whole disk went back: perhaps on a branch.
-    branch: bool,
 }
 
 /// A promise to a customer at home.
@@ -118,8 +116,7 @@ impl Reference {
     /// Somebody heard it.
     pub fn promise(&mut self, order: OrderId, at: usize, log: (OriginId, u64), told: Told) {
         let (origin, seq) = log;
-        let branch = self.branching.contains(&origin);
-        self.promises.push(Promise { order, at, origin, seq, told, kept: Kept::Here, branch });
+        self.promises.push(Promise { order, at, origin, seq, told, kept: Kept::Here });
     }
 
     /// The relay's disk has a log up to here.
@@ -135,13 +132,13 @@ impl Reference {
     }
 
     /// The disk of a box went back to these ends of the logs. `others`: boxes at other places, which have what they had. `branch`: the
-    /// origin under which the box goes on as if nothing had happened.
+    /// logs of which it may go on with another end as if nothing had happened.
     pub fn went_back(
         &mut self,
         name: &'static str,
         others: &BTreeSet<usize>,
         to: &BTreeMap<OriginId, Head>,
-        branch: Option<OriginId>,
+        branch: impl IntoIterator<Item = OriginId>,
     ) {
         self.out_of_order = true;
         self.phases.retain(|(replica, _, _), _| *replica != name);
@@ -164,15 +161,15 @@ impl Reference {
         self.copied = upto.iter().map(|(origin, head)| (*origin, head.seq)).collect();
     }
 
-    /// A box at this place is out of service: what it told after the copy was made went with it.
-    pub fn excuse_box(&mut self, name: &'static str, at: usize) {
+    /// A box at this place is out of service: what it told after the copy was made is at the relay, or went with it when it was stolen.
+    pub fn box_has_gone(&mut self, name: &'static str, at: usize, stolen: bool) {
         self.phases.retain(|(replica, _, _), _| *replica != name);
         // What was new before may be new again: nobody may have heard of it.
         self.times_new.clear();
         for promise in &mut self.promises {
             let shared = self.copied.get(&promise.origin).copied().unwrap_or(0);
-            if promise.at == at && promise.seq > shared {
-                promise.kept = Kept::Excused;
+            if promise.at == at && promise.seq > shared && promise.kept == Kept::Here {
+                promise.kept = if stolen { Kept::Excused } else { Kept::AtRelay };
                 self.excused_orders.insert(promise.order);
             }
         }
@@ -184,20 +181,6 @@ impl Reference {
         !self.copied.is_empty() || !self.branching.is_empty()
     }
 
-    /// A branch that only this box had is given up.
-    pub fn branch_given_up(&mut self, name: &'static str, at: usize) {
-        if !self.copied.is_empty() {
-            return self.excuse_box(name, at);
-        }
-        self.phases.retain(|(replica, _, _), _| *replica != name);
-        // What was new before may be new again: nobody may have heard of it.
-        self.times_new.clear();
-        for promise in self.promises.iter_mut().filter(|promise| promise.branch) {
-            promise.kept = Kept::Excused;
-            self.excused_orders.insert(promise.order);
-        }
-    }
-
     /// Promises that no machine can keep any more.
     #[must_use]
     pub fn excused(&self) -> usize {
@@ -206,11 +189,16 @@ impl Reference {
 }
 
 impl crate::sim::world::World {
-    pub(super) fn went_back(&mut self, at: usize, to: &BTreeMap<OriginId, Head>, whole: bool) {
+    pub(super) fn went_back(
+        &mut self,
+        at: usize,
+        from: &BTreeMap<OriginId, Head>,
+        to: &BTreeMap<OriginId, Head>,
+        whole: bool,
+    ) {
         let seat = self.boxes[at].seat;
         let others = (0..self.boxes.len()).filter(|other| self.boxes[*other].seat != seat).collect();
-        let origin = self.boxes[at].disk.look(|kept| kept.identity.as_ref().map(|identity| identity.origin));
-        self.reference.went_back(SEATS[seat], &others, to, origin.filter(|_| whole));
+        self.reference.went_back(SEATS[seat], &others, to, from.keys().copied().filter(|_| whole));
         if self.reference.excused() > 0 {
             self.trace.rare("promise lost with its only disk");
         }

@@ -7,7 +7,7 @@ use crate::sim::checks::Finding;
 use crate::sim::relay::{self, TOKENS};
 use crate::sim::world::World;
 use pilotlight_node::config::LinkConfig;
-use pilotlight_node::store::store_handle::{PlanError, RunError, job_of_batches};
+use pilotlight_node::store::store_handle::{PlanError, RunError, job_of_batches, job_of_parting};
 use pilotlight_node::uplink::link_core::{self as node_core, LinkFault};
 use pilotlight_relay::sites::grant;
 use pilotlight_relay::sites::link_core as relay_core;
@@ -230,7 +230,7 @@ impl World {
             let at = wire.node;
             let Some(core) = wire.node_end.as_mut() else { return };
             if let Some(news) = core.poll_news() {
-                self.node_news(at, news);
+                self.node_news(id, at, news);
                 continue;
             }
             if let Some(errand) = core.poll_errand() {
@@ -245,7 +245,7 @@ impl World {
         }
     }
 
-    fn node_news(&mut self, at: usize, news: node_core::News) {
+    fn node_news(&mut self, id: u32, at: usize, news: node_core::News) {
         match news {
             node_core::News::Open(peer) => {
                 self.note(format_args!("box {at} is online, session {}", peer.epoch));
@@ -258,8 +258,16 @@ impl World {
             node_core::News::Forked => {
                 self.note(format_args!("box {at} is forked"));
                 self.trace.rare("fork noticed");
-                self.boxes[at].forked = true;
                 self.fork_noticed(at);
+            }
+            node_core::News::Parted(parted) => {
+                self.note(format_args!("box {at}: logs part at {:?}", parted.cuts.values().collect::<Vec<_>>()));
+                let (job, mut outcome) = job_of_parting(parted);
+                let then = Box::new(move |world: &mut Self, _| {
+                    let noted = outcome.try_recv().unwrap_or(Err(RunError::Unknown));
+                    world.node_done(id, noted.map_or(node_core::Done::Failed, |()| node_core::Done::Parted));
+                });
+                self.queue_job(at, job, then);
             }
             node_core::News::Wanted(wants) => {
                 let by = relay::identity().card().origin;

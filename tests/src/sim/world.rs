@@ -16,11 +16,12 @@ use crate::sim::trace::Trace;
 use pilotlight_edge::clock::Clock;
 use pilotlight_node::archive::Archive;
 use pilotlight_node::inventory::share;
+use pilotlight_node::live::gone_back;
 use pilotlight_node::opening::{self, Verdict};
 use pilotlight_node::orders::accept;
 use pilotlight_node::store::identity::Identity;
-use pilotlight_node::store::replica::{Flushed, Replica};
-use pilotlight_node::store::store_handle::{Plan as NodePlan, PlanError, RunError, job_of};
+use pilotlight_node::store::replica::{Flushed, Position, Replica};
+use pilotlight_node::store::store_handle::{Plan as NodePlan, PlanError, RunError, job_of, job_of_parting};
 use pilotlight_node::store::store_thread::{Job, run_group};
 use pilotlight_node::uplink::backoff::Backoff;
 use pilotlight_sync::domain::id::{IngredientId, OriginId};
@@ -96,10 +97,6 @@ pub struct NodeBox {
     pub boots: u32,
     /// It was taken out of service.
     pub retired: bool,
-    /// The relay has another log of it.
-    pub forked: bool,
-    /// What it was before it could differ from what the relay has under its name.
-    pub backup: Option<Kept>,
     /// Power goes with the next flush that fails; otherwise the store is opened again at once.
     pub power_fails: bool,
     pub(super) wire: Option<u32>,
@@ -121,8 +118,6 @@ impl NodeBox {
             skew_ms: 0,
             boots: 0,
             retired: false,
-            forked: false,
-            backup: None,
             power_fails: false,
             wire: None,
             backoff: Backoff::new(BACKOFF_MS_MAX),
@@ -133,6 +128,11 @@ impl NodeBox {
             last_held: None,
             wishes: BTreeMap::new(),
         }
+    }
+
+    /// Whether its disk says that this is its name.
+    pub(super) fn is_called(&self, origin: &OriginId) -> bool {
+        self.disk.look(|kept| kept.identity.as_ref().is_some_and(|identity| identity.origin == *origin))
     }
 }
 
@@ -169,6 +169,8 @@ pub struct World {
     pub boxes: Vec<NodeBox>,
     /// Which of them the restaurant works with at the counter.
     pub main: usize,
+    /// The end of the log that the kitchen's screen saw last.
+    pub seen: Option<Position>,
     /// Machines in the cloud.
     pub machines: [Machine; 2],
     /// The bank's own books.
@@ -232,6 +234,7 @@ impl World {
             now_ms: 0,
             boxes: (0..nodes).map(|seat| NodeBox::with(Disk::default(), seat)).collect(),
             main: 0,
+            seen: None,
             machines: [machine(), machine()],
             ledger: Ledger::default(),
             reference: Reference::default(),
@@ -367,7 +370,6 @@ impl World {
         }
         let node = &mut self.boxes[at];
         node.boots += 1;
-        node.forked = false;
         let disk = node.disk.clone();
         let now = self.shown(self.boxes[at].skew_ms);
         let known = disk.look(|kept| kept.identity.clone());
@@ -397,6 +399,7 @@ impl World {
                 self.tell_head(at);
                 self.tend_soon(at);
                 self.dial_soon(at);
+                self.screen_comes(at);
             }
             Err(error) if self.boxes[at].disk.was_struck() => {
                 self.note(format_args!("box {at} could not open its store: {error}"));
@@ -497,6 +500,11 @@ impl World {
     }
 
     fn failed_group(&mut self, at: usize) {
+        if self.boxes[at].disk.look(Kept::is_parted) && !self.boxes[at].power_fails {
+            self.trace.rare("branch told again");
+            self.boxes[at].boots -= 1;
+            return self.boot(at);
+        }
         if !self.boxes[at].disk.was_struck() {
             return self
                 .found(Finding::new("store thread failed", format!("box {at}: nothing was wrong with its disk")));
@@ -514,9 +522,37 @@ impl World {
         }
     }
 
+    /// The kitchen's screen comes back and shows what it has seen: sometimes before anybody orders, sometimes it is off.
+    fn screen_comes(&mut self, at: usize) {
+        let boots = self.boxes[at].boots;
+        let Some(seen) = self.seen.filter(|_| at == self.main) else { return };
+        if self.chance(300) {
+            return;
+        }
+        let delay = self.between(100, 3_000);
+        self.after(delay, move |world| {
+            let Some(replica) = world.boxes[at].replica.as_ref().filter(|_| world.boxes[at].boots == boots) else {
+                return;
+            };
+            let Ok(Some(parted)) = gone_back::judge(replica, &seen) else { return };
+            world.note(format_args!("box {at}: its screen has seen {}", seen.head.seq));
+            world.trace.rare("rolled-back disk noticed by a screen");
+            let (job, mut outcome) = job_of_parting(parted);
+            let then = Box::new(move |world: &mut Self, at| {
+                if outcome.try_recv().is_ok_and(|noted| noted.is_ok()) {
+                    world.fork_noticed(at);
+                }
+            });
+            world.queue_job(at, job, then);
+        });
+    }
+
     /// What a flushed group changes for those who watch.
     fn published(&mut self, at: usize, flushed: &Flushed) {
         let (own, name) = (flushed.position.origin, SEATS[self.boxes[at].seat]);
+        if at == self.main && !self.wifi_is_bad() {
+            self.seen = Some(flushed.position);
+        }
         for (id, order) in &flushed.orders {
             checks::order(self, name, id, order);
         }
@@ -525,6 +561,10 @@ impl World {
         }
         checks::stock(self, at);
         self.tell_head(at);
+    }
+
+    fn wifi_is_bad(&mut self) -> bool {
+        self.plays(Fault::Wifi) && self.chance(50)
     }
 
     fn tend_soon(&mut self, at: usize) {

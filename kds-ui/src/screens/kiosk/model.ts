@@ -281,6 +281,7 @@ export function orderOf(cart: Cart, totalMinor: number, id: string): PlaceOrderJ
     note: cart.note.trim() || null,
     lines: cart.lines,
     expected_total_minor: totalMinor,
+    found: null,
   }
 }
 

@@ -73,7 +73,7 @@ describe('sales', () => {
 })
 
 describe('what needs a look', () => {
-  const ingredient = (name: string, rights: number, used: number, enforced = true): IngredientJson => ({ id: name, name, unit: 'g', rights, held: 0, used, enforced })
+  const ingredient = (name: string, rights: number, used: number, enforced = true): IngredientJson => ({ id: name, name, unit: 'g', rights, held: 0, used, enforced, uncounted: 0, missing: 0 })
   const stock = stockRows([ingredient('Ham', 500, 500), ingredient('Basil', 0, 100), ingredient('Cheese', 1_400, 8_600), ingredient('Napkins', 0, 5, false)], 'en')
   it('marks stock, the worst first', () => expect(stock.map(({ name, mark }) => [name, mark])).toEqual([['Basil', 'out'], ['Cheese', 'low'], ['Ham', 'fine'], ['Napkins', 'not_enforced']]))
   it('names late stations with their oldest ticket, then what is out, then what runs low', () => {

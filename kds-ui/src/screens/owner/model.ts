@@ -202,7 +202,7 @@ function matches(number: string | null, wanted: string): boolean {
 // ---- stock
 
 export type StockMark = 'out' | 'low' | 'fine' | 'not_enforced'
-export type StockRow = { id: string; name: string; left: string; held: string | null; mark: StockMark; percent: number }
+export type StockRow = { id: string; name: string; left: string; held: string | null; uncounted: string | null; missing: string | null; mark: StockMark; percent: number }
 
 /** Below this share of what was there an ingredient is low. */
 const LOW_PERCENT = 15
@@ -212,7 +212,8 @@ export function stockRows(ingredients: readonly IngredientJson[], language: stri
     const all = each.rights + each.held + each.used
     const percent = all <= 0 ? 0 : Math.max(0, Math.round((each.rights / all) * 100))
     const mark: StockMark = !each.enforced ? 'not_enforced' : each.rights <= 0 ? 'out' : percent < LOW_PERCENT ? 'low' : 'fine'
-    return { id: each.id, name: each.name, left: amount(each.rights, each.unit, language), held: each.held > 0 ? amount(each.held, each.unit, language) : null, mark, percent }
+    const some = (n: number) => (n > 0 ? amount(n, each.unit, language) : null)
+    return { id: each.id, name: each.name, left: amount(each.rights, each.unit, language), held: some(each.held), uncounted: some(each.uncounted), missing: some(each.missing), mark, percent }
   })
   const order: readonly StockMark[] = ['out', 'low', 'fine', 'not_enforced']
   return rows.sort((a, b) => order.indexOf(a.mark) - order.indexOf(b.mark) || a.name.localeCompare(b.name, language))

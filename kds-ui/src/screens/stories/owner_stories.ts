@@ -41,7 +41,7 @@ function day(count: number, from = START + 7 * HOUR): OrderJson[] {
     .map((order, index) => ({ ...order, number: `A${String(index + 1).padStart(3, '0')}` }))
 }
 
-const ingredient = (name: string, unit: string, rights: number, held: number, used: number, enforced = true): IngredientJson => ({ id: name, name, unit, rights, held, used, enforced })
+const ingredient = (name: string, unit: string, rights: number, held: number, used: number, enforced = true): IngredientJson => ({ id: name, name, unit, rights, held, used, enforced, uncounted: 0, missing: 0 })
 const STOCK: IngredientJson[] = [
   ingredient('Mozzarella', 'g', 1_850, 600, 14_200),
   ingredient('Tomato sauce', 'ml', 9_400, 300, 6_100),
@@ -71,6 +71,7 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     sought: '',
     shown: 6,
     stock,
+    others: [],
     menu: indexMenu(f.MENU),
     soldOut: soldOut(f.SOME_SOLD_OUT),
     sending: new Set(),
@@ -78,7 +79,7 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     toasts: [],
     problem: null,
     person: null,
-    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
+    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, takeOver: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
     ...rest,
   }
 }

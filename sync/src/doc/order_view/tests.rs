@@ -59,7 +59,7 @@ fn phase(station: &str, epoch: u32, phase: TicketPhase) -> OrderFact {
 
 fn stamped(origin: u8, seq: u64, what: OrderFact) -> StampedOrderFact {
     let id = FactId { origin: OriginId::from_bytes([origin; 16]), seq, index: 0 };
-    Fact { id, at: Hlc::default().tick(Timestamp(1_000 * seq)), by: Actor::System, what }
+    Fact { id, at: Hlc::default().tick(Timestamp(1_000 * seq)), by: Actor::System, what, way: None }
 }
 
 fn doc(facts: &[OrderFact]) -> OrderDoc {
@@ -103,7 +103,7 @@ fn o1_an_answer_by_a_clock_that_is_far_behind_comes_after_the_order() {
     let mut doc = OrderDoc::default();
     let mut told = |origin: u8, seq, index, wall, what| {
         let id = FactId { origin: OriginId::from_bytes([origin; 16]), seq, index };
-        doc.insert(Fact { id, at: Hlc::default().tick(Timestamp(wall)), by: Actor::System, what });
+        doc.insert(Fact { id, at: Hlc::default().tick(Timestamp(wall)), by: Actor::System, what, way: None });
     };
     told(1, 4, 0, 700_000, header(&[("pizza", "oven")]));
     told(1, 4, 1, 700_000, OrderFact::Commercial { phase: CommercialPhase::Placed });

@@ -3,14 +3,16 @@
 use super::*;
 use crate::crdt::codec::Shared;
 use crate::crdt::counter::Row;
+use crate::doc::change::RawChange;
 use crate::doc::order::{Charges, Header, OrderFact};
 use crate::doc::origin::{OriginCard, OriginRole};
+use crate::doc::recovered::Recovered;
 use crate::doc::site::Settings;
-use crate::domain::id::{DeviceId, IngredientId, LineId, MenuItemId, SiteId, VariantId};
+use crate::domain::id::{DeviceId, IngredientId, LineId, MenuItemId, PaymentId, SiteId, VariantId};
 use crate::domain::menu::StationId;
 use crate::domain::money::{BasisPoints, Currency};
 use crate::domain::order::{Channel, Fulfilment, Status};
-use crate::domain::payment::CommercialPhase;
+use crate::domain::payment::{CommercialPhase, PaymentPhase};
 use crate::domain::pricing::PricedLine;
 use crate::domain::ticket::{TicketKey, TicketPhase};
 use std::convert::Infallible;
@@ -470,4 +472,123 @@ fn y3_a_seal_over_what_came_otherwise_is_never_passed_on() {
     waits(&mut twin, "third");
     assert_eq!(third.take(&twin.log(twin.replica.origin(), 2)), Ok(2));
     assert!(third.disk.seals.iter().all(|seal| seal.signature != [7; 64]), "{:?}", third.disk.seals);
+/// What a branch of `side`'s store did, told as by who still has it.
+fn told(side: &Side, from: u64) -> Vec<Change> {
+    let entries = side.log(side.replica.origin(), from);
+    let commits = entries.iter().map(|entry| Commit::from_bytes(&entry.bytes).unwrap());
+    commits.flat_map(|commit| Recovered::of(&commit)).map(Change::Recovered).collect()
+}
+
+fn docs(side: &Side) -> BTreeMap<DocKey, Vec<u8>> {
+    let mut docs: BTreeMap<DocKey, Vec<u8>> = side.replica.site().docs().collect();
+    docs.extend(
+        side.disk.docs.iter().filter(|(key, _)| key.is_order()).map(|(key, bytes)| (key.clone(), bytes.clone())),
+    );
+    docs
+}
+
+#[test]
+fn i8_what_a_branch_did_counts_once_however_many_tell_it_and_touches_no_stock_row() {
+    let (mut branch, mut relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
+    let (flour, id, cash) =
+        (IngredientId::derived(&["flour"]), OrderId::derived(&["order"]), PaymentId::derived(&["cash"]));
+    branch.write(&[Change::Stock(flour, Row::default().deliver(500))]);
+    pass(&branch, &mut relay);
+    // From here on the relay never hears of it under this name.
+    let row = Row::default().deliver(500).spend(200, 500).unwrap();
+    branch.write(&[Change::Order(id, header(None)), Change::Order(id, sent()), Change::Stock(flour, row)]);
+    let paid = OrderFact::Payment { payment: cash, phase: PaymentPhase::Captured, amount_minor: 2_000 };
+    branch.write(&[Change::Order(id, paid)]);
+    let changes = told(&branch, 3);
+    assert_eq!(changes.len(), 2, "one a commit");
+    let mut heirs = [Side::new("heir", OriginRole::Node), Side::new("another", OriginRole::Node)];
+    for heir in &mut heirs {
+        heir.take(&relay.log(branch.replica.origin(), 1)).unwrap_or_default();
+        let origin = branch.replica.origin();
+        let cut = branch.log(origin, 1).into_iter().filter(|entry| entry.head.seq <= 2).collect::<Vec<_>>();
+        heir.take(&cut).unwrap();
+        heir.write(&changes);
+    }
+    let before = relay.replica.site().stock(&flour).unwrap().row(&branch.replica.origin());
+    for heir in &heirs {
+        pass(heir, &mut relay);
+    }
+    let [mut heir, another] = heirs;
+    pass(&another, &mut heir);
+    pass(&relay, &mut heir);
+    let view = relay.order(&id);
+    assert_eq!(view.facts, 3, "header, number and payment, once");
+    assert_eq!((view.captured_minor, view.number.clone()), (2_000, Some((DayNumber(1), "A001".to_owned()))));
+    assert!(view.recovered && view.is_history() && !view.on_board() && !view.is_open(), "no ticket");
+    assert_eq!(relay.replica.site().stock(&flour).unwrap().row(&branch.replica.origin()), before);
+    assert_eq!(docs(&relay), docs(&heir), "equal logs, equal documents");
+}
+
+#[test]
+fn i8_of_a_branch_only_a_node_tells_and_no_card_no_row_and_no_telling_in_it_counts() {
+    let (mut branch, mut relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
+    let (flour, id) = (IngredientId::derived(&["flour"]), OrderId::derived(&["order"]));
+    branch.write(&[Change::Order(id, header(None)), Change::Order(id, sent())]);
+    let forged = |changes: Vec<Change>| {
+        let commit = Commit::from_bytes(&branch.log(branch.replica.origin(), 2)[0].bytes).unwrap();
+        let changes = changes.iter().map(Change::to_raw).collect();
+        let Recovered { origin, seq, at, clock_trusted, by, first, .. } = Recovered::of(&commit).remove(0);
+        Change::Recovered(Recovered { origin, seq, at, clock_trusted, by, first, changes })
+    };
+    let card =
+        OriginCard { origin: OriginId::derived(&["x"]), key: [1; 32], role: OriginRole::Node, letter: "B".into() };
+    let nested = forged(vec![Change::Fence(relay.replica.origin())]);
+    let nothing = forged(vec![Change::Origin(card), Change::Stock(flour, Row::default().deliver(9)), nested]);
+    relay.write(&told(&branch, 2));
+    assert!(relay.replica.live(&id).is_none(), "the relay has no branch to tell of");
+    let mut node = Side::new("other", OriginRole::Node);
+    let before = docs(&node);
+    node.write(&[nothing.clone()]);
+    assert_eq!(docs(&node), before);
+    pass(&node, &mut relay);
+    assert!(relay.replica.site().stock(&flour).is_none() && !relay.replica.site().is_fenced(&relay.replica.origin()));
+    // The relay's own confirmation is no node's to tell.
+    node.write(&[forged(vec![Change::Order(id, OrderFact::Commercial { phase: CommercialPhase::Confirmed })])]);
+    assert!(node.disk.docs.get(&DocKey::Order(id)).is_none());
+}
+
+#[test]
+fn i8_any_commit_can_be_told_in_parts_that_fit() {
+    let big = RawChange { kind: 60_000, body: vec![7; 30_000].into() };
+    let commit = Commit {
+        origin: OriginId::derived(&["o"]),
+        seq: 9,
+        at: Hlc(5),
+        clock_trusted: true,
+        by: Actor::System,
+        seen: vec![],
+        changes: vec![big; 3],
+    };
+    commit.to_bytes().unwrap();
+    let mut largest = commit.clone();
+    largest.changes = vec![RawChange { kind: 60_000, body: vec![7; crate::limits::OWN_COMMIT_BYTES_MAX - 100].into() }];
+    for commit in [commit, largest] {
+        let parts = Recovered::of(&commit);
+        let told: Vec<RawChange> = parts.iter().flat_map(|part| part.changes.clone()).collect();
+        assert_eq!(told, commit.changes, "unknown kinds too, byte for byte");
+        for part in parts {
+            let seen = vec![Seen { origin: OriginId::derived(&["o"]), seq: u64::MAX }; crate::limits::ORIGINS_MAX];
+            let telling = Commit { seen, changes: vec![Change::Recovered(part).to_raw()], ..commit.clone() };
+            telling.to_bytes().unwrap();
+        }
+    }
+}
+
+#[test]
+fn i9_a_recovered_order_goes_on_where_the_kitchen_says_so() {
+    let mut branch = Side::new("node", OriginRole::Node);
+    let id = OrderId::derived(&["order"]);
+    branch.write(&[Change::Order(id, header(None)), Change::Order(id, sent())]);
+    let mut heir = Side::new("heir", OriginRole::Node);
+    heir.write(&told(&branch, 2));
+    assert!(!heir.order(&id).on_board());
+    heir.write(&[Change::Order(id, OrderFact::Resumed)]);
+    let view = heir.order(&id);
+    assert!(view.on_board() && view.is_open() && !view.is_history());
+    assert_eq!(view.number, branch.order(&id).number);
 }

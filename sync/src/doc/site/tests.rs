@@ -3,6 +3,7 @@
 use super::*;
 use crate::crdt::counter::Row;
 use crate::crdt::hlc::Hlc;
+use crate::doc::change::Commit;
 use crate::doc::order::OrderFact;
 use crate::domain::id::OrderId;
 use crate::domain::menu::Unit;
@@ -27,7 +28,7 @@ fn commit(from: u8, seq: u64) -> Commit {
 
 fn apply(site: &mut Site, from: u8, seq: u64, change: &Change) -> Touched {
     let mut touched = Touched::default();
-    site.apply(&commit(from, seq), change, &mut touched);
+    site.apply(&Effect::of(&commit(from, seq), 0, change.clone()), &mut touched);
     touched
 }
 
@@ -208,7 +209,7 @@ fn said((kind, seq, from, version, b): (u8, u64, u8, u64, u8)) -> (Commit, Chang
 fn after<'c>(said: impl IntoIterator<Item = &'c (Commit, Change)>) -> Vec<(DocKey, Vec<u8>)> {
     let mut site = Site::default();
     for (commit, change) in said {
-        site.apply(commit, change, &mut Touched::default());
+        site.apply(&Effect::of(commit, 0, change.clone()), &mut Touched::default());
     }
     site.docs().collect()
 }
@@ -227,19 +228,21 @@ proptest! {
         // The documents in between, stored and read back, and the rest.
         let mut site = Site::default();
         for (commit, change) in again {
-            site.apply(commit, change, &mut Touched::default());
+            site.apply(&Effect::of(commit, 0, change.clone()), &mut Touched::default());
         }
         let mut read = Site::default();
         for (key, bytes) in site.docs() {
             read.load(&key, &bytes).unwrap();
         }
         for (commit, change) in &shuffled {
-            read.apply(commit, change, &mut Touched::default());
+            read.apply(&Effect::of(commit, 0, change.clone()), &mut Touched::default());
         }
         prop_assert_eq!(read.docs().collect::<Vec<_>>(), expected);
         prop_assert_eq!(read.menu(), &{
             let mut all = Site::default();
-            said.iter().for_each(|(commit, change)| all.apply(commit, change, &mut Touched::default()));
+            said.iter().for_each(|(commit, change)| {
+                all.apply(&Effect::of(commit, 0, change.clone()), &mut Touched::default());
+            });
             all.menu().clone()
         });
     }

@@ -5,7 +5,7 @@ use crate::doc::origin::OriginRole;
 use crate::domain::id::{OriginId, SiteId};
 use crate::domain::timestamp::Timestamp;
 use crate::limits::WINDOW_BYTES_MIN;
-use crate::protocol::{Config, Event, Fork, Opened, Session, Side, Want};
+use crate::protocol::{Config, Event, Fork, Opened, Parted, Session, Side, Want};
 use crate::store::{LogEntry, Seal};
 use ed25519_dalek::{Signer, SigningKey};
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ pub(super) fn config(replica: &Replica, side: Side) -> Config {
         own: replica.own,
         sign: Box::new(move |hash| key.sign(&hash.0).to_bytes()),
         keys: replica.keys.clone(),
-        capabilities: [1].into(),
+        capabilities: [crate::limits::LOOKS_UP].into(),
         window_bytes: WINDOW_BYTES_MIN as u64,
         ping_ms: 10_000,
         dead_ms: 25_000,
@@ -92,6 +92,7 @@ pub(super) struct End {
     pub(super) opened: Option<Opened>,
     pub(super) acked: BTreeMap<OriginId, u64>,
     pub(super) forks: Vec<Fork>,
+    pub(super) parted: Vec<Parted>,
     pub(super) wanted: Vec<Vec<Want>>,
     pub(super) open_sets: Vec<Vec<u8>>,
     /// How many commits came in each batch.
@@ -117,6 +118,7 @@ impl End {
             opened: None,
             acked: BTreeMap::new(),
             forks: vec![],
+            parted: vec![],
             wanted: vec![],
             open_sets: vec![],
             applied: vec![],
@@ -182,6 +184,7 @@ impl End {
                 }
                 Event::Acked { origin, seq } => drop(self.acked.insert(origin, seq)),
                 Event::Forked(fork) => self.forks.push(fork),
+                Event::Parted(parted) => self.parted.push(parted),
                 Event::Wanted(wants) => self.wanted.push(wants),
                 Event::OpenSet(set) => self.open_sets.push(set),
             }

@@ -114,7 +114,7 @@ fn change(side: &Side, (kind, a, b): (u8, u8, u8), n: usize) -> Change {
         18 => site.write_settings(settings(&name)),
         19 => Change::Day(Day { number: DayNumber(u32::from(b)), date: 20_260_101 + u32::from(a) }),
         20 => {
-            let receipt = Receipt { ingredient: flour, amount: u64::from(b) };
+            let receipt = Receipt::delivered(flour, u64::from(b));
             Change::Receipt(IntentId::derived(&[&name]), receipt)
         }
         21 => Change::Unknown(crate::doc::change::RawChange { kind: 60_000, body: name.into_bytes().into() }),
