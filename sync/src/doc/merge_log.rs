@@ -86,6 +86,7 @@ fn in_words(what: &OrderFact, names: &BTreeMap<LineId, String>, again: bool) -> 
         | OrderFact::Delivery { .. }
         | OrderFact::Accepted
         | OrderFact::Rejected { .. }
+        | OrderFact::Resumed
         | OrderFact::Verdict { .. } => return None,
     })
 }

@@ -259,7 +259,8 @@ impl Loading {
             unread.iter_mut().for_each(|unread| unread.cut(*origin, *end));
         }
         let (site, upto, tail) = (Site::default(), BTreeMap::new(), Touched::default());
-        Self { site, upto, hlc, unread, tail, reader: Change::from_raw }
+        // A seal that is ahead may be one over what ends here.
+        Self { site, upto, hlc, unread, tail, seals_ahead: SealsAhead::default(), reader: Change::from_raw }
     }
 
     /// The first commit of this origin's log that the stored hot documents may not contain.

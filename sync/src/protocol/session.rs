@@ -661,7 +661,9 @@ impl Session {
         ascending(&welcome.chains.0)?;
         self.sending.give_credit(welcome.window)?;
         self.phase = Phase::Open;
-        self.peer = Some((welcome.own, welcome.capabilities.0.contains(&LOOKS_UP)));
+        // Which of two nodes is on a branch only the relay knows: what it made durable stays.
+        let looks_up = welcome.role == OriginRole::Relay && welcome.capabilities.0.contains(&LOOKS_UP);
+        self.peer = Some((welcome.own, looks_up));
         self.events.push_back(Event::Opened(Opened {
             role: welcome.role,
             own: welcome.own,

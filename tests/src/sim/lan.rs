@@ -172,9 +172,9 @@ impl World {
             News::Acked { .. } => {}
             News::Forked => {
                 self.note(format_args!("box {at} hears from its sibling that it is forked"));
-                self.boxes[at].forked = true;
-                self.fork_noticed(at);
             }
+            // Only the relay's word says which of two logs is the branch.
+            News::Parted(_) => self.found(Finding::new("a sibling ends a name", format!("box {at}, by {by}"))),
             News::Wanted(wants) => {
                 self.wished(at, by, wants.into_iter().map(|want| (want.ingredient, want.amount)).collect());
             }

@@ -121,7 +121,7 @@ fn online(told: &[(u8, u64, u64, OrderFact)]) -> OrderView {
     let all = std::iter::once((1, 1, 100, OrderFact::Placed(born))).chain(told.iter().cloned());
     for (origin, seq, wall, what) in all {
         let id = FactId { origin: OriginId::from_bytes([origin; 16]), seq, index: 0 };
-        doc.insert(Fact { id, at: Hlc::default().tick(Timestamp(wall)), by: Actor::System, what });
+        doc.insert(Fact { id, at: Hlc::default().tick(Timestamp(wall)), by: Actor::System, way: None, what });
     }
     view(&doc).unwrap()
 }
@@ -187,7 +187,7 @@ fn v2_lines_of_two_waiters_at_two_nodes_are_all_there_and_the_log_says_who_did_w
         for at in order {
             let (origin, seq, wall, what) = told[*at].clone();
             let id = FactId { origin: OriginId::from_bytes([origin; 16]), seq, index: 0 };
-            doc.insert(Fact { id, at: Hlc::default().tick(Timestamp(wall)), by: Actor::System, what });
+            doc.insert(Fact { id, at: Hlc::default().tick(Timestamp(wall)), by: Actor::System, way: None, what });
         }
         doc
     };

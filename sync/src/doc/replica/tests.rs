@@ -472,6 +472,8 @@ fn y3_a_seal_over_what_came_otherwise_is_never_passed_on() {
     waits(&mut twin, "third");
     assert_eq!(third.take(&twin.log(twin.replica.origin(), 2)), Ok(2));
     assert!(third.disk.seals.iter().all(|seal| seal.signature != [7; 64]), "{:?}", third.disk.seals);
+}
+
 /// What a branch of `side`'s store did, told as by who still has it.
 fn told(side: &Side, from: u64) -> Vec<Change> {
     let entries = side.log(side.replica.origin(), from);
