@@ -45,7 +45,7 @@ fn n2_a_card_counts_as_the_first_change_of_its_log_and_without_one_nothing_does(
     assert_eq!(count(&entry(2, vec![card().to_raw(), stock()])), (0, false, 0));
     let mut known = Site::default();
     let first = read(&entry(1, vec![card().to_raw()]), &known);
-    known.apply(&first.commit.unwrap(), &first.effects[0].1, &mut crate::doc::site::Touched::default());
+    known.apply(&first.effects[0], &mut crate::doc::site::Touched::default());
     let again = read(&entry(2, vec![card().to_raw(), stock()]), &known);
     assert_eq!((again.effects.len(), again.whole, again.forbidden), (1, true, 1), "nobody introduces himself twice");
 }
