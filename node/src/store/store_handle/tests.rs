@@ -79,11 +79,25 @@ async fn x1_requests_of_one_group_are_carried_out_in_their_order_and_screens_hea
 async fn c3_what_does_not_fit_into_a_commit_is_refused_before_anything_is_staged() {
     let served = serve(false);
     let before = served.handle.read(|replica, _| Ok(replica.position())).await.unwrap();
-    let big = pilotlight_sync::doc::change::RawChange { kind: 60_000, body: vec![0; COMMIT_BYTES_MAX].into() };
+    let big = pilotlight_sync::doc::change::RawChange { kind: 60_000, body: vec![0; OWN_COMMIT_BYTES_MAX].into() };
     let plan = move |_: &Replica, _| -> Result<Plan<()>, PlanError<()>> {
         let small = vec![Change::Fence(pilotlight_sync::domain::id::OriginId::derived(&["nobody"]))];
         Ok(Plan { more: vec![vec![Change::Unknown(big)]], ..Plan::new(Actor::System, small, |_| ()) })
     };
     assert!(matches!(served.handle.run(plan).await, Err(RunError::TooLarge(_))));
     assert_eq!(served.handle.read(|replica, _| Ok(replica.position())).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn i8_a_running_store_whose_logs_part_goes_on_under_another_name_with_what_it_had() {
+    let served = serve(false);
+    let before = served.handle.read(|replica, _| Ok(replica.position())).await.unwrap();
+    place(&served.handle, "mine").await.unwrap();
+    let parted = Parted { cuts: [(before.origin, before.head.seq)].into(), ..Parted::default() };
+    served.handle.part(parted).await.unwrap();
+    assert!(matches!(place(&served.handle, "mine").await, Ok(Placed::Before(order)) if order.live.view.on_board()));
+    let after = served.handle.read(|replica, _| Ok(replica.position())).await.unwrap();
+    assert_ne!(after.origin, before.origin);
+    assert_eq!(served.opened.load(Ordering::SeqCst), 2);
+    assert_eq!(served.published.lock().unwrap().last(), Some(&true), "screens are told everything");
 }
