@@ -101,6 +101,44 @@ code: string,
 ca_pem: string | null, };
 
 /**
+ * What another node says of itself when it joins: as to a relay.
+ */
+export type EnrolSiblingJson = { 
+/**
+ * The one-time code.
+ */
+code: string, 
+/**
+ * The site, as that node knows it; without one it is new.
+ */
+site: string | null, 
+/**
+ * What guests call the restaurant.
+ */
+name: string, 
+/**
+ * The newest protocol that it speaks.
+ */
+protocol: number, 
+/**
+ * Who writes there: its own origin first.
+ */
+origins: Array<OriginCardJson>, };
+
+/**
+ * What it gets: the token is shown once.
+ */
+export type EnrolledSiblingJson = { uplink_token: string, site: string, 
+/**
+ * What its order numbers begin with from now on.
+ */
+letter: string, 
+/**
+ * Who this node is.
+ */
+relay: OriginCardJson, };
+
+/**
  * Why this epoch of a ticket was opened.
  */
 export type EpochKindJson = "first" | "look_again" | "cook_again" | "more";
@@ -196,6 +234,23 @@ groups: Array<string>, tags: Array<string>, allergens: Array<AllergenJson>,
  */
 quantity_min: number, };
 
+/**
+ * Links this node with another one of its site.
+ */
+export type JoinSiblingJson = { 
+/**
+ * `https://name:port` of that node.
+ */
+url: string, 
+/**
+ * The one-time code that it has given out.
+ */
+code: string, 
+/**
+ * The CA that vouches for it.
+ */
+ca_pem: string | null, };
+
 export type KitchenActionJson = { 
 /**
  * Minted by the screen.
@@ -278,16 +333,60 @@ export type OrderJson = { id: string,
  */
 number: string | null, status: StatusJson, history: Array<HistoryJson>, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, note: string | null, placed_at: number, lines: Array<OrderLineJson>, total_minor: number, tax_minor: number, paid_minor: number, due_minor: number, currency: string, tickets: Array<TicketJson>, 
 /**
+ * The origin of the node that decides about it.
+ */
+owner: string, 
+/**
+ * How often it was taken over.
+ */
+term: number, 
+/**
  * On so many replicas it is durable.
  */
 safe_on: number, };
 
 export type OrderLineJson = { id: string, item: string, variant: string, name: string, variant_name: string, quantity: number, choices: Array<LineChoiceJson>, note: string | null, unit_minor: number, total_minor: number, replaces: string | null, voided: VoidedJson | null, };
 
+export type OrderLogEntryJson = { at: number, 
+/**
+ * The letters of the node; empty: the relay.
+ */
+node: string, 
+/**
+ * `device 3f2a…`, `staff 91bc…` or `system`.
+ */
+who: string, what: string, };
+
+/**
+ * What was done to an order, in plain words.
+ */
+export type OrderLogJson = { 
+/**
+ * More than one node had a hand in its lines.
+ */
+merged: boolean, entries: Array<OrderLogEntryJson>, };
+
 /**
  * A page of orders.
  */
 export type OrdersJson = { orders: Array<OrderJson>, };
+
+/**
+ * An origin and its key.
+ */
+export type OriginCardJson = { origin: string, 
+/**
+ * Public Ed25519 key, hexadecimal.
+ */
+key: string, 
+/**
+ * `node` or `relay`.
+ */
+role: string, 
+/**
+ * What its order numbers begin with.
+ */
+letter: string, };
 
 /**
  * What became of one kitchen action.
@@ -384,6 +483,53 @@ export type RoleJson = "customer" | "kitchen" | "staff" | "manager" | "admin";
 export type ScreenJson = "kitchen" | "kiosk" | "counter" | "pickup";
 
 /**
+ * The code that another node joins with: good once, for a quarter of an hour.
+ */
+export type SiblingCodeJson = { code: string, 
+/**
+ * Where it joins.
+ */
+url: string, 
+/**
+ * The CA that vouches for this node.
+ */
+ca_pem: string, expires_at: number, };
+
+/**
+ * Another node.
+ */
+export type SiblingJson = { 
+/**
+ * Under which origin it wrote when one of both took the other in.
+ */
+origin: string, 
+/**
+ * What its order numbers begin with.
+ */
+letter: string, 
+/**
+ * Where it is dialled; nothing when it dials.
+ */
+url: string | null, up: boolean, since: number | null, 
+/**
+ * Its disk has everything that was written here.
+ */
+has_all: boolean, 
+/**
+ * Why it is not there.
+ */
+why: string | null, };
+
+/**
+ * The site's other nodes, as this one is linked with them.
+ */
+export type SiblingsJson = { 
+/**
+ * What the order numbers of this node begin with.
+ */
+letter: string, siblings: Array<SiblingJson>, };
+
+/**
  * Signs a person in on this shared device.
  */
 export type SignInJson = { staff: string, pin: string, };
@@ -433,6 +579,11 @@ export type StationJson = { id: string, name: string, };
 export type StatusJson = "ORDER_PLACED" | "ORDER_CONFIRMED" | "PREPARING" | "READY_FOR_PICKUP" | "PICKED_UP" | "OUT_FOR_DELIVERY" | "COMPLETED" | "DELIVERY_FAILED" | "CANCELLED" | "REFUNDED";
 
 export type StockJson = { ingredients: Array<IngredientJson>, };
+
+/**
+ * This node decides about the order from now on.
+ */
+export type TakeOverJson = { why: string, };
 
 /**
  * Money that was taken for an order, in cash or by a card at the till's own terminal.

@@ -103,9 +103,9 @@ export type EnrolJson = {
  */
 code: string, 
 /**
- * The site, as the node knows it.
+ * The site, as the node knows it; without one the node joins the site of the code.
  */
-site: string, 
+site: string | null, 
 /**
  * What guests call the restaurant.
  */
@@ -123,6 +123,14 @@ origins: Array<OriginCardJson>, };
  * What the node gets: the token is shown once.
  */
 export type EnrolledJson = { uplink_token: string, 
+/**
+ * The site that it belongs to.
+ */
+site: string, 
+/**
+ * What its order numbers begin with from now on.
+ */
+letter: string, 
 /**
  * Who the relay is at this site.
  */
