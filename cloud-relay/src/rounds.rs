@@ -6,6 +6,7 @@ use crate::ordering::desk::Desk;
 use crate::sites::node_registry::Sites;
 use pilotlight_edge::clock::Stopwatch;
 use pilotlight_sync::domain::id::SiteId;
+use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Planning for riders takes no more than one part in so many of the time: who is flooded with orders plans less often.
 const PLANNING_SHARE: u32 = 10;
-/// Nor is it done more often than this, in milliseconds of business time.
-const PLAN_EVERY_MS: u64 = 2_000;
+/// Nor is it done more often than this, in business or in real time, whichever is faster.
+const PLAN_EVERY: Duration = Duration::from_secs(2);
 
 /// The database's log is emptied so often, in looks.
 const LOOKS_A_SWEEP: u32 = 100;
@@ -32,9 +33,11 @@ pub async fn run(app: Arc<App>) {
             tracing::error!(%error, "orders whose time has come could not be found");
         }
         let (begun, now) = (watch.elapsed(), app.clock.now());
-        let is_due = planned_at.is_none_or(|at| now.ms_since(at) >= PLAN_EVERY_MS);
+        let is_due = planned_at.is_none_or(|(real, business): (Duration, Timestamp)| {
+            (begun - real).max(Duration::from_millis(now.ms_since(business))) >= PLAN_EVERY
+        });
         if begun >= planned_again_at && is_due {
-            planned_at = Some(now);
+            planned_at = Some((begun, now));
             if let Err(error) = app.riders.round().await {
                 tracing::error!(%error, "orders could not be offered to riders");
             }
