@@ -33,7 +33,7 @@ use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -110,8 +110,6 @@ pub struct App {
     pub metrics: Option<PrometheusHandle>,
     data: PathBuf,
     disk_full: AtomicBool,
-    /// How often a screen has shown that this store went back.
-    pub names_ended: AtomicU8,
     started: Stopwatch,
     url: OnceLock<String>,
     slow: Semaphore,
@@ -230,7 +228,6 @@ impl App {
             metrics,
             data: paths.data.clone(),
             disk_full: AtomicBool::new(false),
-            names_ended: AtomicU8::new(0),
             started,
             url: OnceLock::new(),
             slow: Semaphore::new(1),

@@ -11,6 +11,22 @@ export type AddLineJson = { line: PlaceLineJson,
  */
 replaces: string | null, };
 
+/**
+ * States that a machine is off: what is known of its stock is this node's to sell.
+ */
+export type AdoptJson = { origin: string, };
+
+export type AdoptedAmountJson = { ingredient: string, 
+/**
+ * In the ingredient's unit. Nobody has counted it.
+ */
+amount: number, };
+
+/**
+ * What was taken over; nothing when it had been before.
+ */
+export type AdoptedJson = { amounts: Array<AdoptedAmountJson>, };
+
 export type AllergenJson = { name: string, state: AllergenStateJson, };
 
 /**
@@ -52,6 +68,32 @@ export type CategoryJson = { id: string, name: string, };
  * Where an order was taken.
  */
 export type ChannelJson = "kiosk" | "counter" | "phone" | "qr_table" | "cloud" | "marketplace";
+
+/**
+ * Books a count.
+ */
+export type CountJson = { 
+/**
+ * Minted by the device: sending it again books nothing twice.
+ */
+id: string, 
+/**
+ * On the shelf, in the ingredient's unit.
+ */
+amount: number, };
+
+/**
+ * What a count was compared with.
+ */
+export type CountedJson = { 
+/**
+ * All rights of the site, and what is held for open orders.
+ */
+books: number, 
+/**
+ * Missing beyond what this node could write off: the next deliveries make it good first.
+ */
+missing: number, };
 
 /**
  * One paired device.
@@ -144,6 +186,23 @@ relay: OriginCardJson, };
 export type EpochKindJson = "first" | "look_again" | "cook_again" | "more";
 
 /**
+ * Something that is on the shelf although the books say it is not.
+ */
+export type FoundJson = { 
+/**
+ * Minted by the device: sending it again adds nothing twice.
+ */
+id: string, ingredient: string, 
+/**
+ * In the ingredient's unit.
+ */
+amount: number, 
+/**
+ * Where it was, in a few words.
+ */
+why: string, };
+
+/**
  * What a screen sends on the live socket.
  */
 export type FromScreenJson = { "type": "hello", token: string, screen: ScreenJson, position: PositionJson | null, } | { "type": "ping" };
@@ -218,7 +277,15 @@ used: number,
 /**
  * Running out stops the sale.
  */
-enforced: boolean, };
+enforced: boolean, 
+/**
+ * Taken over from machines that are off, in all: nobody has counted it.
+ */
+uncounted: number, 
+/**
+ * Sold or taken over although it was not there, because two machines had the same rights.
+ */
+missing: number, };
 
 export type ItemJson = { id: string, category: string, name: string, description: string, kitchen_name: string, station: string, prep_s: number, 
 /**
@@ -284,6 +351,19 @@ export type KitchenOutcomesJson = { outcomes: Array<KitchenOutcomeJson>, };
 export type LineChangeJson = { "type": "added", seen: boolean, } | { "type": "changed", was_quantity: number, was_name: string, seen: boolean, } | { "type": "voided", why: string, seen: boolean, };
 
 export type LineChoiceJson = { group: string, option: string, name: string, count: number, price_minor: number, removal: boolean, };
+
+/**
+ * A machine that has written here under another name.
+ */
+export type MachineJson = { origin: string, 
+/**
+ * What its order numbers begin with.
+ */
+letters: string, 
+/**
+ * It was ended: it sells nothing any more.
+ */
+ended: boolean, };
 
 /**
  * The whole menu. Changes only with its version; what is sold out is told by `AvailabilityJson`.
@@ -431,7 +511,11 @@ export type PlaceOrderJson = { id: string, channel: ChannelJson, fulfilment: Ful
 /**
  * What the guest was shown. When the menu says otherwise the order is refused as `price_changed`.
  */
-expected_total_minor: number, };
+expected_total_minor: number, 
+/**
+ * "We have it": what is on the shelf although the books say it is not, added in the same step. For who may change the stock.
+ */
+found: Array<FoundJson> | null, };
 
 /**
  * Where a screen is in the node's log.
@@ -464,13 +548,17 @@ field: string | null,
 remedy: string | null, };
 
 /**
- * Books a delivery.
+ * Books a delivery, or what was found.
  */
 export type ReceiptJson = { 
 /**
  * Minted by the device: sending it again books nothing twice.
  */
-id: string, amount: number, };
+id: string, amount: number, 
+/**
+ * Why it is there although the books say it is not; without this it is a delivery.
+ */
+found: string | null, };
 
 /**
  * What a device or person is here to do.
@@ -578,7 +666,11 @@ export type StationJson = { id: string, name: string, };
  */
 export type StatusJson = "ORDER_PLACED" | "ORDER_CONFIRMED" | "PREPARING" | "READY_FOR_PICKUP" | "PICKED_UP" | "OUT_FOR_DELIVERY" | "COMPLETED" | "DELIVERY_FAILED" | "CANCELLED" | "REFUNDED";
 
-export type StockJson = { ingredients: Array<IngredientJson>, };
+export type StockJson = { ingredients: Array<IngredientJson>, 
+/**
+ * Machines that have written here under other names: what is known of their stock can be taken over when they are off.
+ */
+others: Array<MachineJson>, };
 
 /**
  * This node decides about the order from now on.

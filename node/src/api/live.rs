@@ -15,7 +15,6 @@ use pilotlight_edge::server::Connection;
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::domain::role::Action;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
@@ -27,8 +26,6 @@ const HELLO_MS_MAX: Duration = Duration::from_secs(5);
 const SEND_MS_MAX: Duration = Duration::from_secs(10);
 /// A screen that says nothing for this long is gone; it pings every 10 s.
 const SILENT_MS_MAX: Duration = Duration::from_secs(25);
-/// Names that screens may end while the program runs.
-const NAMES_ENDED_MAX: u8 = 3;
 /// Bytes of a frame from a screen.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024;
 
@@ -180,10 +177,6 @@ impl Screen {
             "a screen has seen commits that this store does not have: its disk went back, or another machine has its name"
         );
         metrics::counter!("pilotlight_rolled_back_seen_total").increment(1);
-        // Names are not without number: who is told so again and again has another trouble.
-        if self.app.names_ended.fetch_add(1, Ordering::Relaxed) >= NAMES_ENDED_MAX {
-            return;
-        }
         if let Err(error) = self.app.store.part(parted).await {
             tracing::error!(%error, "the store could not note that it went back; the next screen says so again");
         }

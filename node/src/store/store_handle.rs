@@ -17,8 +17,11 @@ use pilotlight_sync::store::{LogEntry, Seal};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
+/// How often a store may take another name while its program runs.
+const NAMES_ENDED_MAX: u8 = 8;
 /// Requests that may wait for the store thread.
 pub const REQUESTS_MAX: usize = 4096;
 
@@ -118,6 +121,7 @@ impl Applied {
 pub struct StoreHandle {
     jobs: mpsc::Sender<Job>,
     health: Arc<StoreHealth>,
+    names_ended: Arc<AtomicU8>,
 }
 
 impl StoreHandle {
@@ -129,7 +133,7 @@ impl StoreHandle {
     ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(REQUESTS_MAX);
         let health = store_thread::spawn(queue, Box::new(open), Box::new(publish), clock)?;
-        Ok(Self { jobs, health })
+        Ok(Self { jobs, health, names_ended: Arc::default() })
     }
 
     /// Runs a plan and resolves once what it wrote would survive a power cut.
@@ -156,7 +160,13 @@ impl StoreHandle {
 
     /// Notes durably where the relay's logs and ours part. The store is opened again at once: then it goes on from there, and tells what
     /// it alone has.
+    ///
+    /// A program does so a few times at most: a site has not names without number, and who is told so again and again has another
+    /// trouble. Then it is `Closed`, and the store goes on as it is.
     pub async fn part(&self, parted: Parted) -> Result<(), RunError<Infallible>> {
+        if self.names_ended.fetch_add(1, Ordering::Relaxed) >= NAMES_ENDED_MAX {
+            return Err(RunError::Closed);
+        }
         let (job, answer) = job_of_parting(parted);
         self.jobs.send(job).await.map_err(|_| RunError::Closed)?;
         answer.await.map_err(|_| RunError::Unknown)?

@@ -37,7 +37,8 @@ impl Witness {
         file.sync_all().map_err(StoreError::io(what()))?;
         files::sync_dir(path.parent().unwrap_or(Path::new(".")))?;
         let slots = [read_slot(&file, 0), read_slot(&file, 1)];
-        let newest = (0..2).max_by_key(|slot| slots[*slot].map(|(_, head)| head.seq));
+        // An origin that this store wrote under before may have had higher numbers.
+        let newest = (0..2).max_by_key(|slot| slots[*slot].map(|(of, head)| (of == *origin, head.seq)));
         let said = newest.and_then(|slot| slots[slot]);
         let next_slot = newest.filter(|_| said.is_some()).map_or(0, |slot| 1 - slot as u64);
         let head = said.filter(|(of, _)| of == origin).map(|(_, head)| head);
@@ -98,5 +99,23 @@ mod tests {
         // The third head lies in slot 0: tear it.
         witness.file.write_all_at(b"torn", 20).unwrap();
         assert_eq!(Witness::open(&path, &origin).unwrap().1, Some(heads[1]));
+    }
+
+    #[test]
+    fn i3_a_new_names_first_word_is_believed_beside_the_old_ones_higher_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("witness");
+        let (old, new) = (OriginId::derived(&["old"]), OriginId::derived(&["new"]));
+        let head = |seq| Head { seq, hash: ChainHash([7; 32]) };
+        let (mut witness, _) = Witness::open(&path, &old).unwrap();
+        witness.write(&old, &head(8)).unwrap();
+        witness.write(&old, &head(9)).unwrap();
+        let (mut witness, said) = Witness::open(&path, &new).unwrap();
+        assert_eq!(said, None);
+        witness.write(&new, &head(1)).unwrap();
+        let (mut witness, said) = Witness::open(&path, &new).unwrap();
+        assert_eq!(said, Some(head(1)));
+        witness.write(&new, &head(2)).unwrap();
+        assert_eq!(Witness::open(&path, &new).unwrap().1, Some(head(2)));
     }
 }

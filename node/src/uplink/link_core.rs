@@ -96,6 +96,8 @@ pub enum Done {
     Applied(Applied),
     /// The store has noted where the logs part, and is opened again.
     Parted,
+    /// It was not noted: the origin whose logs differ is left alone, the others go on.
+    NotParted,
     /// The store did not.
     Failed,
 }
@@ -170,6 +172,7 @@ impl LinkCore {
                 self.session.handle_hash(origin, hash, now);
             }
             Done::Applied(applied) => self.applied(applied)?,
+            Done::NotParted => {}
             Done::Parted | Done::Failed => return Err(LinkFault::Store),
         }
         Ok(())

@@ -4,7 +4,7 @@
 //! Reading, writing, applying and reading the log go on beside one another; the session's window bounds what is under way.
 
 use crate::store::replica::Replica;
-use crate::store::store_handle::StoreHandle;
+use crate::store::store_handle::{RunError, StoreHandle};
 use crate::uplink::link_core::{Done, Errand, LinkCore, LinkFault, News, read_hash, read_page};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitSink};
@@ -237,7 +237,15 @@ fn advance(
             News::Parted(parted) => {
                 // The store ends, tells and begins again under another name; then this connection ends too.
                 let store = driver.store.clone();
-                work.push(async move { store.part(parted).await.map_or(Done::Failed, |()| Done::Parted) }.boxed());
+                let noted = async move {
+                    match store.part(parted).await {
+                        Ok(()) => Done::Parted,
+                        // It has had too many names: the other logs go on.
+                        Err(RunError::Closed) => Done::NotParted,
+                        Err(_) => Done::Failed,
+                    }
+                };
+                work.push(noted.boxed());
             }
         }
     }

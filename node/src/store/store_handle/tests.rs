@@ -101,3 +101,16 @@ async fn i8_a_running_store_whose_logs_part_goes_on_under_another_name_with_what
     assert_eq!(served.opened.load(Ordering::SeqCst), 2);
     assert_eq!(served.published.lock().unwrap().last(), Some(&true), "screens are told everything");
 }
+
+#[tokio::test]
+async fn l5_a_store_takes_no_names_without_number() {
+    let served = serve(false);
+    let handle = served.handle.clone();
+    let name = || handle.read(|replica, _| Ok(replica.position()));
+    for ended in 0..=NAMES_ENDED_MAX {
+        let now = name().await.unwrap();
+        let parted = Parted { cuts: [(now.origin, now.head.seq)].into(), ..Parted::default() };
+        assert_eq!(served.handle.part(parted).await.is_ok(), ended < NAMES_ENDED_MAX);
+        assert_eq!(name().await.unwrap().origin != now.origin, ended < NAMES_ENDED_MAX);
+    }
+}
