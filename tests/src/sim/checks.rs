@@ -96,7 +96,12 @@ pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &Live
     let pairs = view.history.windows(2).filter_map(|pair| Some((pair.first()?.to, pair.last()?.to)));
     // The restaurant may cancel what a rider, or another node, has just handed over: neither has heard of the other.
     let online = view.header.owner.is_some();
-    let apart = |from, to| (online || siblings) && (from, to) == (Status::Completed, Status::Cancelled);
+    // Who voids what was begun, or made, and adds something else has an order of which nothing was begun.
+    let voids = view.lines.iter().any(|line| line.voided.is_some());
+    let apart = |from, to| {
+        (online || siblings) && (from, to) == (Status::Completed, Status::Cancelled)
+            || voids && to == Status::OrderConfirmed
+    };
     let wrong_pairs = pairs.filter(|(from, to)| !may_follow(*from, *to) && !apart(*from, *to));
     for (from, to) in wrong_pairs.filter(|_| !out_of_order) {
         wrong("state word went where it may not", format!("{from:?} -> {to:?}"));
