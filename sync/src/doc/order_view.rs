@@ -218,8 +218,11 @@ pub fn view(doc: &OrderDoc) -> Option<OrderView> {
     let mut folding = Folding::begin(placed)?;
     folding.view.facts = facts.len();
     // What was said when it was placed comes first, whatever clocks say: an answer by a clock that is far behind is still an answer.
-    let placing =
-        |fact: &&std::sync::Arc<StampedOrderFact>| (fact.id.origin, fact.id.seq) == (placed.id.origin, placed.id.seq);
+    // So is a tap at another node whose clock is far behind that of the one which sent the order to the kitchen.
+    let placing = |fact: &&std::sync::Arc<StampedOrderFact>| {
+        (fact.id.origin, fact.id.seq) == (placed.id.origin, placed.id.seq)
+            || matches!(fact.what, OrderFact::Sent { .. })
+    };
     let (first, then): (Vec<_>, Vec<_>) = facts.iter().partition(placing);
     let ownership = Ownership::of(placed.id, &folding.view.header, &facts);
     if let Some((owner, term)) = ownership.now() {
