@@ -207,7 +207,9 @@ fn broken(promise: &Promise, order: Option<&OrderView>) -> Option<String> {
 pub fn promises_kept(world: &mut World, at: usize) {
     let Some(replica) = &world.boxes[at].replica else { return };
     let promises = &world.reference.promises;
-    let here = promises.iter().filter(|one| one.kept == Kept::Here && world.reference.concerns(one, at));
+    // A copy is at the same place: a node at another one hears of it in its own time.
+    let beside = |one: &&Promise| world.boxes[one.at].seat == world.boxes[at].seat;
+    let here = promises.iter().filter(|one| one.kept == Kept::Here && world.reference.concerns(one, at)).filter(beside);
     let wrong = here.into_iter().find_map(|promise| {
         let order = replica.order(&promise.order).ok().flatten();
         broken(promise, order.as_ref().map(|order| &order.view))
