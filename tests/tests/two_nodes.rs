@@ -91,12 +91,12 @@ async fn y13_a_second_node_joins_over_the_lan_and_each_is_the_others_copy() -> a
     let over = shop.admin.post(&format!("{path}/take-over"), &json!({"why": "the bar is dark"})).await?.expect(200)?;
     assert_eq!(over["term"], 1);
     let gone = shop.admin.post(&cancel, &json!({"why": "no oven"})).await?.expect(200)?;
-    assert_eq!(gone["status"], "cancelled");
+    assert_eq!(gone["status"], "CANCELLED");
 
     // It comes back and hears of it.
     let bar = NodeOptions::new(&second)?.start()?;
     let there = at(&bar, &shop.admin)?;
-    until(&there, &path, |order| order["status"] == "cancelled").await?;
+    until(&there, &path, |order| order["status"] == "CANCELLED").await?;
     equal(&shop.admin, &there).await?;
     bar.stop()?;
     counter.stop()?;

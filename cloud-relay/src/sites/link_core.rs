@@ -191,9 +191,12 @@ impl LinkCore {
         self.session.handle_frame(bytes, now).map_err(LinkEnd::Broken)
     }
 
-    /// The logs have grown, by whatever way.
-    pub fn durable(&mut self, heads: &BTreeMap<OriginId, Head>) {
+    /// The logs have grown, by whatever way; an origin that is new comes with its key: the node may be the one that goes on with it.
+    pub fn durable(&mut self, heads: &BTreeMap<OriginId, Head>, keys: &BTreeMap<OriginId, [u8; 32]>) {
         for (origin, head) in heads {
+            if let Some(key) = keys.get(origin).filter(|_| !self.told.contains_key(origin)) {
+                self.session.learn_key(*origin, key);
+            }
             let told = self.told.entry(*origin).or_default();
             if head.seq > *told {
                 *told = head.seq;

@@ -166,7 +166,7 @@ impl Hub {
                 }
                 changed = heads.changed() => changed.map_err(|_| LinkEnd::Stopping).map(|()| {
                     let heads = heads.borrow_and_update().clone();
-                    self.core.durable(&heads);
+                    self.core.durable(&heads, &self.site.keys());
                 }),
                 changed = wants.changed() => changed.map_err(|_| LinkEnd::Stopping).map(|()| {
                     self.core.want(wants.borrow_and_update().clone());

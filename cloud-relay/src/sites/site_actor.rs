@@ -56,6 +56,7 @@ pub(super) enum Job {
 /// Where a durable group is told.
 pub(super) struct Told {
     pub(super) heads: watch::Sender<Arc<BTreeMap<OriginId, Head>>>,
+    pub(super) keys: watch::Sender<Arc<BTreeMap<OriginId, [u8; 32]>>>,
     pub(super) shown: watch::Sender<Arc<Shown>>,
     pub(super) changes: broadcast::Sender<Arc<SiteChange>>,
 }
@@ -252,6 +253,10 @@ impl SiteActor {
         if unread != self.unread {
             metrics::gauge!("pilotlight_unread_commits").increment(unread as f64 - self.unread as f64);
             self.unread = unread;
+        }
+        // Whose log has come by one link must be known on the others too, before these hear of it.
+        if self.told.keys.borrow().len() < replica.heads().len() {
+            self.told.keys.send_replace(Arc::new(replica.keys()));
         }
         let heads = &self.told.heads;
         if **heads.borrow() != *replica.heads() {

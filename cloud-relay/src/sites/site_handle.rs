@@ -111,6 +111,7 @@ pub struct SiteHandle {
     pub link: Arc<LinkState>,
     jobs: mpsc::Sender<Job>,
     heads: watch::Receiver<Arc<BTreeMap<OriginId, Head>>>,
+    keys: watch::Receiver<Arc<BTreeMap<OriginId, [u8; 32]>>>,
     shown: watch::Receiver<Arc<Shown>>,
     wants: Arc<watch::Sender<Vec<Want>>>,
 }
@@ -120,6 +121,7 @@ impl SiteHandle {
     pub(crate) async fn start(facts: SiteFacts, shared: &Shared) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(JOBS_MAX);
         let (heads_sender, heads) = watch::channel(Arc::default());
+        let (keys_sender, keys) = watch::channel(Arc::default());
         let nothing =
             Shown { settings: None, menu: Arc::new(Menu::empty(pilotlight_sync::domain::money::Currency::USD)) };
         let (shown_sender, shown) = watch::channel(Arc::new(nothing));
@@ -128,10 +130,16 @@ impl SiteHandle {
             link: Arc::new(LinkState::default()),
             jobs,
             heads,
+            keys,
             shown,
             wants: Arc::new(watch::Sender::new(Vec::new())),
         };
-        let told = site_actor::Told { heads: heads_sender, shown: shown_sender, changes: shared.changes.clone() };
+        let told = site_actor::Told {
+            heads: heads_sender,
+            keys: keys_sender,
+            shown: shown_sender,
+            changes: shared.changes.clone(),
+        };
         site_actor::start(&handle, queue, shared, told).await?;
         Ok(handle)
     }
@@ -228,6 +236,11 @@ impl SiteHandle {
     /// Where each log ends durably; tells when one has grown.
     pub fn heads(&self) -> watch::Receiver<Arc<BTreeMap<OriginId, Head>>> {
         self.heads.clone()
+    }
+
+    /// The keys of all origins that have introduced themselves, those of `heads` among them.
+    pub fn keys(&self) -> Arc<BTreeMap<OriginId, [u8; 32]>> {
+        self.keys.borrow().clone()
     }
 
     /// Menu and settings; tells when they change.

@@ -279,6 +279,7 @@ fn voids(
 fn additions(view: &OrderView, amendment: &Amendment, priced: Priced, changes: &mut Vec<Change>) {
     let mut epochs: BTreeMap<TicketKey, u32> = BTreeMap::new();
     let mut lines = Vec::with_capacity(priced.lines.len());
+    let mut opened = Vec::new();
     for (line, add) in priced.lines.into_iter().zip(&amendment.add) {
         let key = TicketKey { station: line.station.clone(), course: 0 };
         let epoch = *epochs.entry(key.clone()).or_insert_with(|| match view.tickets.get(&key) {
@@ -287,11 +288,13 @@ fn additions(view: &OrderView, amendment: &Amendment, priced: Priced, changes: &
             Some(ticket) => {
                 let epoch = ticket.epoch + 1;
                 let fact = OrderFact::EpochOpened { ticket: key, epoch, kind: EpochKind::More };
-                changes.push(Change::Order(amendment.order, fact));
+                opened.push(Change::Order(amendment.order, fact));
                 epoch
             }
         });
         lines.push(AddedLine { line: line.into(), replaces: add.replaces, epoch });
     }
+    // First what is to be cooked: an epoch without a line would be no work, and the word would say so for a moment.
     changes.push(Change::Order(amendment.order, OrderFact::LinesAdded { intent: amendment.intent, lines }));
+    changes.extend(opened);
 }

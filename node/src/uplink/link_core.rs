@@ -148,12 +148,21 @@ impl LinkCore {
         self.session.handle_frame(bytes, now).map_err(LinkFault::Broken)
     }
 
-    /// Logs have grown, by whatever way, or the own one is another's: the store went on under a new name.
-    pub fn durable(&mut self, own: OriginId, heads: &BTreeMap<OriginId, Head>) -> Result<(), LinkFault> {
+    /// Logs have grown, by whatever way, or the own one is another's: the store went on under a new name. An origin that is new comes
+    /// with its key: the other side may be the one that goes on with it.
+    pub fn durable(
+        &mut self,
+        own: OriginId,
+        heads: &BTreeMap<OriginId, Head>,
+        keys: &BTreeMap<OriginId, [u8; 32]>,
+    ) -> Result<(), LinkFault> {
         if own != self.own {
             return Err(LinkFault::Store);
         }
         for (origin, head) in heads {
+            if let Some(key) = keys.get(origin).filter(|_| !self.told.contains_key(origin)) {
+                self.session.learn_key(*origin, key);
+            }
             let told = self.told.entry(*origin).or_default();
             if head.seq > *told {
                 *told = head.seq;

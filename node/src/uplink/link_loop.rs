@@ -95,12 +95,15 @@ pub struct Heads {
     pub own: OriginId,
     /// All of them.
     pub all: BTreeMap<OriginId, Head>,
+    /// What their seals are checked with.
+    pub keys: BTreeMap<OriginId, [u8; 32]>,
 }
 
 impl Heads {
     /// Of this replica, after a flushed group.
     pub fn of(replica: &Replica) -> Self {
-        Self { own: replica.identity().origin, all: replica.state().heads().clone() }
+        let state = replica.state();
+        Self { own: replica.identity().origin, all: state.heads().clone(), keys: state.keys() }
     }
 }
 
@@ -187,7 +190,7 @@ where
             changed = driver.heads.changed() => match changed {
                 Ok(()) => {
                     let heads = driver.heads.borrow_and_update().clone();
-                    core.durable(heads.own, &heads.all).map_err(LinkEnd::from)
+                    core.durable(heads.own, &heads.all, &heads.keys).map_err(LinkEnd::from)
                 }
                 Err(_) => Err(LinkEnd::Closed),
             },

@@ -234,10 +234,12 @@ pub fn view(doc: &OrderDoc) -> Option<OrderView> {
     let mut folding = Folding::begin(placed)?;
     folding.view.facts = facts.len();
     // What was said when it was placed comes first, whatever clocks say: an answer by a clock that is far behind is still an answer.
+    // So is a tap at another node whose clock is far behind that of the one which sent the order to the kitchen.
     let placing = |fact: &&std::sync::Arc<StampedOrderFact>| {
         let same = (fact.way, fact.id.seq, fact.at) == (placed.way, placed.id.seq, placed.at);
         // Facts of one recovered commit have a name each.
-        same && (fact.id.origin == placed.id.origin || fact.way.is_some())
+        let placed = same && (fact.id.origin == placed.id.origin || fact.way.is_some());
+        placed || matches!(fact.what, OrderFact::Sent { .. })
     };
     let (first, then): (Vec<_>, Vec<_>) = facts.iter().partition(placing);
     let ownership = Ownership::of(placed.id, &folding.view.header, &facts);

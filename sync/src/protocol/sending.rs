@@ -107,7 +107,8 @@ impl Sending {
         for ack in acks {
             let ours = self.heads.get(&ack.origin).map_or(0, |head| head.seq);
             let cursor = self.cursors.entry(ack.origin).or_default();
-            if ack.origin == self.own && ack.seq > ours {
+            // What another process has written since may have been sent with a page.
+            if ack.origin == self.own && ack.seq > ours.max(cursor.sent) {
                 return Err(Violation::AckBeyond);
             }
             if ack.seq > cursor.acknowledged {

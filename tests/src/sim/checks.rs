@@ -96,7 +96,12 @@ pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &Live
     let pairs = view.history.windows(2).filter_map(|pair| Some((pair.first()?.to, pair.last()?.to)));
     // The restaurant may cancel what a rider, or another node, has just handed over: neither has heard of the other.
     let online = view.header.owner.is_some();
-    let apart = |from, to| (online || siblings) && (from, to) == (Status::Completed, Status::Cancelled);
+    // Who voids what was begun, or made, and adds something else has an order of which nothing was begun.
+    let voids = view.lines.iter().any(|line| line.voided.is_some());
+    let apart = |from, to| {
+        (online || siblings) && (from, to) == (Status::Completed, Status::Cancelled)
+            || voids && to == Status::OrderConfirmed
+    };
     let wrong_pairs = pairs.filter(|(from, to)| !may_follow(*from, *to) && !apart(*from, *to));
     for (from, to) in wrong_pairs.filter(|_| !out_of_order) {
         wrong("state word went where it may not", format!("{from:?} -> {to:?}"));
@@ -207,7 +212,9 @@ fn broken(promise: &Promise, order: Option<&OrderView>) -> Option<String> {
 pub fn promises_kept(world: &mut World, at: usize) {
     let Some(replica) = &world.boxes[at].replica else { return };
     let promises = &world.reference.promises;
-    let here = promises.iter().filter(|one| one.kept == Kept::Here && world.reference.concerns(one, at));
+    // A copy is at the same place: a node at another one hears of it in its own time.
+    let beside = |one: &&Promise| world.boxes[one.at].seat == world.boxes[at].seat;
+    let here = promises.iter().filter(|one| one.kept == Kept::Here && world.reference.concerns(one, at)).filter(beside);
     let wrong = here.into_iter().find_map(|promise| {
         let order = replica.order(&promise.order).ok().flatten();
         broken(promise, order.as_ref().map(|order| &order.view))

@@ -93,10 +93,16 @@ impl World {
     }
 
     /// Every cable of a machine is told where its logs end now.
-    pub(super) fn tell_lan_of(&mut self, at: usize, own: OriginId, heads: &BTreeMap<OriginId, Head>) {
+    pub(super) fn tell_lan_of(
+        &mut self,
+        at: usize,
+        own: OriginId,
+        heads: &BTreeMap<OriginId, Head>,
+        keys: &BTreeMap<OriginId, [u8; 32]>,
+    ) {
         for (id, end) in self.lan_ends_of(at) {
             let Some(core) = self.lan_end(id, end) else { continue };
-            match core.durable(own, heads) {
+            match core.durable(own, heads, keys) {
                 Ok(()) => self.pump_lan(id, end),
                 Err(fault) => self.lan_end_is_over(id, end, &fault.to_string()),
             }

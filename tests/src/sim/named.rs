@@ -89,4 +89,12 @@ pub const NAMED: &[Named] = &[
         lan: false,
         why: "an effect that a process held when it was shut down was never taken over by the other one",
     },
+    Named {
+        seed: 2,
+        mode: Mode::Safety,
+        steps: 2_000,
+        nodes: 2,
+        lan: true,
+        why: "unknown_origin: a node went on with the log of another one, whose beginning had come by that one's own link",
+    },
 ];

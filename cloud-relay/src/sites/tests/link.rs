@@ -166,6 +166,8 @@ async fn s7_the_relay_gives_a_node_of_its_rights_what_that_asks_for() {
     shop.node.sync_all(&mut session, &mut pipe, None).await.unwrap();
     let (mut pipe, _serving) = dial(&shop.sites, &token).await;
     let mut session = bar.session();
+    // Who has not introduced itself gets nothing.
+    bar.sync_all(&mut session, &mut pipe, None).await.unwrap();
     session.want(vec![Want { ingredient: flour, amount: 5_000 }]);
     let origin = bar.origin();
     let given = bar.sync(&mut session, &mut pipe, |bar, _| bar.replica.site().sellable(&flour, &origin) == Some(300));

@@ -212,6 +212,18 @@ fn v2_lines_of_two_waiters_at_two_nodes_are_all_there_and_the_log_says_who_did_w
 }
 
 #[test]
+fn t1_a_tap_at_another_node_whose_clock_is_far_behind_counts() {
+    let shown = online(&[
+        (2, 1, 90_000_000, OrderFact::Accepted),
+        (2, 2, 90_000_000, accepted()),
+        (3, 1, 200, phase("oven", 0, TicketPhase::Started)),
+        (1, 2, 150, OrderFact::Commercial { phase: CommercialPhase::Confirmed }),
+    ]);
+    assert_eq!(shown.tickets[&key("oven")].phase, TicketPhase::Started);
+    assert_eq!(shown.status, Status::Preparing);
+}
+
+#[test]
 fn t1_a_late_fact_of_a_lower_phase_changes_nothing() {
     let view = shown(&[
         header(&[("p", "oven")]),
