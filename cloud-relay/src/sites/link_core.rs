@@ -299,6 +299,8 @@ impl LinkCore {
                 }
                 // The node's open orders come as commits too; nothing here needs them sooner.
                 Event::OpenSet(_) => {}
+                // Only a listener says so, and this is one.
+                Event::RetryAfter(_) => {}
             }
         }
     }

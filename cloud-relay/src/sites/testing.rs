@@ -245,7 +245,12 @@ impl Node {
                 self.flush();
                 session.handle_durable(seal.origin, self.replica.heads()[&seal.origin]);
             }
-            Event::Opened(_) | Event::Acked { .. } | Event::Forked(_) | Event::Wanted(_) | Event::OpenSet(_) => {}
+            Event::Opened(_)
+            | Event::Acked { .. }
+            | Event::Forked(_)
+            | Event::Wanted(_)
+            | Event::OpenSet(_)
+            | Event::RetryAfter(_) => {}
         }
     }
 

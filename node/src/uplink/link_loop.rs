@@ -38,6 +38,9 @@ pub(super) enum LinkEnd {
     /// The relay closed the connection.
     #[error("the relay closed the connection ({0})")]
     Gone(u16),
+    /// The relay is busy: it asks to be dialled again after so many milliseconds.
+    #[error("the relay is busy")]
+    Busy(u64),
     /// The connection was lost.
     #[error("the connection was lost")]
     Lost(#[from] Box<SocketError>),
@@ -119,7 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outbox<S> {
             LinkEnd::Fault(LinkFault::Silent) => (Violation::Silent.code(), Violation::Silent.word()),
             LinkEnd::Fault(LinkFault::Log(_) | LinkFault::Apply(_) | LinkFault::Store) => (1011, "store"),
             LinkEnd::Closed => (1001, "stopping"),
-            LinkEnd::Refused(_) | LinkEnd::Gone(_) | LinkEnd::Lost(_) => return,
+            LinkEnd::Refused(_) | LinkEnd::Gone(_) | LinkEnd::Busy(_) | LinkEnd::Lost(_) => return,
         };
         let frame = CloseFrame { code: code.into(), reason: word.into() };
         let _gone = tokio::time::timeout(GOODBYE_MS_MAX, self.sink.send(Message::Close(Some(frame)))).await;
@@ -184,6 +187,7 @@ fn advance(
             News::Acked { origin, seq } => board.acked(origin, seq),
             News::Forked => board.forked(),
             News::Wanted(wanted) => drop(wants.send_replace(wanted)),
+            News::RetryAfter(ms) => return Err(LinkEnd::Busy(ms)),
         }
     }
     while let Some(errand) = core.poll_errand() {

@@ -155,7 +155,16 @@ impl Uplink {
                 backoff.reset();
                 last_why = None;
             }
-            let wait = backoff.next_ms(tokens::random().map_or(u64::MAX, u64::from_le_bytes));
+            let random = tokens::random().map_or(u64::MAX, u64::from_le_bytes);
+            let wait = match &end {
+                DialEnd::Link(LinkEnd::Busy(ms)) => Backoff::asked_ms(*ms, random),
+                DialEnd::Trust(_)
+                | DialEnd::TooSlow
+                | DialEnd::Unreachable(_)
+                | DialEnd::Unwelcome(_)
+                | DialEnd::Origins(_)
+                | DialEnd::Link(_) => backoff.next_ms(random),
+            };
             let (why, relay) = (whole(&end), &enrolment.relay_url);
             if last_why.as_ref() == Some(&why) {
                 tracing::debug!(why, relay, wait_ms = wait, "the relay is dialled again");

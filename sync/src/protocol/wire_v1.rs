@@ -211,6 +211,9 @@ pub(crate) enum Frame<'a> {
     Ping(#[n(0)] u64),
     #[n(11)]
     Pong(#[n(0)] u64),
+    /// The listener is busy: dial again after so many milliseconds. Instead of a welcome.
+    #[n(12)]
+    RetryAfter(#[n(0)] u64),
 }
 
 #[cfg(test)]
@@ -287,5 +290,6 @@ mod tests {
         golden(Frame::Want(List(vec![want])), "018209818182O0a");
         golden(Frame::Ping(1), "01820a8101");
         golden(Frame::Pong(1), "01820b8101");
+        golden(Frame::RetryAfter(1_500), "01820c811905dc");
     }
 }

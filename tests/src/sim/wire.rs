@@ -242,6 +242,8 @@ impl World {
                 self.boxes[at].forked = true;
                 self.fork_noticed(at);
             }
+            // The relay of this world has one node to take in.
+            node_core::News::RetryAfter(ms) => self.found(Finding::new("sent away", format!("for {ms} ms"))),
             node_core::News::Wanted(wants) => {
                 self.wished(at, wants.into_iter().map(|want| (want.ingredient, want.amount)).collect());
             }
