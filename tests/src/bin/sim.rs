@@ -36,6 +36,9 @@ struct Arguments {
     /// Shows failures as they are.
     #[arg(long)]
     no_shrink: bool,
+    /// Begins nothing more once a seed has failed.
+    #[arg(long)]
+    until_found: bool,
     /// Prints how often each rare situation occurred.
     #[arg(long)]
     rare: bool,
@@ -58,8 +61,14 @@ fn main() -> anyhow::Result<()> {
     }
     // What panics in the world is caught and told with its seed.
     std::panic::set_hook(Box::new(|_| {}));
-    let batch =
-        Batch { from: arguments.from, seeds: arguments.seeds, mode: arguments.mode, steps: arguments.steps, faults };
+    let batch = Batch {
+        from: arguments.from,
+        seeds: arguments.seeds,
+        mode: arguments.mode,
+        steps: arguments.steps,
+        faults,
+        until_found: arguments.until_found,
+    };
     if arguments.loud {
         let outcome = run(&Plan { loud: true, ..batch.plan(batch.from) });
         println!("{} after {} steps, trace {}", verdict(outcome.finding.as_ref()), outcome.steps, outcome.hash);
@@ -92,10 +101,10 @@ fn main() -> anyhow::Result<()> {
     if arguments.rare {
         report.rare.iter().for_each(|(name, times)| println!("{times:>8} {name}"));
     }
-    let per_minute = report_rate(arguments.seeds, took);
+    let per_minute = report_rate(report.seeds, took);
     println!(
         "{} seeds, {} failed, {} steps, {} virtual hours, {per_minute:.0} seeds a minute",
-        arguments.seeds,
+        report.seeds,
         report.failed.len(),
         report.steps,
         report.ms / 3_600_000,

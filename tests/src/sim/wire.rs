@@ -12,6 +12,7 @@ use pilotlight_node::uplink::link_core::{self as node_core, LinkFault};
 use pilotlight_relay::sites::link_core as relay_core;
 use pilotlight_relay::sites::link_state::Link;
 use pilotlight_sync::doc::replica::Position;
+use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::protocol::{Session, Want};
 use std::convert::Infallible;
@@ -138,6 +139,7 @@ impl World {
         let position = replica.position();
         let (id, number) = (self.wires_made, relay_end.number());
         self.wires_made += 1;
+        self.newest_session = self.newest_session.max(number);
         let wire = Wire {
             node: at,
             machine,
@@ -211,7 +213,7 @@ impl World {
             let at = wire.node;
             let Some(core) = wire.node_end.as_mut() else { return };
             if let Some(news) = core.poll_news() {
-                self.node_news(at, news);
+                self.node_news(id, at, news);
                 continue;
             }
             if let Some(errand) = core.poll_errand() {
@@ -226,7 +228,7 @@ impl World {
         }
     }
 
-    fn node_news(&mut self, at: usize, news: node_core::News) {
+    fn node_news(&mut self, id: u32, at: usize, news: node_core::News) {
         match news {
             node_core::News::Open(peer) => {
                 self.note(format_args!("box {at} is online, session {}", peer.epoch));
@@ -235,6 +237,7 @@ impl World {
             node_core::News::Acked { origin, seq } => {
                 self.note(format_args!("box {at}: the relay has {seq}"));
                 self.reference.safe(origin, seq);
+                self.is_durable(id, &origin, seq);
             }
             node_core::News::Forked => {
                 self.note(format_args!("box {at} is forked"));
@@ -247,6 +250,17 @@ impl World {
             node_core::News::Wanted(wants) => {
                 self.wished(at, wants.into_iter().map(|want| (want.ingredient, want.amount)).collect());
             }
+        }
+    }
+
+    /// What the relay acknowledges is on its disk (SPEC Y5).
+    fn is_durable(&mut self, id: u32, origin: &OriginId, seq: u64) {
+        let machine = self.wires.get(&id).map(|wire| &self.machines[wire.machine]);
+        let Some(process) = machine.and_then(|machine| machine.process.as_ref()) else { return };
+        let has = process.site.heads().borrow().get(origin).map(|head| head.seq);
+        if let Some(has) = has.filter(|has| *has < seq) {
+            let what = format!("{seq} of {origin}, and its log ends at {has}");
+            self.found(Finding::new("acknowledged before it was durable", what));
         }
     }
 
@@ -348,6 +362,9 @@ impl World {
             process.block(relay_core::run(&process.site, &store, number, errand))
         });
         let Some(done) = done else { return };
+        if matches!(done, relay_core::Done::Applied { .. }) && number < self.newest_session {
+            self.found(Finding::new("an old session was heard", format!("{number} after {}", self.newest_session)));
+        }
         if matches!(done, relay_core::Done::NotTaken { .. }) {
             self.trace.rare("gap or cross-dependency at the relay");
         }
