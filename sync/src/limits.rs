@@ -66,6 +66,8 @@ pub const BATCH_COMMITS_MAX: usize = 256;
 pub const BATCH_BYTES_MAX: usize = 192 * 1024;
 /// What a batch costs of the window beside its commits, so that empty batches are not free.
 pub const BATCH_OVERHEAD_BYTES: usize = 256;
+/// Batches of origins that are nearly caught up, to one of those that are filled up.
+pub const LIVE_BATCHES_MAX: usize = 4;
 /// Commits that a session asks of its own log at once.
 pub const PAGE_COMMITS_MAX: usize = 2_048;
 /// Bytes of commits that a session asks of its own log at once.
@@ -80,6 +82,8 @@ pub const OPEN_BYTES_MAX: usize = 128 * 1024;
 pub const WANTS_MAX: usize = 256;
 /// A side that has not said hello, or welcome, within this time is gone.
 pub const HANDSHAKE_MS_MAX: u64 = 10_000;
+/// The longest time after which a busy listener may ask to be dialled again.
+pub const RETRY_AFTER_MS_MAX: u64 = 60_000;
 
 const _: () = assert!(PROTOCOL_MIN <= PROTOCOL);
 const _: () = assert!(BATCH_COMMITS_MAX <= GROUP_COMMITS_MAX);
@@ -93,4 +97,4 @@ const _: () = assert!(WANTS_MAX * (16 + 16) <= CONTROL_BYTES_MAX);
 // A sender that waits for room has three quarters of the window at least: a whole batch fits.
 const _: () = assert!(WINDOW_BYTES_MIN * 3 / 4 >= BATCH_BYTES_MAX + BATCH_OVERHEAD_BYTES);
 const _: () = assert!(WINDOW_BYTES_MIN <= WINDOW_BYTES_MAX && PAGE_BYTES_MAX >= BATCH_BYTES_MAX);
-const _: () = assert!(PAGE_COMMITS_MAX >= BATCH_COMMITS_MAX);
+const _: () = assert!(PAGE_COMMITS_MAX >= BATCH_COMMITS_MAX && LIVE_BATCHES_MAX > 0);

@@ -68,13 +68,13 @@ pub fn build_release_programs() -> anyhow::Result<PathBuf> {
     artifact_directory(command.current_dir(root()))
 }
 
-/// Builds the program that fills an archive with old orders, as the node is shipped; returns it.
-pub fn build_old_orders() -> anyhow::Result<PathBuf> {
+/// Builds one of the node's example programs as the node is shipped; returns it.
+pub fn build_example(name: &str) -> anyhow::Result<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
-    let programs = ["--bin", "pilotlight-node", "--example", "old_orders"];
+    let programs = ["--bin", "pilotlight-node", "--example", name];
     let how = ["build", "--quiet", "--release", "--message-format=json-render-diagnostics"];
     command.args(how).args(programs).current_dir(root());
-    Ok(artifact_directory(&mut command)?.join("examples").join("old_orders"))
+    Ok(artifact_directory(&mut command)?.join("examples").join(name))
 }
 
 /// Runs a cargo build and finds the node program's directory in what cargo says.

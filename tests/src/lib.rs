@@ -11,6 +11,7 @@ pub mod counts;
 pub mod demo;
 pub mod figures;
 pub mod fixtures;
+pub mod hostile;
 pub mod node_process;
 pub mod power_cut;
 pub mod process;

@@ -313,6 +313,8 @@ impl LinkCore {
                 Event::Parted(_) => {}
                 // The node's open orders come as commits too; nothing here needs them sooner.
                 Event::OpenSet(_) => {}
+                // Only a listener says so, and this is one.
+                Event::RetryAfter(_) => {}
             }
         }
     }

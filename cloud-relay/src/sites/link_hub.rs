@@ -17,7 +17,7 @@ use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::{BATCH_COMMITS_MAX, LOOKS_UP, WINDOW_BYTES_MAX};
-use pilotlight_sync::protocol::{Config, Session, Side};
+use pilotlight_sync::protocol::{Config, Session, Side, retry_after};
 use pilotlight_sync::store::SiteStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -30,6 +30,10 @@ use tokio_util::sync::CancellationToken;
 const SEND_MS_MAX: Duration = Duration::from_secs(10);
 /// The goodbye must be taken within this time.
 const GOODBYE_MS_MAX: Duration = Duration::from_secs(1);
+/// A node that comes while too many others do is asked to come again after this time; each adds up to as much by chance.
+const RETRY_AFTER_MS: u64 = 2_000;
+/// What such a connection is closed with: *try again later*.
+const BUSY: u16 = 1013;
 /// A batch of so many commits is part of a long log, and waits for a permit.
 const BULK_COMMITS: usize = BATCH_COMMITS_MAX / 2;
 
@@ -82,9 +86,20 @@ impl Sites {
         E: Send,
     {
         let mut socket = socket;
+        let Ok(beginning) = self.beginning.try_acquire() else {
+            metrics::counter!("pilotlight_links_turned_away_total").increment(1);
+            let away = [Message::Frame(retry_after(RETRY_AFTER_MS)), Message::Close(BUSY, "busy".to_owned())];
+            for message in away {
+                // The other side may be gone already; it comes again by itself.
+                let _gone = tokio::time::timeout(GOODBYE_MS_MAX, socket.send(message)).await;
+            }
+            return;
+        };
         metrics::gauge!("pilotlight_links").increment(1.0);
         let clock = LinkClock { began: self.clock().real(), since: Stopwatch::start() };
-        let end = match self.begin_link(&uplink, clock.now()).await {
+        let begun = self.begin_link(&uplink, clock.now()).await;
+        drop(beginning);
+        let end = match begun {
             Err(error) => {
                 tracing::error!(%error, source = ?std::error::Error::source(&error), "a link could not begin");
                 LinkEnd::Store

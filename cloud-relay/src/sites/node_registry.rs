@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex, Semaphore, broadcast};
 
+/// Links that may begin at the same time: each reads its site. Whoever comes besides is asked to come again.
+pub(super) const BEGINNING_MAX: usize = 128;
 /// Sites that may send long logs at the same time: the others' orders must not wait behind them.
 const BULK_SYNCS_MAX: usize = 4;
 /// Changes that a listener may be behind; then it reads anew.
@@ -26,6 +28,8 @@ pub struct Sites {
     pub links: LinkConfig,
     /// Permits for long logs.
     pub(super) bulk: Semaphore,
+    /// Permits for links that begin.
+    pub(super) beginning: Semaphore,
 }
 
 impl Sites {
@@ -39,7 +43,8 @@ impl Sites {
         let (changes, _) = broadcast::channel(CHANGES_MAX);
         let shared = Shared { database: database.clone(), clock, react, changes };
         let (known, opening, bulk) = (RwLock::default(), Mutex::default(), Semaphore::new(BULK_SYNCS_MAX));
-        let sites = Arc::new(Self { known, opening, shared, links, bulk });
+        let beginning = Semaphore::new(BEGINNING_MAX);
+        let sites = Arc::new(Self { known, opening, shared, links, bulk, beginning });
         for row in site_rows::all(&database).await? {
             sites.open(&row).await?;
         }

@@ -260,7 +260,8 @@ impl Node {
             | Event::Forked(_)
             | Event::Parted(_)
             | Event::Wanted(_)
-            | Event::OpenSet(_) => {}
+            | Event::OpenSet(_)
+            | Event::RetryAfter(_) => {}
         }
     }
 

@@ -23,6 +23,11 @@ impl Backoff {
         random % (ceiling + 1)
     }
 
+    /// The relay asked to wait so long: that, and up to as long again, so that those who were asked together do not come together.
+    pub const fn asked_ms(asked_ms: u64, random: u64) -> u64 {
+        asked_ms.saturating_add(random % (asked_ms.saturating_add(1)))
+    }
+
     /// It went well: the next failure begins from the front.
     pub const fn reset(&mut self) {
         self.failed = 0;
@@ -44,6 +49,15 @@ mod tests {
             backoff.next_ms(0);
         }
         assert!(backoff.next_ms(u64::MAX) <= 30_000);
+    }
+
+    #[test]
+    fn y8_whoever_is_asked_to_wait_waits_that_long_and_up_to_as_long_again() {
+        for random in [0, 1, 700, 999, 1_000, 1_001, u64::MAX] {
+            assert!((1_000..=2_000).contains(&Backoff::asked_ms(1_000, random)));
+        }
+        assert_eq!(Backoff::asked_ms(0, u64::MAX), 0);
+        assert_eq!(Backoff::asked_ms(u64::MAX, u64::MAX), u64::MAX);
     }
 
     impl Backoff {

@@ -120,6 +120,8 @@ pub enum News {
     Parted(Parted),
     /// The relay would like to have more rights.
     Wanted(Vec<Want>),
+    /// The relay is busy and takes nobody in: dial again after so many milliseconds.
+    RetryAfter(u64),
 }
 
 /// One connection.
@@ -272,6 +274,7 @@ impl LinkCore {
                 Event::Wanted(wanted) => self.news.push_back(News::Wanted(wanted)),
                 // The relay's open orders come as commits too; until then nothing here needs them sooner.
                 Event::OpenSet(_) => {}
+                Event::RetryAfter(ms) => self.news.push_back(News::RetryAfter(ms)),
             }
         }
     }

@@ -40,6 +40,9 @@ pub(crate) enum LinkEnd {
     /// The relay closed the connection.
     #[error("the relay closed the connection ({0})")]
     Gone(u16),
+    /// The relay is busy: it asks to be dialled again after so many milliseconds.
+    #[error("the relay is busy")]
+    Busy(u64),
     /// The connection was lost.
     #[error("the connection was lost")]
     Lost(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -158,7 +161,7 @@ impl<E, W: Sink<Message, Error = E> + Unpin> Outbox<W> {
             LinkEnd::Fault(LinkFault::Silent) => (Violation::Silent.code(), Violation::Silent.word()),
             LinkEnd::Fault(LinkFault::Log(_) | LinkFault::Apply(_) | LinkFault::Store) => (1011, "store"),
             LinkEnd::Closed => (1001, "stopping"),
-            LinkEnd::Refused(_) | LinkEnd::Gone(_) | LinkEnd::Lost(_) => return,
+            LinkEnd::Refused(_) | LinkEnd::Gone(_) | LinkEnd::Busy(_) | LinkEnd::Lost(_) => return,
         };
         let frame = CloseFrame { code: code.into(), reason: word.into() };
         let _gone = tokio::time::timeout(GOODBYE_MS_MAX, self.sink.send(Message::Close(Some(frame)))).await;
@@ -250,6 +253,7 @@ fn advance(
                 };
                 work.push(noted.boxed());
             }
+            News::RetryAfter(ms) => return Err(LinkEnd::Busy(ms)),
         }
     }
     while let Some(errand) = core.poll_errand() {

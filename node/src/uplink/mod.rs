@@ -227,7 +227,16 @@ pub(crate) async fn keep(
             backoff.reset();
             last_why = None;
         }
-        let wait = backoff.next_ms(tokens::random().map_or(u64::MAX, u64::from_le_bytes));
+        let random = tokens::random().map_or(u64::MAX, u64::from_le_bytes);
+        let wait = match &end {
+            DialEnd::Link(LinkEnd::Busy(ms)) => Backoff::asked_ms(*ms, random),
+            DialEnd::Trust(_)
+            | DialEnd::TooSlow
+            | DialEnd::Unreachable(_)
+            | DialEnd::Unwelcome(_)
+            | DialEnd::Origins(_)
+            | DialEnd::Link(_) => backoff.next_ms(random),
+        };
         let (why, url) = (whole(&end), &enrolment.relay_url);
         if last_why.as_ref() == Some(&why) {
             tracing::debug!(why, whom, url, wait_ms = wait, "dialled again");

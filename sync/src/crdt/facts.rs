@@ -1,4 +1,6 @@
 //! A set of facts that only grows: what happened, happened. The shown state is a fold over it.
+//!
+//! One to which nothing is added any more may be packed: kept as its bytes, a third of the memory, and read when it is wanted.
 
 use crate::crdt::hlc::Hlc;
 use crate::domain::id::OriginId;
@@ -75,36 +77,72 @@ impl<T, By> Ord for Fact<T, By> {
 }
 
 /// Facts in a grow-only set. Sharing makes reading cheap: `crdts` gives its set out by value only.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts<T, By>(GSet<Arc<Fact<T, By>>>);
+#[derive(Debug, Clone)]
+pub struct Facts<T, By>(Form<T, By>);
+
+#[derive(Debug, Clone)]
+enum Form<T, By> {
+    Open(GSet<Arc<Fact<T, By>>>),
+    /// The bytes of the open form.
+    Packed(Arc<[u8]>),
+}
 
 impl<T, By> Default for Facts<T, By> {
     fn default() -> Self {
-        Self(GSet::new())
+        Self(Form::Open(GSet::new()))
     }
 }
 
-impl<T, By> Facts<T, By> {
+impl<T: Read, By: Read> PartialEq for Facts<T, By> {
+    fn eq(&self, other: &Self) -> bool {
+        self.all() == other.all()
+    }
+}
+
+impl<T: Read, By: Read> Eq for Facts<T, By> {}
+
+/// What can be read whatever it is read from.
+pub trait Read: for<'b> Decode<'b, ()> {}
+
+impl<T: for<'b> Decode<'b, ()>> Read for T {}
+
+impl<T: Read, By: Read> Facts<T, By> {
     /// Adds a fact; one that is known changes nothing.
     pub fn insert(&mut self, fact: Fact<T, By>) {
-        self.0.insert(Arc::new(fact));
+        self.edit(|facts| facts.insert(Arc::new(fact)));
     }
 
     /// Joins two sets. Commutative, associative, idempotent; never fails (SPEC F1).
     pub fn merge(&mut self, other: Self) {
-        self.0.merge(other.0);
+        self.edit(|facts| facts.merge(grown(other.all())));
     }
 
     /// The facts in the order in which they happened: by hybrid clock, then by id. The same on every replica (SPEC F2).
     pub fn in_order(&self) -> Vec<Arc<Fact<T, By>>> {
-        let mut facts: Vec<_> = self.0.read().into_iter().collect();
+        let mut facts: Vec<_> = self.all().into_iter().collect();
         facts.sort_by_key(|fact| (fact.at, fact.id));
         facts
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.read().len()
+        self.all().len()
+    }
+
+    fn all(&self) -> BTreeSet<Arc<Fact<T, By>>> {
+        match &self.0 {
+            Form::Open(set) => set.read(),
+            Form::Packed(bytes) => unpacked(bytes),
+        }
+    }
+
+    fn edit(&mut self, edit: impl FnOnce(&mut GSet<Arc<Fact<T, By>>>)) {
+        let mut set = match std::mem::replace(&mut self.0, Form::Open(GSet::new())) {
+            Form::Open(set) => set,
+            Form::Packed(bytes) => grown(unpacked(&bytes)),
+        };
+        edit(&mut set);
+        self.0 = Form::Open(set);
     }
 
     /// Whether nothing has happened.
@@ -113,9 +151,24 @@ impl<T, By> Facts<T, By> {
     }
 }
 
+impl<T: Encode<()>, By: Encode<()>> Facts<T, By> {
+    /// Keeps them as bytes from now on, until one is added.
+    pub fn pack(&mut self) {
+        if let Form::Open(_) = &self.0 {
+            // Writing into memory cannot fail; what is not written stays as it is.
+            if let Ok(bytes) = minicbor::to_vec(&*self) {
+                self.0 = Form::Packed(bytes.into());
+            }
+        }
+    }
+}
+
 impl<Ctx, T: Encode<Ctx>, By: Encode<Ctx>> Encode<Ctx> for Facts<T, By> {
     fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut Ctx) -> Result<(), EncodeError<W::Error>> {
-        let facts = self.0.read();
+        let facts = match &self.0 {
+            Form::Open(set) => set.read(),
+            Form::Packed(bytes) => return e.writer_mut().write_all(bytes).map_err(EncodeError::write),
+        };
         e.array(facts.len() as u64)?;
         for fact in facts {
             fact.as_ref().encode(e, ctx)?;
@@ -126,18 +179,34 @@ impl<Ctx, T: Encode<Ctx>, By: Encode<Ctx>> Encode<Ctx> for Facts<T, By> {
 
 impl<'b, Ctx, T: Decode<'b, Ctx>, By: Decode<'b, Ctx>> Decode<'b, Ctx> for Facts<T, By> {
     fn decode(d: &mut Decoder<'b>, ctx: &mut Ctx) -> Result<Self, DecodeError> {
-        let at = d.position();
-        let len = d.array()?.ok_or_else(|| DecodeError::message("a set has a length").at(at))?;
-        let mut facts = BTreeSet::new();
-        for _ in 0..len {
-            facts.insert(Arc::new(Fact::decode(d, ctx)?));
-        }
-        let mut set = GSet::new();
-        for fact in facts {
-            set.insert(fact);
-        }
-        Ok(Self(set))
+        Ok(Self(Form::Open(grown(read_all(d, ctx)?))))
     }
+}
+
+fn read_all<'b, Ctx, T: Decode<'b, Ctx>, By: Decode<'b, Ctx>>(
+    d: &mut Decoder<'b>,
+    ctx: &mut Ctx,
+) -> Result<BTreeSet<Arc<Fact<T, By>>>, DecodeError> {
+    let at = d.position();
+    let len = d.array()?.ok_or_else(|| DecodeError::message("a set has a length").at(at))?;
+    let mut facts = BTreeSet::new();
+    for _ in 0..len {
+        facts.insert(Arc::new(Fact::decode(d, ctx)?));
+    }
+    Ok(facts)
+}
+
+/// What `pack` wrote; it was read once before.
+fn unpacked<T: Read, By: Read>(bytes: &[u8]) -> BTreeSet<Arc<Fact<T, By>>> {
+    let read = read_all(&mut Decoder::new(bytes), &mut ());
+    debug_assert!(read.is_ok(), "packed facts can be read");
+    read.unwrap_or_default()
+}
+
+fn grown<T, By>(facts: BTreeSet<Arc<Fact<T, By>>>) -> GSet<Arc<Fact<T, By>>> {
+    let mut set = GSet::new();
+    facts.into_iter().for_each(|fact| set.insert(fact));
+    set
 }
 
 #[cfg(test)]
@@ -185,6 +254,14 @@ mod tests {
             let ids = |set: &Facts<u8, u8>| set.in_order().iter().map(|fact| fact.id).collect::<Vec<_>>();
             prop_assert_eq!(ids(&ab), ids(&ba));
             prop_assert_eq!(minicbor::to_vec(&ab).unwrap(), minicbor::to_vec(&ba).unwrap());
+            // Packed or not is the same.
+            let (mut packed, mut other) = (a.clone(), c.clone());
+            packed.pack();
+            other.pack();
+            prop_assert_eq!(&packed, &a);
+            prop_assert_eq!((packed.len(), ids(&packed)), (a.len(), ids(&a)));
+            prop_assert_eq!(minicbor::to_vec(&packed).unwrap(), minicbor::to_vec(&a).unwrap());
+            prop_assert_eq!(joined(packed, &other), joined(a, &c));
         }
     }
 

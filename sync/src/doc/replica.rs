@@ -641,7 +641,11 @@ impl Replica {
         let mut staged = std::mem::take(&mut self.staged);
         let position = self.position();
         for id in &staged.orders {
-            if let Some(order) = self.orders.get(id) {
+            if let Some(order) = self.orders.get_mut(id) {
+                // Nothing more is expected of it: it stays for the recall strip, in a third of the memory.
+                if !order.view.is_open() {
+                    Arc::make_mut(order).doc.pack();
+                }
                 let bytes = minicbor::to_vec(&order.doc).unwrap_or_default();
                 staged.writes.docs.insert(DocKey::Order(*id), bytes);
             }

@@ -49,7 +49,8 @@ pub(crate) fn decode(bytes: &[u8], greeting: bool) -> Result<Frame<'_>, Violatio
         | Frame::Look(..)
         | Frame::Looked(..)
         | Frame::Ping(_)
-        | Frame::Pong(_) => CONTROL_BYTES_MAX,
+        | Frame::Pong(_)
+        | Frame::RetryAfter(_) => CONTROL_BYTES_MAX,
     };
     if bytes.len() > most { Err(Violation::FrameTooLarge) } else { Ok(frame) }
 }

@@ -19,7 +19,9 @@ mod violation;
 mod wire_v1;
 
 pub use sending::{BadLog, Sign};
-pub use session::{Config, Event, Opened, Parted, Session, Side, TimeoutReason, TooManyOrigins};
+pub use session::{
+    Config, Event, Opened, Parted, Session, Side, TimeoutReason, TooManyOrigins, check_frame, retry_after,
+};
 pub use violation::Violation;
 pub use wire_v1::{Fork, ForkKind, Want};
 

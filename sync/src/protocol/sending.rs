@@ -1,11 +1,16 @@
 //! The half of a session that sends logs: where the peer is, which page is being cut into batches, how much may still go.
 //!
 //! Batches end where the origin's signature is: the own origin signs wherever a batch ends, a forwarder cuts only at seals it received.
+//!
+//! There are two lanes: an origin that is behind by no more than a batch is live, one that is behind by more is filled up. Live batches
+//! go first, so many to one of the others, and the others leave room for one in the window (SPEC Y6). An origin is in one lane at a
+//! time: its commits go in sequence.
 
 use crate::crdt::chain::{ChainHash, Head};
 use crate::domain::id::OriginId;
 use crate::limits::{
-    BATCH_BYTES_MAX, BATCH_COMMITS_MAX, ORIGINS_MAX, PAGE_BYTES_MAX, PAGE_COMMITS_MAX, WINDOW_BYTES_MAX,
+    BATCH_BYTES_MAX, BATCH_COMMITS_MAX, LIVE_BATCHES_MAX, ORIGINS_MAX, PAGE_BYTES_MAX, PAGE_COMMITS_MAX,
+    WINDOW_BYTES_MAX,
 };
 use crate::protocol::codec;
 use crate::protocol::violation::Violation;
@@ -53,7 +58,40 @@ struct Page {
 pub(crate) struct Ask {
     pub(crate) origin: OriginId,
     pub(crate) from: u64,
+    pub(crate) commits_max: usize,
     pub(crate) bytes_max: usize,
+}
+
+/// What is being sent of one kind of origins.
+#[derive(Debug, Default)]
+struct Lane {
+    page: Option<Page>,
+    asked: Option<(OriginId, u64)>,
+    turn: Option<OriginId>,
+}
+
+impl Lane {
+    fn is_free(&self) -> bool {
+        self.page.is_none() && self.asked.is_none()
+    }
+
+    fn has(&self, origin: &OriginId) -> bool {
+        let asked = self.asked.is_some_and(|(asked, _)| asked == *origin);
+        asked || self.page.as_ref().is_some_and(|page| page.origin == *origin)
+    }
+
+    /// What was read of this origin, or is being read, is not what is to be sent.
+    fn forget(&mut self, origin: &OriginId) {
+        let _page = self.page.take_if(|page| page.origin == *origin);
+        let _asked = self.asked.take_if(|(asked, _)| asked == origin);
+    }
+
+    /// The bytes of the next batch before compression, at most.
+    fn next_bytes(&self) -> Option<usize> {
+        let page = self.page.as_ref()?;
+        let (count, _) = page.cuts.front()?;
+        Some(page.entries.iter().take(*count).map(|entry| codec::plain_bytes(&entry.bytes)).sum())
+    }
 }
 
 pub(crate) struct Sending {
@@ -64,9 +102,12 @@ pub(crate) struct Sending {
     /// Origins that wait for a comparison, or differ.
     held_back: BTreeSet<OriginId>,
     credit: u64,
-    page: Option<Page>,
-    asked: Option<(OriginId, u64)>,
-    turn: Option<OriginId>,
+    /// The most that the peer has ever let be on the way.
+    window: u64,
+    live: Lane,
+    fill: Lane,
+    /// Live batches since the last one of the others.
+    ahead: usize,
     acknowledged: BTreeMap<OriginId, u64>,
 }
 
@@ -85,9 +126,10 @@ impl Sending {
             cursors: BTreeMap::new(),
             held_back: BTreeSet::new(),
             credit: 0,
-            page: None,
-            asked: None,
-            turn: None,
+            window: 0,
+            live: Lane::default(),
+            fill: Lane::default(),
+            ahead: 0,
             acknowledged: BTreeMap::new(),
         }
     }
@@ -134,8 +176,8 @@ impl Sending {
 
     pub(crate) fn hold_back(&mut self, origin: OriginId) {
         self.held_back.insert(origin);
-        if self.page.as_ref().is_some_and(|page| page.origin == origin) {
-            self.page = None;
+        for lane in [&mut self.live, &mut self.fill] {
+            let _page = lane.page.take_if(|page| page.origin == origin);
         }
     }
 
@@ -145,6 +187,7 @@ impl Sending {
 
     pub(crate) fn give_credit(&mut self, bytes: u64) -> Result<(), Violation> {
         self.credit = self.credit.saturating_add(bytes);
+        self.window = self.window.max(self.credit);
         if self.credit > WINDOW_BYTES_MAX as u64 { Err(Violation::WindowTooLarge) } else { Ok(()) }
     }
 
@@ -162,34 +205,51 @@ impl Sending {
             return Err(Violation::NeedBeyond);
         }
         self.cursors.entry(origin).or_default().sent = from - 1;
-        if self.page.as_ref().is_some_and(|page| page.origin == origin) {
-            self.page = None;
-        }
-        if self.asked.is_some_and(|(asked, _)| asked == origin) {
-            self.asked = None;
-        }
+        self.live.forget(&origin);
+        self.fill.forget(&origin);
         Ok(())
     }
 
-    /// The page that is wanted next: of each origin in turn, once a whole batch may be sent.
+    /// What is filled up leaves this much of the window to what is live: a batch, where there is room for several.
+    fn reserve(&self) -> u64 {
+        let batch = codec::cost(BATCH_BYTES_MAX);
+        if self.window >= 4 * batch { batch } else { 0 }
+    }
+
+    /// The page that is wanted next, once a whole batch may be sent: for the live lane first.
     pub(crate) fn poll_ask(&mut self) -> Option<Ask> {
-        let room = self.credit >= codec::cost(BATCH_BYTES_MAX);
-        if self.page.is_some() || self.asked.is_some() || !room {
+        let batch = codec::cost(BATCH_BYTES_MAX);
+        if self.live.is_free()
+            && self.credit >= batch
+            && let Some((origin, from)) = self.next_behind(true)
+        {
+            self.live.asked = Some((origin, from));
+            self.live.turn = Some(origin);
+            return Some(Ask { origin, from, commits_max: BATCH_COMMITS_MAX, bytes_max: BATCH_BYTES_MAX });
+        }
+        let room = self.credit.saturating_sub(self.reserve());
+        if !self.fill.is_free() || room < batch {
             return None;
         }
+        let (origin, from) = self.next_behind(false)?;
+        self.fill.asked = Some((origin, from));
+        self.fill.turn = Some(origin);
+        let bytes_max = usize::try_from(room).unwrap_or(usize::MAX).min(PAGE_BYTES_MAX);
+        Some(Ask { origin, from, commits_max: PAGE_COMMITS_MAX, bytes_max })
+    }
+
+    /// The origin whose turn it is in a lane, and its first number that the peer does not have.
+    fn next_behind(&self, live: bool) -> Option<(OriginId, u64)> {
+        let (lane, other) = if live { (&self.live, &self.fill) } else { (&self.fill, &self.live) };
         let behind = |(origin, head): (&OriginId, &Head)| {
             let sent = self.cursors.get(origin).map_or(0, |cursor| cursor.sent);
-            (head.seq > sent && !self.held_back.contains(origin)).then_some((*origin, sent + 1))
+            let missing = head.seq.saturating_sub(sent);
+            let fits = missing > 0 && (missing <= BATCH_COMMITS_MAX as u64) == live;
+            (fits && !self.held_back.contains(origin) && !other.has(origin)).then_some((*origin, sent + 1))
         };
-        let after = self.heads.range((
-            self.turn.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded),
-            std::ops::Bound::Unbounded,
-        ));
-        let (origin, from) = after.chain(self.heads.iter()).find_map(behind)?;
-        self.asked = Some((origin, from));
-        self.turn = Some(origin);
-        let bytes_max = usize::try_from(self.credit).unwrap_or(usize::MAX).min(PAGE_BYTES_MAX);
-        Some(Ask { origin, from, bytes_max })
+        let turn = lane.turn.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let after = self.heads.range((turn, std::ops::Bound::Unbounded));
+        after.chain(self.heads.iter()).find_map(behind)
     }
 
     /// Takes the page that was asked for; one that is not wanted any more is let go.
@@ -200,10 +260,9 @@ impl Sending {
         entries: Vec<LogEntry>,
         seals: &[Seal],
     ) -> Result<(), BadLog> {
-        if self.asked != Some((origin, from)) {
-            return Ok(());
-        }
-        self.asked = None;
+        let lane = [&mut self.live, &mut self.fill].into_iter().find(|lane| lane.asked == Some((origin, from)));
+        let Some(lane) = lane else { return Ok(()) };
+        lane.asked = None;
         if self.held_back.contains(&origin) {
             return Ok(());
         }
@@ -218,25 +277,25 @@ impl Sending {
         if cuts.is_empty() {
             return Err(BadLog::Unsealed(origin));
         }
-        self.page = Some(Page { origin, entries: entries.into(), cuts });
+        lane.page = Some(Page { origin, entries: entries.into(), cuts });
         Ok(())
     }
 
     /// The next batch, if there is one and the peer has room for it.
     pub(crate) fn poll_batch(&mut self) -> Result<Option<Vec<u8>>, BadLog> {
-        let Some(page) = &mut self.page else { return Ok(None) };
-        let Some((count, signature)) = page.cuts.front().copied() else {
-            self.page = None;
-            return Ok(None);
-        };
+        let (live, fill) = (self.live.next_bytes(), self.fill.next_bytes());
+        let live_goes = live.is_some() && (fill.is_none() || self.ahead < LIVE_BATCHES_MAX);
+        let (bytes, reserve) = if live_goes { (live, 0) } else { (fill, self.reserve()) };
+        // What waits for room is what goes next: otherwise one lane would starve the other.
+        let Some(bytes) = bytes.filter(|bytes| codec::cost(*bytes) + reserve <= self.credit) else { return Ok(None) };
+        let lane = if live_goes { &mut self.live } else { &mut self.fill };
+        let Some(page) = &mut lane.page else { return Ok(None) };
+        let Some((count, signature)) = page.cuts.pop_front() else { return Ok(None) };
         let slice = &page.entries.make_contiguous()[..count];
-        let most: usize = slice.iter().map(|entry| codec::plain_bytes(&entry.bytes)).sum();
-        if codec::cost(most) > self.credit {
-            return Ok(None);
-        }
         let packed = codec::pack(slice).ok_or(BadLog::OutOfMemory)?;
         let (Some(first), Some(last)) = (slice.first(), slice.last()) else { return Ok(None) };
         let (first, end) = (first.head.seq, last.head);
+        debug_assert!(packed.plain_bytes <= bytes, "no more is sent than was counted");
         let batch = Batch {
             origin: page.origin,
             first,
@@ -252,10 +311,10 @@ impl Sending {
         let cursor = self.cursors.entry(page.origin).or_default();
         cursor.sent = cursor.sent.max(end.seq);
         page.entries.drain(..count);
-        page.cuts.pop_front();
         if page.cuts.is_empty() {
-            self.page = None;
+            lane.page = None;
         }
+        self.ahead = if live_goes { self.ahead.saturating_add(1) } else { 0 };
         Ok(Some(bytes))
     }
 }

@@ -8,8 +8,8 @@ use crate::doc::origin::OriginRole;
 use crate::domain::id::{OriginId, SiteId};
 use crate::domain::timestamp::Timestamp;
 use crate::limits::{
-    CAPABILITIES_MAX, HANDSHAKE_MS_MAX, LOOKS_UP, OPEN_BYTES_MAX, ORIGINS_MAX, PAGE_COMMITS_MAX, PROTOCOL,
-    PROTOCOL_MIN, WANTS_MAX, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
+    CAPABILITIES_MAX, HANDSHAKE_MS_MAX, LOOKS_UP, OPEN_BYTES_MAX, ORIGINS_MAX, PROTOCOL, PROTOCOL_MIN,
+    RETRY_AFTER_MS_MAX, WANTS_MAX, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN,
 };
 use crate::protocol::codec;
 use crate::protocol::receiving::Receiving;
@@ -123,6 +123,8 @@ pub enum Event {
     Wanted(Vec<Want>),
     /// The peer's open orders, before its commits.
     OpenSet(Vec<u8>),
+    /// The listener is busy, and the session is over: dial again after so many milliseconds.
+    RetryAfter(u64),
 }
 
 /// Where logs part, and what both sides have.
@@ -224,6 +226,18 @@ pub struct Session {
     pinged: Timestamp,
     heard: Timestamp,
     round_trip_ms: Option<u64>,
+    retry_after_ms: Option<u64>,
+}
+
+/// What a listener says instead of a welcome when it is busy: dial again after so long. A dialer of before this frame hangs up, and
+/// dials again by its own clock.
+pub fn retry_after(ms: u64) -> Vec<u8> {
+    codec::encode(&Frame::RetryAfter(ms.min(RETRY_AFTER_MS_MAX)))
+}
+
+/// Whether these bytes are a frame; `greeting` says that no session is open. What a session does before it looks what the frame says.
+pub fn check_frame(bytes: &[u8], greeting: bool) -> Result<(), Violation> {
+    codec::decode(bytes, greeting).map(drop)
 }
 
 impl Session {
@@ -272,6 +286,7 @@ impl Session {
             pinged: now,
             heard: now,
             round_trip_ms: None,
+            retry_after_ms: None,
         };
         if session.side == Side::Dialer {
             session.phase = Phase::Greeting;
@@ -394,6 +409,9 @@ impl Session {
 
     /// The next thing for the driver to do.
     pub fn poll_event(&mut self) -> Option<Event> {
+        if let Some(ms) = self.retry_after_ms.take() {
+            return Some(Event::RetryAfter(ms));
+        }
         if matches!(self.phase, Phase::Ended) {
             return None;
         }
@@ -413,8 +431,8 @@ impl Session {
             return Some(Event::Wanted(wants));
         }
         let ask = self.sending.poll_ask()?;
-        let (origin, from, bytes_max) = (ask.origin, ask.from, ask.bytes_max);
-        Some(Event::NeedLog { origin, from, commits_max: PAGE_COMMITS_MAX, bytes_max })
+        let (origin, from) = (ask.origin, ask.from);
+        Some(Event::NeedLog { origin, from, commits_max: ask.commits_max, bytes_max: ask.bytes_max })
     }
 
     /// The next message for the socket. Call it when the socket can take one: what waits here is not yet built.
@@ -492,6 +510,11 @@ impl Session {
         match (codec::decode(bytes, greeting)?, &self.phase) {
             (Frame::Hello(hello), Phase::Waiting) => self.hear_hello(hello, now),
             (Frame::Welcome(welcome), Phase::Greeting) => self.hear_welcome(welcome),
+            (Frame::RetryAfter(ms), Phase::Greeting) => {
+                self.end();
+                self.retry_after_ms = Some(ms.min(RETRY_AFTER_MS_MAX));
+                Ok(())
+            }
             (frame, Phase::Open) => self.hear(frame, now),
             (_, Phase::Greeting | Phase::Waiting | Phase::Comparing { .. } | Phase::Ended) => Err(Violation::OutOfTurn),
         }
@@ -542,7 +565,7 @@ impl Session {
             }
             Frame::Look(origin, seq) => self.hear_look(origin, seq)?,
             Frame::Looked(origin, seq, hash) => self.hear_looked(origin, seq, hash)?,
-            Frame::Hello(_) | Frame::Welcome(_) => return Err(Violation::OutOfTurn),
+            Frame::Hello(_) | Frame::Welcome(_) | Frame::RetryAfter(_) => return Err(Violation::OutOfTurn),
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Two sessions on an in-memory pipe, and what hostile peers try.
 
+mod golden;
 mod hostile;
+mod lanes;
 mod pipe;
 mod schedule;
 mod traffic;

@@ -217,6 +217,9 @@ pub(crate) enum Frame<'a> {
     /// What was looked up; nothing when the log does not have it.
     #[n(13)]
     Looked(#[n(0)] OriginId, #[n(1)] u64, #[n(2)] Option<ChainHash>),
+    /// The listener is busy: dial again after so many milliseconds. Instead of a welcome.
+    #[n(14)]
+    RetryAfter(#[n(0)] u64),
 }
 
 #[cfg(test)]
@@ -295,5 +298,6 @@ mod tests {
         golden(Frame::Pong(1), "01820b8101");
         golden(Frame::Look(origin(0xaa), 3), "01820c82O03");
         golden(Frame::Looked(origin(0xaa), 3, Some(ChainHash([0xbb; 32]))), "01820d83O03H");
+        golden(Frame::RetryAfter(1_500), "01820e811905dc");
     }
 }

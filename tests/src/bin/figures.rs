@@ -10,7 +10,7 @@ use pilotlight_tests::build;
 use pilotlight_tests::clock;
 use pilotlight_tests::demo::scene::Programs;
 use pilotlight_tests::figures::{
-    Figure, Plan, catch_up, cloud_order, dispatch, draw, history, menu, place_order, rest, screens,
+    Figure, Plan, catch_up, cloud_order, dispatch, draw, history, menu, merge, place_order, rest, screens,
 };
 
 /// Measures the shipped programs.
@@ -45,6 +45,8 @@ enum Name {
     CatchUp,
     /// An order from home, and what the relay hears of the kitchen.
     CloudOrder,
+    /// Merging another replica's commits, and what an order takes in memory.
+    Merge,
     /// Drawing a change in Chromium.
     Draw,
     /// Riders, on a public benchmark.
@@ -78,6 +80,7 @@ fn main() -> anyhow::Result<()> {
                 Name::History => history::run(&plan).await,
                 Name::CatchUp => catch_up::run(&plan).await,
                 Name::CloudOrder => cloud_order::run(&plan).await,
+                Name::Merge => merge::run(&plan).await,
                 Name::Draw => draw::run(),
                 Name::Dispatch => dispatch::run(&plan, &mut report),
             }

@@ -42,6 +42,9 @@ struct Arguments {
     /// Shows failures as they are.
     #[arg(long)]
     no_shrink: bool,
+    /// Begins nothing more once a seed has failed.
+    #[arg(long)]
+    until_found: bool,
     /// Prints how often each rare situation occurred.
     #[arg(long)]
     rare: bool,
@@ -65,8 +68,8 @@ fn main() -> anyhow::Result<()> {
     // What panics in the world is caught and told with its seed.
     std::panic::set_hook(Box::new(|_| {}));
     let (nodes, steps) = (arguments.nodes.map(usize::from), arguments.steps);
-    let Arguments { from, seeds, mode, lan, .. } = arguments;
-    let batch = Batch { from, seeds, mode, steps, nodes, lan, faults };
+    let Arguments { from, seeds, mode, lan, until_found, .. } = arguments;
+    let batch = Batch { from, seeds, mode, steps, nodes, lan, faults, until_found };
     if arguments.loud {
         let outcome = run(&Plan { loud: true, ..batch.plan(batch.from) });
         println!("{} after {} steps, trace {}", verdict(outcome.finding.as_ref()), outcome.steps, outcome.hash);
@@ -98,10 +101,10 @@ fn main() -> anyhow::Result<()> {
     if arguments.rare {
         report.rare.iter().for_each(|(name, times)| println!("{times:>8} {name}"));
     }
-    let per_minute = report_rate(arguments.seeds, took);
+    let per_minute = report_rate(report.seeds, took);
     println!(
         "{} seeds, {} failed, {} steps, {} virtual hours, {per_minute:.0} seeds a minute",
-        arguments.seeds,
+        report.seeds,
         report.failed.len(),
         report.steps,
         report.ms / 3_600_000,

@@ -81,7 +81,7 @@ async fn serve_one(shop: &Shop) -> anyhow::Result<()> {
 /// The program that writes old orders: beside the node, or built as that is shipped.
 fn generator(plan: &Plan) -> anyhow::Result<PathBuf> {
     let beside = plan.programs.node.with_file_name("examples").join("old_orders");
-    if beside.exists() { Ok(beside) } else { build::build_old_orders() }
+    if beside.exists() { Ok(beside) } else { build::build_example("old_orders") }
 }
 
 fn fill(generator: &Path, data: &Path, orders: usize, days: usize) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ pub mod history;
 mod linked;
 pub mod load;
 pub mod menu;
+pub mod merge;
 pub mod place_order;
 pub mod rest;
 pub mod screens;

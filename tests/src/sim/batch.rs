@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a batch of so many seeds must have seen: otherwise it checked less than it seems to.
 const BATCH_MIN: u64 = 100;
@@ -221,6 +221,8 @@ pub struct Batch {
     pub lan: Option<bool>,
     /// Which faults.
     pub faults: Faults,
+    /// Nothing more is begun once a seed has failed.
+    pub until_found: bool,
 }
 
 /// What a batch has shown.
@@ -230,6 +232,8 @@ pub struct Report {
     pub failed: Vec<(Plan, Outcome)>,
     /// Rare situations over all.
     pub rare: BTreeMap<&'static str, u64>,
+    /// Seeds that were run.
+    pub seeds: u64,
     /// Steps over all.
     pub steps: u64,
     /// Virtual time over all, in milliseconds.
@@ -263,12 +267,14 @@ impl Batch {
                 scope.spawn(|| {
                     loop {
                         let number = next.fetch_add(1, Ordering::SeqCst);
-                        if number >= self.seeds {
+                        let over = self.until_found && !lock(&report).failed.is_empty();
+                        if number >= self.seeds || over {
                             return;
                         }
                         let plan = self.plan(self.from + number);
                         let outcome = twice(&plan);
-                        let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+                        let mut report = lock(&report);
+                        report.seeds += 1;
                         report.steps += u64::from(outcome.steps);
                         report.ms += outcome.ms;
                         for (name, times) in &outcome.rare {
@@ -287,11 +293,15 @@ impl Batch {
         let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.failed.sort_by_key(|(plan, _)| plan.seed);
         let all = self.nodes.is_none() && self.lan.is_none() && self.faults == Faults::ALL;
-        if self.seeds >= BATCH_MIN && self.steps >= BATCH_STEPS_MIN && all {
+        if report.seeds >= BATCH_MIN && self.steps >= BATCH_STEPS_MIN && all {
             report.missing = RARE.iter().copied().filter(|name| !report.rare.contains_key(name)).collect();
         }
         report
     }
+}
+
+fn lock(report: &Mutex<Report>) -> MutexGuard<'_, Report> {
+    report.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a plan; one in so many a second time, which must be the same.

@@ -11,11 +11,11 @@ use pilotlight_sync::crdt::counter::BoundedCounter;
 use pilotlight_sync::doc::digest::Digesting;
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderFact;
-use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::doc::order_view::{LineView, OrderView};
 use pilotlight_sync::domain::id::{IngredientId, OrderId, OriginId};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::CommercialPhase;
-use pilotlight_sync::domain::ticket::TicketKey;
+use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -109,12 +109,13 @@ pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &Live
     if view.refunded_minor > view.captured_minor {
         wrong("refunded more than captured", format!("{} of {}", view.refunded_minor, view.captured_minor));
     }
-    let station =
-        |line: &pilotlight_sync::doc::order_view::LineView| TicketKey { station: line.line.station.clone(), course: 0 };
     if view.sent
-        && let Some(line) = view.wanted().find(|line| !view.tickets.contains_key(&station(line)))
+        && let Some(line) = view.wanted().find(|line| !view.tickets.contains_key(&ticket_of(line)))
     {
         wrong("line on no ticket", line.line.name.clone());
+    }
+    if let Some((name, what)) = said_twice(live) {
+        wrong(name, what);
     }
     for (key, ticket) in &view.tickets {
         let now = (ticket.epoch, ticket.phase);
@@ -145,6 +146,35 @@ fn changed_by_two(live: &LiveOrder) -> bool {
 /// Whether its number was given on a branch: another order may have got the same from who went on under that name.
 fn was_numbered_apart(live: &LiveOrder) -> bool {
     live.doc.in_order().iter().any(|fact| fact.way.is_some() && matches!(fact.what, OrderFact::Sent { .. }))
+}
+
+fn ticket_of(line: &LineView) -> TicketKey {
+    TicketKey { station: line.line.station.clone(), course: 0 }
+}
+
+/// What one writer says only once, and gives back only of what it had not begun (SPEC Q2, S3).
+fn said_twice(live: &LiveOrder) -> Option<(&'static str, String)> {
+    let (mut verdicts, mut begun) = (BTreeSet::new(), BTreeSet::new());
+    for fact in live.doc.in_order().iter().filter(|fact| fact.way.is_none()) {
+        let by = fact.id.origin;
+        if let OrderFact::Verdict { granted } = &fact.what
+            && !verdicts.insert(by)
+        {
+            return Some(("verdict given twice", format!("by {by}, then {granted}")));
+        }
+        if let OrderFact::Phase { ticket, phase, .. } = &fact.what
+            && *phase > TicketPhase::Queued
+        {
+            begun.insert((by, ticket.clone()));
+        }
+        if let OrderFact::StockReturned { lines } = &fact.what {
+            let mut returned = live.view.lines.iter().filter(|line| lines.contains(&line.line.id));
+            if let Some(line) = returned.find(|line| begun.contains(&(by, ticket_of(line)))) {
+                return Some(("stock of a begun line came back", format!("{} by {by}", line.line.name)));
+            }
+        }
+    }
+    None
 }
 
 /// No row below nothing, and nothing out of nothing.
@@ -306,6 +336,7 @@ pub fn settled(world: &mut World) {
     let both = Both { apart, relay: node.clone(), node };
     promises_everywhere(world, &both);
     shelf(world, &both);
+    books(world, &both);
     money(world, machine, &both);
     relay_lives(world);
 }
@@ -375,6 +406,60 @@ fn shelf(world: &mut World, both: &Both) {
     }
 }
 
+/// The rows say what the orders say: who paid has used what was sold and not given back, and more only for what was made again.
+fn books(world: &mut World, both: &Both) {
+    let relay = relay::identity().card().origin;
+    let Some(replica) = &world.boxes[world.main].replica else { return };
+    let site = replica.site();
+    let mut wrong = Vec::new();
+    let mut sold: BTreeMap<(OriginId, IngredientId), u64> = BTreeMap::new();
+    for (id, view) in &both.node {
+        for line in &view.lines {
+            for used in &line.line.uses {
+                let amount = if line.stock_returned { 0 } else { used.amount };
+                *sold.entry((view.payer, used.ingredient)).or_default() += amount;
+            }
+        }
+        let early = view.commercial == Some(CommercialPhase::CancelledEarly) && view.payer == relay;
+        if early && view.lines.iter().any(|line| !line.stock_returned) {
+            wrong.push(("stock never came back", format!("{id} was never confirmed")));
+        }
+    }
+    for ((payer, ingredient), sold) in sold {
+        let row = site.stock(&ingredient).map(|stock| stock.row(&payer)).unwrap_or_default();
+        let used = row.used.saturating_sub(row.returned);
+        if used < sold || payer == relay && used > sold {
+            wrong.push(("rows and orders differ", format!("{payer} used {used} of {ingredient} and sold {sold}")));
+        }
+    }
+    for (ingredient, stock) in site.stocks() {
+        let live = site.origins().filter(|card| !site.is_fenced(&card.origin));
+        let added: u64 = live.map(|card| stock.row(&card.origin).added).sum();
+        let there = world.reference.shelf.get(ingredient).copied().unwrap_or(0);
+        if added > there {
+            wrong.push(("delivered more than came", format!("{added} of {ingredient}, {there} came")));
+        }
+    }
+    if let Some((name, what)) = wrong.into_iter().next() {
+        world.found(Finding::new(name, what));
+    }
+}
+
+/// What goes back goes back once, and is what the customer was shown, or everything.
+fn refunds(world: &World, both: &Both) -> Option<(&'static str, String)> {
+    for (id, online) in &world.reference.online {
+        let Some(view) = both.relay.get(id) else { continue };
+        if view.refunds.len() > 1 {
+            return Some(("refunded twice", format!("{id}: {:?}", view.refunds)));
+        }
+        let back = view.refunded_minor;
+        if back != 0 && back != view.captured_minor && !online.shown.contains(&back) {
+            return Some(("another refund than was shown", format!("{id}: {back}, shown {:?}", online.shown)));
+        }
+    }
+    None
+}
+
 fn money(world: &mut World, machine: usize, both: &Both) {
     let mut wrong: Vec<(&'static str, String)> = Vec::new();
     for key in &world.ledger.misused {
@@ -411,6 +496,7 @@ fn money(world: &mut World, machine: usize, both: &Both) {
             wrong.push(("captured is not confirmed", format!("{id}: {:?}, {}", view.commercial, view.captured_minor)));
         }
     }
+    wrong.extend(refunds(world, both));
     let ids: Vec<OrderId> = online.values().copied().collect();
     let rows = world.at_relay(machine, |process| {
         let database = process.database.clone();

@@ -38,6 +38,7 @@ use pilotlight_sync::domain::pricing::CartLine;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::ticket::{TicketCommand, TicketPhase};
 use pilotlight_sync::domain::timestamp::Timestamp;
+use std::collections::BTreeSet;
 
 /// Dishes: name, price in minor units, station, and what one needs of which ingredient.
 type Dish = (&'static str, i64, &'static str, &'static [(&'static str, u64)]);
@@ -758,7 +759,14 @@ impl World {
                 None => return Home::Placing(wanted),
                 Some(Ok(_)) => {
                     let total_minor = wanted.1.total_minor;
-                    let new = Online { customer, total_minor, placed: false, times_new: 0, cancel_taken: false };
+                    let new = Online {
+                        customer,
+                        total_minor,
+                        placed: false,
+                        times_new: 0,
+                        cancel_taken: false,
+                        shown: BTreeSet::new(),
+                    };
                     self.reference.online.entry(order).or_insert(new);
                     if taps == 2 {
                         self.trace.rare("double tap at home");
@@ -880,6 +888,9 @@ impl World {
             self.found(Finding::new("refund not by the table", what));
         }
         let confirmed = seen.kept.phase != OrderPhase::Placed;
+        if let Some(online) = self.reference.online.get_mut(&order) {
+            online.shown.insert(expected);
+        }
         let done = self.at_relay(front, |process| {
             let desk = process.desk.clone();
             process.block(async move { desk.cancel(customer, &seen, "hungry no more".to_owned(), expected).await })

@@ -86,6 +86,8 @@ pub struct Online {
     pub times_new: u32,
     /// The cancellation was taken.
     pub cancel_taken: bool,
+    /// What a cancellation would give back, each time it was asked for, in minor units.
+    pub shown: BTreeSet<i64>,
 }
 
 /// Everything that was told.

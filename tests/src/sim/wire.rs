@@ -11,6 +11,7 @@ use pilotlight_node::store::store_handle::{PlanError, RunError, job_of_batches, 
 use pilotlight_node::uplink::link_core::{self as node_core, LinkFault};
 use pilotlight_relay::sites::grant;
 use pilotlight_relay::sites::link_core as relay_core;
+use pilotlight_relay::sites::link_state::Link;
 use pilotlight_relay::store::site_rows::NodeSession;
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::domain::id::{IngredientId, OriginId};
@@ -141,6 +142,7 @@ impl World {
         };
         let (id, number) = (self.wires_made, relay_end.number());
         self.wires_made += 1;
+        self.newest_session.insert(number.node, number.number);
         let wire = Wire {
             node: at,
             machine,
@@ -262,6 +264,7 @@ impl World {
             node_core::News::Acked { origin, seq } => {
                 self.note(format_args!("box {at}: the relay has {seq}"));
                 self.reference.safe(origin, seq);
+                self.is_durable(id, &origin, seq);
             }
             node_core::News::Forked => {
                 self.note(format_args!("box {at} is forked"));
@@ -277,10 +280,23 @@ impl World {
                 });
                 self.queue_job(at, job, then);
             }
+            // The relay of this world has few nodes to take in.
+            node_core::News::RetryAfter(ms) => self.found(Finding::new("sent away", format!("for {ms} ms"))),
             node_core::News::Wanted(wants) => {
                 let by = relay::identity().card().origin;
                 self.wished(at, by, wants.into_iter().map(|want| (want.ingredient, want.amount)).collect());
             }
+        }
+    }
+
+    /// What the relay acknowledges is on its disk (SPEC Y5).
+    fn is_durable(&mut self, id: u32, origin: &OriginId, seq: u64) {
+        let machine = self.wires.get(&id).map(|wire| &self.machines[wire.machine]);
+        let Some(process) = machine.and_then(|machine| machine.process.as_ref()) else { return };
+        let has = process.site.heads().borrow().get(origin).map(|head| head.seq);
+        if let Some(has) = has.filter(|has| *has < seq) {
+            let what = format!("{seq} of {origin}, and its log ends at {has}");
+            self.found(Finding::new("acknowledged before it was durable", what));
         }
     }
 
@@ -405,6 +421,10 @@ impl World {
             process.block(relay_core::run(&process.site, &store, number, errand))
         });
         let Some(done) = done else { return };
+        let newest = self.newest_session.get(&number.node).copied().unwrap_or(0);
+        if matches!(done, relay_core::Done::Applied { .. }) && number.number < newest {
+            self.found(Finding::new("an old session was heard", format!("{number:?} after {newest}")));
+        }
         if matches!(done, relay_core::Done::NotTaken { .. }) {
             self.trace.rare("gap or cross-dependency at the relay");
         }

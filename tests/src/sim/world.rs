@@ -24,6 +24,7 @@ use pilotlight_node::store::replica::{Flushed, Position, Replica};
 use pilotlight_node::store::store_handle::{Plan as NodePlan, PlanError, RunError, job_of, job_of_parting};
 use pilotlight_node::store::store_thread::{Job, run_group};
 use pilotlight_node::uplink::backoff::Backoff;
+use pilotlight_relay::store::site_rows::NodeNo;
 use pilotlight_sync::domain::id::{IngredientId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -194,6 +195,7 @@ pub struct World {
     pub(super) lan: BTreeMap<u32, crate::sim::lan::LanWire>,
     pub(super) lan_made: u32,
     pub(super) lan_outage_until_ms: u64,
+    pub(super) newest_session: BTreeMap<NodeNo, u64>,
     queue: BTreeMap<(u64, u64), Step>,
     asked_for: u64,
     calls: BTreeMap<u64, Call>,
@@ -249,6 +251,7 @@ impl World {
             lan: BTreeMap::new(),
             lan_made: 0,
             lan_outage_until_ms: 0,
+            newest_session: BTreeMap::new(),
             queue: BTreeMap::new(),
             asked_for: 0,
             calls: BTreeMap::new(),

@@ -2,8 +2,10 @@
 
 use crate::sites::link_hub::Message;
 use crate::sites::link_state::Link;
+use crate::sites::node_registry::BEGINNING_MAX;
 use crate::sites::site_handle::NoReactions;
-use crate::sites::testing::{Node, Shop, begin_session, dial, enrol, first_session, join, placed};
+use crate::sites::testing::{NOW, Node, Shop, begin_session, dial, enrol, first_session, join, placed};
+use crate::store::site_rows;
 use crate::store::site_tx::{OldSession, WorkError};
 use crate::store::testing::go_back;
 use ed25519_dalek::SigningKey;
@@ -318,6 +320,24 @@ async fn e10_many_nodes_that_dial_at_once_are_all_taken_in_and_keep_to_their_own
         let (_, orders) = shop.sites.digest(&site).await.unwrap();
         assert_eq!(orders as usize, n + 1, "its own orders and no other's");
     }
+}
+
+#[tokio::test]
+async fn e10_y8_a_relay_that_takes_too_many_in_at_once_asks_to_be_dialled_again_and_then_takes_the_node_in() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    shop.node.write(&[placed("one", None)]);
+    let others = shop.sites.beginning.acquire_many(u32::try_from(BEGINNING_MAX).unwrap()).await.unwrap();
+    let (mut pipe, _serving) = shop.dial().await;
+    let mut session = shop.node.session();
+    let Some(Message::Frame(away)) = pipe.from.recv().await else { panic!("nothing was said") };
+    session.handle_frame(&away, NOW).unwrap();
+    assert_eq!(session.poll_event(), Some(Event::RetryAfter(2_000)));
+    assert_eq!(pipe.from.recv().await, Some(Message::Close(1013, "busy".to_owned())));
+    drop(others);
+    let (mut pipe, _serving) = shop.dial().await;
+    let mut session = shop.node.session();
+    shop.node.sync_all(&mut session, &mut pipe, None).await.unwrap();
+    assert_eq!(shop.sites.digest(&shop.site).await.unwrap().1, 1);
 }
 
 #[tokio::test]

@@ -110,7 +110,11 @@ pub(super) struct End {
 
 impl End {
     pub(super) fn new(replica: Replica, side: Side) -> Self {
-        let config = config(&replica, side);
+        Self::with_window(replica, side, WINDOW_BYTES_MIN as u64)
+    }
+
+    pub(super) fn with_window(replica: Replica, side: Side, window_bytes: u64) -> Self {
+        let config = Config { window_bytes, ..config(&replica, side) };
         let session = Session::new(config, replica.heads(), super::NOW).unwrap();
         Self {
             replica,
@@ -187,6 +191,7 @@ impl End {
                 Event::Parted(parted) => self.parted.push(parted),
                 Event::Wanted(wants) => self.wanted.push(wants),
                 Event::OpenSet(set) => self.open_sets.push(set),
+                Event::RetryAfter(ms) => panic!("sent away for {ms} ms"),
             }
         }
     }
