@@ -234,6 +234,7 @@ impl Peer {
             Event::Opened(_)
             | Event::Acked { .. }
             | Event::Forked(_)
+            | Event::Parted(_)
             | Event::Wanted(_)
             | Event::OpenSet(_)
             | Event::RetryAfter(_) => {}

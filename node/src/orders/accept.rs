@@ -81,7 +81,7 @@ pub fn plan(
     let mut commits: Vec<Vec<Change>> = returns::commits(replica);
     for (placed_at, id, view, wanted) in waiting {
         let inherited = match hand(replica, &id, view) {
-            Hand::Inherited(change) => Some(change),
+            Hand::Inherited(change) => Some(*change),
             Hand::Ours | Hand::Others(_) => None,
         };
         match wanted {

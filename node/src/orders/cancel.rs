@@ -68,7 +68,7 @@ pub fn plan(
     }
     let mut changes = match hand(replica, &id, view) {
         Hand::Ours => Vec::new(),
-        Hand::Inherited(change) => vec![change],
+        Hand::Inherited(change) => vec![*change],
         Hand::Others(letter) => return Err(refuse(CancelRefusal::OtherNode(letter))),
     };
     let mut stock = StockRows::of(replica.site(), replica.identity().origin);

@@ -18,7 +18,7 @@ pub(crate) enum Hand {
     /// This node decides.
     Ours,
     /// Its owner was fenced and this node goes on for it: this change comes before its first decision.
-    Inherited(Change),
+    Inherited(Box<Change>),
     /// Another node decides: the one with these letters.
     Others(String),
 }
@@ -32,7 +32,7 @@ pub(crate) fn hand(replica: &Replica, id: &OrderId, view: &OrderView) -> Hand {
     let card = replica.site().origin(&view.owner);
     if replica.site().is_fenced(&view.owner) && successor(replica, card) == Some(own) {
         let why = "its node has begun anew".to_owned();
-        return Hand::Inherited(taken_over(replica, id, view, why));
+        return Hand::Inherited(Box::new(taken_over(replica, id, view, why)));
     }
     Hand::Others(card.map(|card| card.letter.clone()).unwrap_or_default())
 }

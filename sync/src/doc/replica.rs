@@ -426,10 +426,10 @@ impl Replica {
     /// Keeps the seal of a batch of which the end waits, unless an earlier one is kept.
     fn keep_seal_ahead(&mut self, entries: &[LogEntry], seal: &Seal) {
         let Some(last) = entries.last().filter(|last| last.head.seq == seal.seq) else { return };
-        if !self.seals_ahead.contains_key(&seal.origin) {
-            self.seals_ahead.insert(seal.origin, (last.head, Signature(seal.signature)));
+        self.seals_ahead.entry(seal.origin).or_insert_with(|| {
             self.staged.seals_ahead = true;
-        }
+            (last.head, Signature(seal.signature))
+        });
     }
 
     /// The entries that are new, when they continue what is known.

@@ -4,7 +4,7 @@
 //! Merge: registers and counters, document by document; the menu is derived from its registers.
 //! Retention: for ever, but receipts (as SPEC, Compaction).
 
-use crate::crdt::counter::BoundedCounter;
+use crate::crdt::counter::{BoundedCounter, Row};
 use crate::crdt::register::{Register, Stamp};
 use crate::doc::change::{Change, Seen, Write, to_vec};
 use crate::doc::key::DocKey;
@@ -324,33 +324,13 @@ impl Site {
         match &effect.change {
             Change::Order(_, fact) => self.apply_number(effect.writer, fact, touched),
             Change::Receipt(..) | Change::Recovered(_) | Change::Unknown(_) => {}
-            Change::Branch(ingredient, row) => {
-                self.stock.entry(*ingredient).or_default().join_branch(row);
-                touched.docs.insert(DocKey::Stock(*ingredient));
-            }
-            Change::Stock(ingredient, row) => {
-                let stock = self.stock.entry(*ingredient).or_default();
-                stock.join_row(origin, row);
-                // A row that comes late from an ended origin is no stock either.
-                self.fenced.iter().for_each(|origin| stock.retire(*origin));
-                touched.docs.insert(DocKey::Stock(*ingredient));
-                touched.availability = true;
-            }
-            Change::Short(ingredient, row) => {
-                self.stock.entry(*ingredient).or_default().join_short(origin, *row);
-                touched.docs.insert(DocKey::Stock(*ingredient));
-            }
+            Change::Branch(ingredient, row) => self.stock_doc(*ingredient, touched).join_branch(row),
+            Change::Stock(ingredient, row) => self.apply_row(*ingredient, origin, row, touched),
+            Change::Short(ingredient, row) => self.stock_doc(*ingredient, touched).join_short(origin, *row),
             Change::Adopted(ingredient, of, amount) => {
-                self.stock.entry(*ingredient).or_default().join_adopted(*of, origin, *amount);
-                touched.docs.insert(DocKey::Stock(*ingredient));
+                self.stock_doc(*ingredient, touched).join_adopted(*of, origin, *amount);
             }
-            Change::Fence(origin) => {
-                self.fenced.insert(*origin);
-                self.stock.values_mut().for_each(|stock| stock.retire(*origin));
-                touched.docs.extend(self.stock.keys().copied().map(DocKey::Stock));
-                touched.docs.insert(DocKey::Fences);
-                touched.availability = true;
-            }
+            Change::Fence(origin) => self.apply_fence(*origin, touched),
             Change::Origin(card) => {
                 // Nobody introduces another, and nobody twice.
                 if card.origin == origin {
@@ -403,6 +383,28 @@ impl Site {
                 self.menu_doc(DocKey::Settings, touched);
             }
         }
+    }
+
+    fn stock_doc(&mut self, ingredient: IngredientId, touched: &mut Touched) -> &mut BoundedCounter {
+        touched.docs.insert(DocKey::Stock(ingredient));
+        self.stock.entry(ingredient).or_default()
+    }
+
+    fn apply_row(&mut self, ingredient: IngredientId, origin: OriginId, row: &Row, touched: &mut Touched) {
+        let stock = self.stock.entry(ingredient).or_default();
+        stock.join_row(origin, row);
+        // A row that comes late from an ended origin is no stock either.
+        self.fenced.iter().for_each(|origin| stock.retire(*origin));
+        touched.docs.insert(DocKey::Stock(ingredient));
+        touched.availability = true;
+    }
+
+    fn apply_fence(&mut self, origin: OriginId, touched: &mut Touched) {
+        self.fenced.insert(origin);
+        self.stock.values_mut().for_each(|stock| stock.retire(origin));
+        touched.docs.extend(self.stock.keys().copied().map(DocKey::Stock));
+        touched.docs.insert(DocKey::Fences);
+        touched.availability = true;
     }
 
     fn menu_doc(&mut self, key: DocKey, touched: &mut Touched) {

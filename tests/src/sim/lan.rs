@@ -180,6 +180,7 @@ impl World {
                 self.note(format_args!("box {at} hears from its sibling that it is forked"));
             }
             // Only the relay's word says which of two logs is the branch.
+            News::RetryAfter(ms) => self.found(Finding::new("sent away by a sibling", format!("for {ms} ms"))),
             News::Parted(_) => self.found(Finding::new("a sibling ends a name", format!("box {at}, by {by}"))),
             News::Wanted(wants) => {
                 self.wished(at, by, wants.into_iter().map(|want| (want.ingredient, want.amount)).collect());

@@ -11,7 +11,6 @@ use pilotlight_node::store::store_handle::{PlanError, RunError, job_of_batches, 
 use pilotlight_node::uplink::link_core::{self as node_core, LinkFault};
 use pilotlight_relay::sites::grant;
 use pilotlight_relay::sites::link_core as relay_core;
-use pilotlight_relay::sites::link_state::Link;
 use pilotlight_relay::store::site_rows::NodeSession;
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::domain::id::{IngredientId, OriginId};

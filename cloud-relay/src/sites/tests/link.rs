@@ -5,7 +5,6 @@ use crate::sites::link_state::Link;
 use crate::sites::node_registry::BEGINNING_MAX;
 use crate::sites::site_handle::NoReactions;
 use crate::sites::testing::{NOW, Node, Shop, begin_session, dial, enrol, first_session, join, placed};
-use crate::store::site_rows;
 use crate::store::site_tx::{OldSession, WorkError};
 use crate::store::testing::go_back;
 use ed25519_dalek::SigningKey;

@@ -231,7 +231,7 @@ impl FakeRelay {
                 }
                 Event::Opened(_) | Event::Acked { .. } | Event::Wanted(_) | Event::OpenSet(_) => {}
                 Event::Forked(fork) => self.book.send_modify(|book| book.forks.push(fork.origin)),
-                Event::Parted(_) => {}
+                Event::Parted(_) | Event::RetryAfter(_) => {}
             }
         }
     }

@@ -545,13 +545,13 @@ fn i8_of_a_branch_only_a_node_tells_and_no_card_no_row_and_no_telling_in_it_coun
     assert!(relay.replica.live(&id).is_none(), "the relay has no branch to tell of");
     let mut node = Side::new("other", OriginRole::Node);
     let before = docs(&node);
-    node.write(&[nothing.clone()]);
+    node.write(std::slice::from_ref(&nothing));
     assert_eq!(docs(&node), before);
     pass(&node, &mut relay);
     assert!(relay.replica.site().stock(&flour).is_none() && !relay.replica.site().is_fenced(&relay.replica.origin()));
     // The relay's own confirmation is no node's to tell.
     node.write(&[forged(vec![Change::Order(id, OrderFact::Commercial { phase: CommercialPhase::Confirmed })])]);
-    assert!(node.disk.docs.get(&DocKey::Order(id)).is_none());
+    assert!(!node.disk.docs.contains_key(&DocKey::Order(id)));
 }
 
 #[test]

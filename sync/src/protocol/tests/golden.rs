@@ -38,25 +38,22 @@ fn y1_frames_of_every_released_version_are_read_and_written_as_they_were() {
 
 /// Copies one value, and adds a field to every array of numbered fields that holds one of its own kind of thing.
 fn with_one_more(decoder: &mut Decoder<'_>, out: &mut Encoder<Vec<u8>>, depth: usize) {
-    match decoder.datatype().unwrap() {
-        Type::Array => {
-            let length = decoder.array().unwrap().unwrap();
-            // Outermost is the kind with its fields; then those; then the fields of what they name.
-            let grows = depth == 1 || depth == 2;
-            out.array(length + u64::from(grows)).unwrap();
-            for _ in 0..length {
-                with_one_more(decoder, out, depth + 1);
-            }
-            if grows {
-                out.str("of a later version").unwrap();
-            }
+    let kind = decoder.datatype().unwrap();
+    if kind == Type::Array {
+        let length = decoder.array().unwrap().unwrap();
+        // Outermost is the kind with its fields; then those; then the fields of what they name.
+        let grows = depth == 1 || depth == 2;
+        out.array(length + u64::from(grows)).unwrap();
+        for _ in 0..length {
+            with_one_more(decoder, out, depth + 1);
         }
-        Type::Bytes => {
-            out.bytes(decoder.bytes().unwrap()).unwrap();
+        if grows {
+            out.str("of a later version").unwrap();
         }
-        _ => {
-            out.u64(decoder.u64().unwrap()).unwrap();
-        }
+    } else if kind == Type::Bytes {
+        out.bytes(decoder.bytes().unwrap()).unwrap();
+    } else {
+        out.u64(decoder.u64().unwrap()).unwrap();
     }
 }
 
