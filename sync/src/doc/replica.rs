@@ -202,7 +202,7 @@ struct Staged {
     writes: Writes,
     touched: Touched,
     orders: BTreeSet<OrderId>,
-    gone: Vec<OrderId>,
+    gone: BTreeSet<OrderId>,
     receipts: BTreeMap<DocKey, Vec<u8>>,
     /// Facts of orders of which the header has not come.
     headless: BTreeMap<OrderId, OrderDoc>,
@@ -603,6 +603,8 @@ impl Replica {
 
     /// Keeps the last finished orders in memory and lets the older ones go.
     fn keep_recent(&mut self, id: &OrderId, open: bool) {
+        // What was let go in this very group and came back is here.
+        self.staged.gone.remove(id);
         if open {
             self.done.retain(|done| done != id);
             return;
@@ -612,7 +614,7 @@ impl Replica {
         }
         while self.done.len() > RECENTLY_DONE_MAX {
             if let Some(oldest) = self.done.pop_front() {
-                self.staged.gone.push(oldest);
+                self.staged.gone.insert(oldest);
             }
         }
     }
@@ -697,7 +699,7 @@ impl Replica {
         Flushed {
             position,
             orders,
-            gone: staged.gone,
+            gone: staged.gone.into_iter().collect(),
             menu: staged.touched.menu,
             availability: staged.touched.availability,
             people: staged.touched.people,

@@ -594,3 +594,18 @@ fn i9_a_recovered_order_goes_on_where_the_kitchen_says_so() {
     assert!(view.on_board() && view.is_open() && !view.is_history());
     assert_eq!(view.number, branch.order(&id).number);
 }
+
+#[test]
+fn i9_an_order_that_is_let_go_and_goes_on_in_one_group_stays() {
+    let mut branch = Side::new("node", OriginRole::Node);
+    let ids: Vec<OrderId> = (0..30).map(|n| OrderId::derived(&["order", &n.to_string()])).collect();
+    for id in &ids {
+        branch.write(&[Change::Order(*id, header(None)), Change::Order(*id, sent())]);
+    }
+    let mut heir = Side::new("heir", OriginRole::Node);
+    let resumed = ids.iter().map(|id| Change::Order(*id, OrderFact::Resumed));
+    let changes: Vec<Change> = told(&branch, 2).into_iter().chain(resumed).collect();
+    // More history than is kept for the recall strip; then all of it is on the board again.
+    heir.write(&changes);
+    assert!(ids.iter().all(|id| heir.replica.live(id).is_some_and(|order| order.view.on_board())));
+}
