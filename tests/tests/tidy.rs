@@ -411,3 +411,20 @@ fn every_link_of_the_readme_is_there() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// A patch that does not apply any more takes no rule out.
+#[test]
+fn every_mutation_still_applies() -> anyhow::Result<()> {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(build::root().join("tests/mutations"))? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "patch") {
+            continue;
+        }
+        seen += 1;
+        let status = Command::new("git").args(["apply", "--check"]).arg(&path).current_dir(build::root()).status()?;
+        ensure!(status.success(), "{} does not apply", path.display());
+    }
+    ensure!(seen >= 15, "{seen} mutations");
+    Ok(())
+}
