@@ -16,7 +16,7 @@ fn y4_hostile_frames_are_refused_by_name_and_take_no_more_than_the_limits() -> a
         let report = run(target, inputs, 1, Duration::from_secs(240), memory)?;
         assert!(report.taken > inputs / 100 && !report.refused.is_empty(), "{target:?}: {report:?}");
         if target != Target::Decoder {
-            assert!(report.commits > 0 && report.refused.len() > 10, "{target:?}: {report:?}");
+            assert!(report.commits > 0 && report.refused.len() >= 10, "{target:?}: {report:?}");
         }
     }
     Ok(())

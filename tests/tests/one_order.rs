@@ -183,9 +183,9 @@ async fn a_screen_that_comes_back_gets_what_it_missed_and_nothing_else() -> anyh
     assert_eq!(ids, [text(&missed["id"])], "only what was missed");
     assert!(frame["position"]["seq"].as_u64() > position["seq"].as_u64(), "and further on");
 
-    // A position that this node never was at: another history, so the whole board.
+    // A position in a log that this node does not write: another history, so the whole board.
     let mut other = position.clone();
-    other["hash"] = json!("00".repeat(32));
+    other["origin"] = json!(Seeded::from_system()?.uuid());
     let mut screen = open.kitchen.screen("kitchen", &other).await?;
     assert_eq!(screen.next().await?["resumed"], false, "another history is not resumed");
     open.node.stop()

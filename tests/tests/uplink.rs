@@ -21,10 +21,11 @@ async fn y11_a_relay_that_cannot_be_is_refused_by_name_without_an_error_in_the_l
         (enrol("https://relay.example", json!("no certificate")), 400, "bad_field", "ca_pem"),
         (enrol(&format!("https://{closed}"), Value::Null), 502, "relay_unreachable", ""),
         (
+            // A node takes other nodes in, with its own codes.
             enrol(node.ready().url.as_str(), json!(std::fs::read_to_string(&node.ready().ca)?)),
-            502,
-            "no_relay",
-            "relay_url",
+            422,
+            "relay_refused",
+            "code",
         ),
     ] {
         let problem = admin.post("/api/v1/uplink", &body).await?.expect(status)?;
