@@ -18,14 +18,16 @@ export function checks() {
         passed += 1
         console.log(`ok   ${name} (${Date.now() - start} ms)`)
       } catch (error) {
-        failed.push(name)
-        console.log(`FAIL ${name}\n      ${error instanceof Error ? error.message : error}`)
+        const message = error instanceof Error ? error.message : error
+        failed.push(`${name}\n      ${message}`)
+        console.log(`FAIL ${name}\n      ${message}`)
       } finally {
         clearTimeout(timer)
       }
     },
     end() {
-      for (const name of failed) console.log(`failed: ${name}`)
+      // Again, whole: whoever keeps only the last lines still learns what failed and how.
+      for (const failure of failed) console.log(`failed: ${failure}`)
       console.log(`${passed} passed, ${failed.length} failed`)
       return failed.length === 0 && passed > 0
     },
