@@ -7,6 +7,7 @@ use crate::api::json::LiveHelloJson;
 use crate::api::{orders, riders};
 use crate::app::App;
 use crate::store::people::Owner;
+use futures_util::future::try_join;
 use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
 use pilotlight_edge::api::request::Request;
@@ -135,11 +136,19 @@ async fn concerns(
 
 /// What is to be shown now; the token is checked each time.
 async fn state(call: &Call, token: &str, shows: &Shows) -> Result<Value, End> {
-    let owner = call.owner_of(token).await.map_err(|_| End::Gone)?;
+    let owner = async { call.owner_of(token).await.map_err(|_| End::Gone) };
+    let order = async {
+        match shows {
+            Shows::Order(order) => orders::order_and_owner(call, order).await.map_err(|_| End::Gone),
+            Shows::Task => Ok(None),
+        }
+    };
+    // Beside each other: nothing of it is shown before it is known whose it is.
+    let (owner, order) = try_join(owner, order).await?;
     let json = match (owner, shows) {
-        (Some(Owner::Customer(customer)), Shows::Order(order)) => {
-            let seen = call.app.desk.order(customer, order).await.map_err(|_| End::Gone)?.ok_or(End::NotFound)?;
-            serde_json::to_value(orders::order_json(call, &seen).await.map_err(|_| End::Gone)?)
+        (Some(Owner::Customer(customer)), Shows::Order(_)) => {
+            let own = order.filter(|(of, _)| *of == customer).ok_or(End::NotFound)?;
+            serde_json::to_value(own.1)
         }
         (Some(Owner::Rider(rider)), Shows::Task) => {
             serde_json::to_value(riders::task_json(call, &rider).await.map_err(|_| End::Gone)?)

@@ -8,7 +8,10 @@ use crate::api::to_json;
 use crate::ordering::desk::{PlaceRefusal, PlaceRequest, Placed, Seen};
 use crate::store::StoreError;
 use crate::store::checkouts::CheckoutState;
-use crate::store::effects;
+use crate::store::deliveries::Delivery;
+use crate::store::effects::{self, EffectRow};
+use crate::store::people::Rider;
+use futures_util::future::{try_join, try_join3};
 use http::StatusCode;
 use pilotlight_edge::api::text;
 use pilotlight_sync::domain::id::{CustomerId, OrderId};
@@ -52,10 +55,29 @@ fn unknown() -> Problem {
 pub async fn order_json(call: &Call, seen: &Seen) -> Result<CustomerOrderJson, StoreError> {
     let order = &seen.kept.order;
     let (effects, delivery) =
-        futures_util::future::try_join(effects::of_order(&call.app.database, order), call.app.riders.of_order(order))
-            .await?;
+        try_join(effects::of_order(&call.app.database, order), call.app.riders.of_order(order)).await?;
+    Ok(with(call, seen, &effects, delivery.as_ref()))
+}
+
+/// The same with everything read at once, and whose it is: a screen waits for it.
+pub async fn order_and_owner(
+    call: &Call,
+    order: &OrderId,
+) -> Result<Option<(CustomerId, CustomerOrderJson)>, StoreError> {
+    let effects = effects::of_order(&call.app.database, order);
+    let (seen, effects, delivery) =
+        try_join3(call.app.desk.any_order(order), effects, call.app.riders.of_order(order)).await?;
+    Ok(seen.map(|seen| (seen.kept.customer, with(call, &seen, &effects, delivery.as_ref()))))
+}
+
+fn with(
+    call: &Call,
+    seen: &Seen,
+    effects: &[EffectRow],
+    delivery: Option<&(Delivery, Option<Rider>)>,
+) -> CustomerOrderJson {
     let can_cancel = call.app.desk.preview(seen).is_ok();
-    Ok(to_json::order(seen, &effects, delivery.as_ref(), can_cancel, call.now()))
+    to_json::order(seen, effects, delivery, can_cancel, call.now())
 }
 
 /// The caller's orders, the newest first.

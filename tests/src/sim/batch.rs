@@ -4,6 +4,7 @@ use crate::sim::checks::{self, Finding};
 use crate::sim::faults::{Fault, Faults};
 use crate::sim::world::{Mode, Plan, World};
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -260,20 +261,22 @@ impl Batch {
         let bar = ProgressBar::new(self.seeds);
         let style = ProgressStyle::with_template("{elapsed_precise} {wide_bar} {pos}/{len} seeds, {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let (next, report) = (AtomicU64::new(0), Mutex::new(Report::default()));
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (next, shared) = (AtomicU64::new(0), Mutex::new(Report::default()));
+        let cores = cores();
+        let (next, report, bar) = (&next, &shared, &bar);
         std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
+            for core in cores {
+                scope.spawn(move || {
+                    stay_on(core);
                     loop {
                         let number = next.fetch_add(1, Ordering::SeqCst);
-                        let over = self.until_found && !lock(&report).failed.is_empty();
+                        let over = self.until_found && !lock(report).failed.is_empty();
                         if number >= self.seeds || over {
                             return;
                         }
                         let plan = self.plan(self.from + number);
                         let outcome = twice(&plan);
-                        let mut report = lock(&report);
+                        let mut report = lock(report);
                         report.seeds += 1;
                         report.steps += u64::from(outcome.steps);
                         report.ms += outcome.ms;
@@ -290,13 +293,32 @@ impl Batch {
             }
         });
         bar.finish();
-        let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut report = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.failed.sort_by_key(|(plan, _)| plan.seed);
         let all = self.nodes.is_none() && self.lan.is_none() && self.faults == Faults::ALL;
         if report.seeds >= BATCH_MIN && self.steps >= BATCH_STEPS_MIN && all {
             report.missing = RARE.iter().copied().filter(|name| !report.rare.contains_key(name)).collect();
         }
         report
+    }
+}
+
+/// The cores that this process may use; `None`: wherever the system likes.
+fn cores() -> Vec<Option<usize>> {
+    match sched_getaffinity(None) {
+        Ok(set) if set.count() > 0 => (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).map(Some).collect(),
+        Ok(_) | Err(_) => vec![None; std::thread::available_parallelism().map_or(1, std::num::NonZero::get)],
+    }
+}
+
+/// Keeps this thread, and those it starts for a seed, on one core. A seed's threads only ever run by turns (the databases have their own), and to
+/// wake one on another core that is asleep takes longer than most statements.
+fn stay_on(core: Option<usize>) {
+    if let Some(core) = core {
+        let mut only = CpuSet::new();
+        only.set(core);
+        // Only slower otherwise.
+        let _pinned = sched_setaffinity(None, &only);
     }
 }
 
