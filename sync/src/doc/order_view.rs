@@ -263,6 +263,8 @@ pub fn view(doc: &OrderDoc) -> Option<OrderView> {
 struct Folding {
     view: OrderView,
     header: FactId,
+    /// Taps on epochs that are opened later by the writers' clocks: a tap by a clock that is behind is still a tap.
+    early: Vec<(TicketKey, u32, TicketPhase, Timestamp)>,
 }
 
 impl Folding {
@@ -296,7 +298,7 @@ impl Folding {
             resumed: false,
             facts: 0,
         };
-        Some(Self { view, header: placed.id })
+        Some(Self { view, header: placed.id, early: Vec::new() })
     }
 
     fn take(&mut self, fact: &StampedOrderFact) {
@@ -354,7 +356,20 @@ impl Folding {
             // Read before the others: see `Ownership`.
             OrderFact::TakenOver { .. } => {}
         }
+        self.take_early();
         self.note_status(fact, at, why);
+    }
+
+    /// Takes the taps whose epoch is there by now.
+    fn take_early(&mut self) {
+        let tickets = &mut self.view.tickets;
+        self.early.retain(|(key, epoch, phase, at)| match tickets.get_mut(key) {
+            Some(ticket) if ticket.epoch >= *epoch => {
+                raise(ticket, *epoch, *phase, *at);
+                false
+            }
+            Some(_) | None => true,
+        });
     }
 
     fn take_lines(&mut self, fact: &StampedOrderFact, at: Timestamp) {
@@ -406,9 +421,7 @@ impl Folding {
     fn take_ticket(&mut self, fact: &StampedOrderFact, at: Timestamp) -> String {
         match &fact.what {
             OrderFact::Phase { ticket, epoch, phase } => {
-                if let Some(ticket) = self.view.tickets.get_mut(ticket) {
-                    raise(ticket, *epoch, *phase, at);
-                }
+                self.early.push((ticket.clone(), *epoch, *phase, at));
                 let done = match phase {
                     TicketPhase::Queued => "queued",
                     TicketPhase::Started => "started",

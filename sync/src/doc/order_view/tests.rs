@@ -377,3 +377,24 @@ proptest! {
         prop_assert_eq!(minicbor::to_vec(&left).unwrap(), minicbor::to_vec(&straight).unwrap());
     }
 }
+
+#[test]
+fn t1_a_tap_by_a_clock_that_is_behind_counts_once_its_epoch_is_there() {
+    use TicketPhase as T;
+    let recall = OrderFact::EpochOpened { ticket: key("oven"), epoch: 1, kind: EpochKind::LookAgain };
+    let mut doc = OrderDoc::default();
+    // By the hybrid clocks the taps came first: their writer does not follow a clock that is more than ten minutes ahead.
+    let facts = [
+        (1, 1, header(&[("pizza", "oven")])),
+        (2, 2, phase("oven", 0, T::Ready)),
+        (2, 3, phase("oven", 1, T::HandedOver)),
+        (1, 8, accepted()),
+        (1, 9, recall),
+    ];
+    for (origin, seq, what) in facts {
+        doc.insert(stamped(origin, seq, what));
+    }
+    let view = view(&doc).unwrap();
+    let ticket = &view.tickets[&key("oven")];
+    assert_eq!((ticket.epoch, ticket.phase, view.status), (1, T::HandedOver, Status::Completed));
+}
