@@ -82,7 +82,7 @@ impl App {
         let wake = Arc::new(Notify::new());
         let desk = Arc::new(Desk::new(database.clone(), clock.clone(), wake.clone()));
         let sites = Sites::start(database.clone(), clock.clone(), config.links, desk.clone()).await?;
-        desk.serve(sites.clone());
+        desk.serve(&sites);
         Ok(Arc::new(Self {
             accounts: Accounts::new(database.clone())?,
             riders: RiderDesk::new(database.clone(), clock.clone(), sites.clone()),

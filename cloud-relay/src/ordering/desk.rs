@@ -27,7 +27,7 @@ use pilotlight_sync::domain::refund_policy::RefundPolicy;
 use pilotlight_sync::protocol::Want;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -130,8 +130,8 @@ pub struct Seen {
 pub struct Desk {
     database: Database,
     clock: Clock,
-    /// Set once the sites are open: they need the desk to be opened.
-    sites: OnceLock<Arc<Sites>>,
+    /// Set once the sites are open: they need the desk to be opened, and hold it. Not held here, so that all of it ends with its process.
+    sites: OnceLock<Weak<Sites>>,
     /// Wakes the effects' worker.
     wake: Arc<Notify>,
     demand: Mutex<BTreeMap<SiteId, Demand>>,
@@ -143,26 +143,30 @@ impl Desk {
         Self { database, clock, sites: OnceLock::new(), wake, demand: Mutex::default() }
     }
 
+    fn open_sites(&self) -> Option<Arc<Sites>> {
+        self.sites.get().and_then(Weak::upgrade)
+    }
+
     /// Says which sites there are; once.
-    pub fn serve(&self, sites: Arc<Sites>) {
-        if self.sites.set(sites).is_err() {
+    pub fn serve(&self, sites: &Arc<Sites>) {
+        if self.sites.set(Arc::downgrade(sites)).is_err() {
             tracing::error!("the desk has its sites already");
         }
     }
 
     /// A restaurant, if there is one of this id.
     pub fn site(&self, id: &SiteId) -> Option<SiteHandle> {
-        self.sites.get().and_then(|sites| sites.get(id))
+        self.open_sites().and_then(|sites| sites.get(id))
     }
 
     /// All restaurants.
     pub fn sites(&self) -> Vec<SiteHandle> {
-        self.sites.get().map(|sites| sites.all()).unwrap_or_default()
+        self.open_sites().map(|sites| sites.all()).unwrap_or_default()
     }
 
     /// Whether a restaurant is open online.
     pub fn is_open(&self, site: &SiteHandle) -> bool {
-        self.sites.get().is_some_and(|sites| sites.is_open(site))
+        self.open_sites().is_some_and(|sites| sites.is_open(site))
     }
 
     async fn around(&self, site: &SiteHandle) -> Result<Around, StoreError> {
@@ -215,7 +219,7 @@ impl Desk {
         customer: CustomerId,
         request: PlaceRequest,
     ) -> Result<Placed, PlaceRefusal> {
-        let mut changes = self.sites.get().ok_or(PlaceRefusal::UnknownSite)?.changes();
+        let mut changes = self.open_sites().ok_or(PlaceRefusal::UnknownSite)?.changes();
         let order = request.order;
         let begun = self.begin(site, customer, request).await?;
         if begun {
@@ -325,7 +329,7 @@ impl Desk {
     ) -> Result<(PricedCart, Header, i64), PlaceRefusal> {
         let request = request_of(quote);
         let (at, terms) = (Place { lat: site.facts.lat, lon: site.facts.lon }, around.terms);
-        let reached = self.sites.get().and_then(|sites| sites.owner(site));
+        let reached = self.open_sites().and_then(|sites| sites.owner(site));
         let priced = site.read(move |replica, now| {
             let quoted = quote::quote(replica.site(), replica.origin(), &at, &terms, now, request)?;
             let owner = place::owner(replica.site(), reached).ok_or(QuoteRefusal::NotSetUp)?;

@@ -154,7 +154,7 @@ fn ticket_of(line: &LineView) -> TicketKey {
 
 /// What one writer says only once, and gives back only of what it had not begun (SPEC Q2, S3).
 fn said_twice(live: &LiveOrder) -> Option<(&'static str, String)> {
-    let (mut verdicts, mut begun) = (BTreeSet::new(), BTreeSet::new());
+    let (mut verdicts, mut begun) = (BTreeSet::new(), BTreeMap::<_, u32>::new());
     for fact in live.doc.in_order().iter().filter(|fact| fact.way.is_none()) {
         let by = fact.id.origin;
         if let OrderFact::Verdict { granted } = &fact.what
@@ -162,14 +162,18 @@ fn said_twice(live: &LiveOrder) -> Option<(&'static str, String)> {
         {
             return Some(("verdict given twice", format!("by {by}, then {granted}")));
         }
-        if let OrderFact::Phase { ticket, phase, .. } = &fact.what
+        if let OrderFact::Phase { ticket, epoch, phase } = &fact.what
             && *phase > TicketPhase::Queued
         {
-            begun.insert((by, ticket.clone()));
+            // A line that was sent in a later epoch is not begun with the ones before it.
+            let last = begun.entry((by, ticket.clone())).or_insert(*epoch);
+            *last = (*last).max(*epoch);
         }
         if let OrderFact::StockReturned { lines } = &fact.what {
             let mut returned = live.view.lines.iter().filter(|line| lines.contains(&line.line.id));
-            if let Some(line) = returned.find(|line| begun.contains(&(by, ticket_of(line)))) {
+            let was_begun =
+                |line: &&LineView| begun.get(&(by, ticket_of(line))).is_some_and(|epoch| *epoch >= line.epoch);
+            if let Some(line) = returned.find(was_begun) {
                 return Some(("stock of a begun line came back", format!("{} by {by}", line.line.name)));
             }
         }

@@ -174,7 +174,7 @@ impl Process {
             let desk = Arc::new(Desk::new(database.clone(), of_worker.clone(), wake.clone()));
             let wire = Arc::new(Tripwire { desk: desk.clone(), armed: AtomicBool::new(false), tripped: Notify::new() });
             let sites = Sites::start(database.clone(), of_worker.clone(), LINKS, wire.clone()).await?;
-            desk.serve(sites.clone());
+            desk.serve(&sites);
             let gateway = Arc::new(Gateway::new(Some(of_bank), of_worker.clone()));
             let worker = Worker::new(database.clone(), of_worker.clone(), gateway, desk.clone(), wake);
             worker.take_over().await?;
