@@ -312,7 +312,9 @@ pub fn unrest(world: &mut World) -> Option<String> {
 
 /// Ended, or waiting for a person: what did not reach the customer is looked at by somebody.
 fn is_at_rest(view: &OrderView) -> bool {
-    is_over(view) || view.status == Status::DeliveryFailed
+    let asked = view.commercial == Some(CommercialPhase::CancelRequested);
+    let undecided = asked && view.verdict.is_none() && view.cancelled.is_none();
+    (is_over(view) || view.status == Status::DeliveryFailed) && !undecided
 }
 
 /// What must hold once the world is quiet.
@@ -370,7 +372,10 @@ fn promises_everywhere(world: &mut World, both: &Both) {
             Some(view) if online.cancel_taken => {
                 let answered = view.cancelled.is_some() || view.verdict == Some(false);
                 if !answered {
-                    wrong.push(("cancel request without an end", format!("{id} is {:?}", view.status)));
+                    let told: Vec<String> =
+                        view.history.iter().map(|change| format!("{:?} ({})", change.to, change.deed.why)).collect();
+                    let what = format!("{id} of {}: {:?}, {}", view.owner, view.commercial, told.join(", "));
+                    wrong.push(("cancel request without an end", what));
                 }
             }
             Some(_) | None => {}

@@ -106,6 +106,8 @@ pub struct NodeBox {
     queue: VecDeque<(Job, Then)>,
     turning: bool,
     tending: bool,
+    /// Turns of it that were asked for: the newest counts.
+    tends: u64,
     last_held: Option<Timestamp>,
     wishes: BTreeMap<IngredientId, u64>,
 }
@@ -126,6 +128,7 @@ impl NodeBox {
             queue: VecDeque::new(),
             turning: false,
             tending: false,
+            tends: 0,
             last_held: None,
             wishes: BTreeMap::new(),
         }
@@ -578,9 +581,13 @@ impl World {
     }
 
     fn tend_in(&mut self, at: usize, delay_ms: u64) {
-        let boots = self.boxes[at].boots;
+        let node = &mut self.boxes[at];
+        node.tends += 1;
+        let (boots, tends) = (node.boots, node.tends);
         self.after(delay_ms, move |world| {
-            if world.boxes[at].boots == boots && world.boxes[at].replica.is_some() {
+            let node = &world.boxes[at];
+            // One that is due sooner has come before it otherwise.
+            if node.boots == boots && node.tends == tends && node.replica.is_some() {
                 world.tend(at);
             }
         });
@@ -607,7 +614,6 @@ impl World {
                 }
             }
             if world.boxes[at].replica.is_some() && !world.boxes[at].tending {
-                world.boxes[at].tending = true;
                 world.tend_in(at, wait_ms);
             }
         });
