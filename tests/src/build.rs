@@ -39,6 +39,26 @@ pub fn fault_shim() -> anyhow::Result<PathBuf> {
     }
 }
 
+/// Cargo, as if a person had called it.
+#[must_use]
+pub fn cargo() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    forget_package(&mut command);
+    command
+}
+
+/// Takes from a command what cargo tells the programs it runs about their own package. A cargo that hears it takes crates whose build
+/// scripts ask for these variables (ring does) for changed, and compiles them again with everything above them: minutes.
+pub fn forget_package(command: &mut Command) {
+    let of_package = |name: &str| {
+        let begins = ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|begin| name.starts_with(begin));
+        begins || ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&name)
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
+        command.env_remove(name);
+    }
+}
+
 fn built(file: &str) -> anyhow::Result<PathBuf> {
     static DIRECTORY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let directory = DIRECTORY.get_or_init(|| build_workspace(false).map_err(|error| format!("{error:#}")));
@@ -49,7 +69,7 @@ fn built(file: &str) -> anyhow::Result<PathBuf> {
 
 /// Builds every program of the workspace and returns the directory that holds them.
 pub fn build_workspace(release: bool) -> anyhow::Result<PathBuf> {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = cargo();
     command.args(["build", "--quiet", "--workspace", "--message-format=json-render-diagnostics"]).current_dir(root());
     if release {
         command.arg("--release");
@@ -59,7 +79,7 @@ pub fn build_workspace(release: bool) -> anyhow::Result<PathBuf> {
 
 /// Builds the programs as they are shipped, and nothing else; returns the directory that holds them.
 pub fn build_release_programs() -> anyhow::Result<PathBuf> {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = cargo();
     command.args(["build", "--quiet", "--release", "--message-format=json-render-diagnostics"]);
     // By their names alone: features stay unified over the workspace, and nothing is compiled twice.
     for program in ["pilotlight-node", "pilotlight-relay", "pilotlight-sandbox-gateway"] {
@@ -70,7 +90,7 @@ pub fn build_release_programs() -> anyhow::Result<PathBuf> {
 
 /// Builds one of the node's example programs as the node is shipped; returns it.
 pub fn build_example(name: &str) -> anyhow::Result<PathBuf> {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = cargo();
     let programs = ["--bin", "pilotlight-node", "--example", name];
     let how = ["build", "--quiet", "--release", "--message-format=json-render-diagnostics"];
     command.args(how).args(programs).current_dir(root());

@@ -186,11 +186,9 @@ impl Copy {
 
     /// Cargo in the copy. Incremental and a little optimised: what is built is played at once, and only a few crates are new.
     fn cargo(&self) -> Command {
-        let mut command = Command::new(env!("CARGO"));
+        let mut command = build::cargo();
         command.current_dir(&self.tree).stdin(Stdio::null()).env("CARGO_TARGET_DIR", &self.target);
         command.env("CARGO_PROFILE_DEV_OPT_LEVEL", "1").env("CARGO_PROFILE_DEV_DEBUG", "false");
-        // Cargo's own variables are of the workspace that this program was built in.
-        command.env_remove("CARGO_MANIFEST_DIR");
         command
     }
 

@@ -200,6 +200,7 @@ impl Run {
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer);
+        build::forget_package(&mut command);
         let mut child = command.spawn().with_context(|| format!("{program} does not start"))?;
         // The command holds the other end of the pipe, which would keep it open.
         drop(command);
