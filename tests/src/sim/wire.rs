@@ -472,6 +472,13 @@ impl World {
         if wire.deaf[side(to)] {
             return;
         }
+        // As the relay's hub does: what it has just committed may have reached this node by another one.
+        if let (End::Relay, Some(process), Some(end)) =
+            (to, &self.machines[wire.machine].process, wire.relay_end.as_mut())
+        {
+            let heads = process.site.heads().borrow().clone();
+            end.durable(&heads, &process.site.keys());
+        }
         let violation = match to {
             End::Node => {
                 wire.node_end.as_mut().and_then(|end| end.hear(frame, now).err()).map(|fault| fault.to_string())
