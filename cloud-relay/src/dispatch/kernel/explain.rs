@@ -82,9 +82,7 @@ impl Reason {
             Self::Cover { rider, shop, hundredths_per_hour } => {
                 let (rider, shop) = (names.rider(*rider), names.shop(*shop));
                 let (whole, part) = (hundredths_per_hour / 100, hundredths_per_hour % 100);
-                format!(
-                    "{rider} to {shop}: {whole}.{part:02} orders an hour expected there, and riders are thin around"
-                )
+                format!("{rider} to {shop}: {whole}.{part:02} orders an hour expected there, and few riders are near")
             }
         }
     }
@@ -163,7 +161,7 @@ mod tests {
             ),
             (
                 Reason::Cover { rider: RiderNo(4), shop: ShopNo(9), hundredths_per_hour: 205 },
-                "c4 to r9: 2.05 orders an hour expected there, and riders are thin around",
+                "c4 to r9: 2.05 orders an hour expected there, and few riders are near",
             ),
         ] {
             assert_eq!(reason.line(&Plain), line);

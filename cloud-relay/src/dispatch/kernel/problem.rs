@@ -3,6 +3,7 @@
 use super::metric::Spot;
 use super::settings::Settings;
 use super::world::{Rider, Routes, Rules, ShopNo, View, Waiting};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// No more drop-offs from one pickup.
@@ -110,6 +111,40 @@ pub(super) struct Problem<'a> {
     pub(super) workers: Vec<Worker>,
     /// Job and worker that do not go together.
     pub(super) refused: BTreeSet<(u16, usize)>,
+    rides: Rides,
+}
+
+/// Where a ride to a restaurant begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Origin {
+    /// Where this worker is, or will be.
+    Worker(usize),
+    /// Where this job goes.
+    Job(u16),
+    /// This restaurant, one that has a job.
+    Shop(u16),
+}
+
+/// Seconds to the restaurants that have jobs. A search asks for the same rides again and again: each is reckoned once, when asked for.
+#[derive(Debug, Default)]
+struct Rides {
+    /// The column of each restaurant that has a job.
+    columns: Vec<u16>,
+    width: usize,
+    /// Rows: workers, jobs, restaurants that have jobs. Below zero: not reckoned yet.
+    seconds: Vec<Cell<i32>>,
+}
+
+impl Rides {
+    fn new(jobs: &[Job], workers: usize, shops: usize) -> Self {
+        let mut columns = vec![u16::MAX; shops];
+        let asked: BTreeSet<u16> = jobs.iter().map(|job| job.shop).collect();
+        for (column, shop) in (0..).zip(&asked) {
+            columns[usize::from(*shop)] = column;
+        }
+        let width = asked.len();
+        Self { columns, width, seconds: vec![Cell::new(-1); (workers + jobs.len() + width) * width] }
+    }
 }
 
 /// When a worker's first trip happens.
@@ -143,6 +178,7 @@ impl<'a> Problem<'a> {
             jobs: Vec::new(),
             workers: Vec::new(),
             refused: BTreeSet::new(),
+            rides: Rides::default(),
         };
         for (source, order) in (0..).zip(&view.waiting) {
             if let Some(shop) = index.get(&order.shop) {
@@ -152,7 +188,23 @@ impl<'a> Problem<'a> {
         }
         problem.workers = view.riders.iter().map(|rider| problem.worker(rider, &index)).collect();
         problem.refused = problem.refusals(view);
+        problem.rides = Rides::new(&problem.jobs, problem.workers.len(), problem.shops.len());
         problem
+    }
+
+    /// Seconds to a restaurant that has a job.
+    pub(super) fn ride_s(&self, from: Origin, shop: u16) -> i32 {
+        let column = |shop: u16| usize::from(self.rides.columns[usize::from(shop)]);
+        let (row, place) = match from {
+            Origin::Worker(worker) => (worker, &self.workers[worker].place),
+            Origin::Job(job) => (self.workers.len() + usize::from(job), &self.job_of(job).to),
+            Origin::Shop(shop) => (self.workers.len() + self.jobs.len() + column(shop), &self.shops[usize::from(shop)]),
+        };
+        let known = &self.rides.seconds[row * self.rides.width + column(shop)];
+        if known.get() < 0 {
+            known.set(self.rules.metric.travel_s(*place, self.shops[usize::from(shop)]));
+        }
+        known.get()
     }
 
     fn refusals(&self, view: &View) -> BTreeSet<(u16, usize)> {
@@ -218,15 +270,15 @@ impl<'a> Problem<'a> {
     /// What a worker's whole route costs, in minutes of delay; infinite if it cannot be ridden.
     pub(super) fn cost(&self, worker: usize, trips: &[Trip]) -> f64 {
         let (rules, settings) = (self.rules, self.settings);
+        let mut from = Origin::Worker(worker);
         let worker = &self.workers[worker];
-        let (mut place, mut at_s, mut cost, mut orders) = (worker.place, worker.start_s, 0.0, 0.0);
+        let (mut at_s, mut cost, mut orders) = (worker.start_s, 0.0, 0.0);
         for (nth, trip) in trips.iter().enumerate() {
             if nth == 0 && worker.left.contains(&trip.shop) {
                 return f64::INFINITY;
             }
-            let shop = self.shop(trip);
             let stands = nth == 0 && worker.at_shop == Some(trip.shop);
-            let empty_s = if stands { 0 } else { rules.metric.travel_s(place, shop) };
+            let empty_s = if stands { 0 } else { self.ride_s(from, trip.shop) };
             let arrive_s = if stands { worker.free_s } else { at_s + empty_s };
             let ready_s = trip.stops().iter().map(|stop| self.job_of(*stop).ready_s).max().unwrap_or(0);
             let pickup_s = (arrive_s + rules.pickup_half_s).max(ready_s).max(at_s);
@@ -234,11 +286,11 @@ impl<'a> Problem<'a> {
                 return f64::INFINITY;
             }
             at_s = pickup_s + rules.pickup_half_s;
-            place = shop;
-            for (at, stop) in trip.stops().iter().enumerate() {
+            let mut place = None;
+            for stop in trip.stops() {
                 let job = self.job_of(*stop);
-                at_s += if at == 0 { job.ride_s } else { rules.metric.travel_s(place, job.to) };
-                place = job.to;
+                at_s += place.map_or(job.ride_s, |place| rules.metric.travel_s(place, job.to));
+                (place, from) = (Some(job.to), Origin::Job(*stop));
                 at_s += rules.dropoff_half_s;
                 let soonest_s = job.due_s + rules.pickup_half_s + job.ride_s + rules.dropoff_half_s;
                 let delay = minutes(at_s - soonest_s);

@@ -1,6 +1,6 @@
 //! Finds routes: cheapest insertion, then ruin and repair.
 
-use super::problem::{Problem, Trip, UNSERVED_MIN, minutes};
+use super::problem::{Origin, Problem, Trip, UNSERVED_MIN, minutes};
 
 /// Where an order goes.
 #[derive(Debug, Clone, Copy)]
@@ -226,18 +226,20 @@ impl<'a, 'p> Search<'a, 'p> {
     fn related(&self, job: usize, count: usize, dice: &mut Dice) -> Vec<u16> {
         let problem = self.problem;
         let seed = &problem.jobs[job];
-        let from = problem.shops[usize::from(seed.shop)];
         let mut by_distance: Vec<(i32, u16)> = (0..)
             .zip(&problem.jobs)
             .map(|(at, other)| {
-                let apart_s = problem.rules.metric.travel_s(from, problem.shops[usize::from(other.shop)]);
+                let apart_s = problem.ride_s(Origin::Shop(seed.shop), other.shop);
                 let later_s = (seed.ready_s - other.ready_s).abs();
                 let noise_s = i32::try_from(dice.below(600)).unwrap_or(0);
                 (if usize::from(at) == job { -1 } else { apart_s + later_s / 2 + noise_s }, at)
             })
             .collect();
+        if count < by_distance.len() {
+            by_distance.select_nth_unstable(count);
+            by_distance.truncate(count);
+        }
         by_distance.sort_unstable();
-        by_distance.truncate(count);
         by_distance.into_iter().map(|(_, at)| at).collect()
     }
 }
@@ -247,11 +249,10 @@ fn near(problem: &Problem<'_>) -> Vec<Vec<(f64, usize)>> {
     let rules = problem.rules;
     let mut near = Vec::new();
     for (no, job) in (0..).zip(&problem.jobs) {
-        let shop = problem.shops[usize::from(job.shop)];
         let mut workers: Vec<(f64, f64, usize)> = Vec::new();
         for (at, worker) in problem.workers.iter().enumerate() {
             let stands = worker.at_shop == Some(job.shop);
-            let empty_s = if stands { 0 } else { rules.metric.travel_s(worker.place, shop) };
+            let empty_s = if stands { 0 } else { problem.ride_s(Origin::Worker(at), job.shop) };
             let arrive_s = if stands { worker.free_s } else { worker.start_s + empty_s };
             let pickup_s = (arrive_s + rules.pickup_half_s).max(worker.start_s);
             if pickup_s.max(job.ready_s) > worker.off_s || problem.refused.contains(&(no, at)) {

@@ -311,3 +311,57 @@ fn u6_several_orders_of_a_restaurant_are_bundled_when_that_is_faster() {
     let known: BTreeMap<_, _> = again.routes;
     assert_eq!(decide(&view, &known, &Demand::default(), &rules, &single, NOW_S).routes, known);
 }
+
+#[test]
+fn u9_the_first_to_be_moved_is_the_one_whose_move_saves_most() {
+    let defaults = Settings::default();
+    let settings = Settings { cover: CoverSettings { moves_max: 1, ..defaults.cover.clone() }, ..defaults };
+    let cover = &settings.cover;
+    let delays: Vec<f64> = (0..90).map(|minutes| f64::from(minutes * minutes) / 10.0).collect();
+    let mut moved = 0;
+    for seed in 1..=60 {
+        let mut dice = Dice::new(seed);
+        let shops: Vec<Spot> = (0..8).map(|_| spot(&mut dice)).collect();
+        let rules = rules(&shops);
+        let rates: Vec<f64> = (0..8).map(|_| f64::from(u32::try_from(dice.below(4)).unwrap())).collect();
+        let riders = 1 + u32::try_from(dice.below(8)).unwrap();
+        let free_in_s = |no: u32| if no % 4 == 3 { 300 } else { 0 };
+        let riders: Vec<Rider> = (0..riders).map(|no| rider(no, spot(&mut dice), free_in_s(no), 7_200)).collect();
+        let minutes = |rider: &Rider, shop: Spot| {
+            let ride_s = rules.metric.travel_s(rider.place, shop);
+            usize::try_from((rider.free_s - NOW_S + ride_s + rules.pickup_half_s + 59) / 60).unwrap()
+        };
+        // An order is fetched by the nearest with a probability, else by the next, at last by one who is far away.
+        let expected = |riders: &[Rider]| -> f64 {
+            let of = |shop: &Spot| {
+                let mut near: Vec<usize> = riders.iter().map(|rider| minutes(rider, *shop)).collect();
+                near.sort_unstable();
+                let near = near.into_iter().take(4).zip(0..);
+                let (sum, count) = near.fold((0.0, 0), |(sum, _), (minutes, nth)| {
+                    (sum + (1.0 - cover.free_share).powi(nth) * cover.free_share * delays[minutes], nth + 1)
+                });
+                sum + (1.0 - cover.free_share).powi(count) * delays[45]
+            };
+            shops.iter().zip(&rates).map(|(shop, rate)| rate * cover.stay_min / 60.0 * of(shop)).sum()
+        };
+        let saved = |mover: usize, shop: Spot| {
+            let ride_s = rules.metric.travel_s(riders[mover].place, shop);
+            let mut after = riders.clone();
+            after[mover].place = shop;
+            expected(&riders) - expected(&after) - cover.move_price * f64::from(ride_s) / 60.0
+        };
+        let free = (0..riders.len()).filter(|at| riders[*at].free_s <= NOW_S);
+        let asked = shops.iter().zip(&rates).filter(|(_, rate)| **rate > 0.0).map(|(shop, _)| *shop);
+        let near_enough = |at: usize, shop| rules.metric.travel_s(riders[at].place, shop) <= cover.ride_s_max;
+        let best = free.flat_map(|at| asked.clone().map(move |shop| (at, shop)));
+        let best =
+            best.filter(|(at, shop)| near_enough(*at, *shop)).map(|(at, shop)| saved(at, shop)).fold(0.0, f64::max);
+        let view = View { riders: riders.clone(), ..View::default() };
+        let problem = Problem::new(&view, &rules, &settings, NOW_S);
+        let chosen = super::cover::moves(&problem, &vec![Vec::new(); riders.len()], &rates, &delays);
+        let chosen = chosen.first().map_or(0.0, |(at, shop)| saved(*at, shops[usize::from(*shop)]));
+        assert!((chosen - best).abs() < 1e-9, "seed {seed}: saves {chosen}, the best {best}");
+        moved += i32::from(best > 0.0);
+    }
+    assert!(moved >= 30, "{moved} cases with a move");
+}

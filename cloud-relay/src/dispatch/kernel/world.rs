@@ -144,7 +144,7 @@ pub enum Unserved {
     #[error("the restaurant is not known or has no usable coordinates")]
     NoShop,
     /// Its times contradict each other.
-    #[error("its clocks are out of order: it would be ready before it was placed, or days later")]
+    #[error("its times contradict each other: ready before it was placed, or days away")]
     ClocksOutOfOrder,
     /// More orders wait than a round plans.
     #[error("too many orders wait at once")]
