@@ -200,6 +200,8 @@ pub struct Session {
     phase: Phase,
     receiving: Receiving,
     sending: Sending,
+    /// Where logs ended when the connection began: what is known since may have come by another one, and be younger than a greeting.
+    begun: BTreeMap<OriginId, u64>,
     /// Hashes that were asked of the driver: what the peer's log has at that number.
     comparisons: BTreeMap<OriginId, Head>,
     /// Where logs part is searched for; what was found.
@@ -264,6 +266,7 @@ impl Session {
             dead_ms: config.dead_ms,
             phase: Phase::Waiting,
             receiving,
+            begun: heads.iter().map(|(origin, head)| (*origin, head.seq)).collect(),
             sending: Sending::new(config.own, config.sign, heads),
             comparisons: BTreeMap::new(),
             searches: BTreeMap::new(),
@@ -721,6 +724,14 @@ impl Session {
             match chain.seq.cmp(&ours.seq) {
                 std::cmp::Ordering::Equal if chain.hash == ours.hash => self.sending.peer_has(origin, chain.seq),
                 std::cmp::Ordering::Equal => self.fork(diverged),
+                std::cmp::Ordering::Less
+                    if origin == *their_own
+                        && self.side == Side::Dialer
+                        && self.begun.get(&origin).is_none_or(|begun| *begun <= chain.seq) =>
+                {
+                    // It wrote that after it had said this, and another peer was quicker (SPEC Y2).
+                    self.sending.peer_has(origin, ours.seq);
+                }
                 std::cmp::Ordering::Less if origin == *their_own => self.fork(back(chain.seq)),
                 std::cmp::Ordering::Less if chain.seq == 0 => {}
                 std::cmp::Ordering::Less => {

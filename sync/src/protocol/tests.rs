@@ -181,6 +181,34 @@ fn y2_a_replica_whose_disk_went_back_is_told_whichever_side_it_is() {
 }
 
 #[test]
+fn y2_what_the_relay_wrote_while_it_greeted_and_a_sibling_brought_sooner_is_no_fork() {
+    let (node, mut relay) = node_and_relay();
+    relay.write(3, 50);
+    let (mut a, mut b) = connect(node, relay);
+    settle(&mut a, &mut b);
+    let (mut a, mut b) = connect(a.replica, b.replica);
+    // The relay has heard the greeting and says where its logs end; then it writes on, and the node has that by another node at once.
+    for frame in a.frames(NOW) {
+        b.session.handle_frame(&frame, NOW).unwrap();
+        b.events(NOW);
+    }
+    let welcome = b.frames(NOW);
+    b.write(2, 50);
+    let own = b.replica.own;
+    a.replica.logs.insert(own, b.replica.logs[&own].clone());
+    a.session.handle_durable(own, b.replica.head());
+    for frame in welcome {
+        a.session.handle_frame(&frame, NOW).unwrap();
+        a.events(NOW);
+    }
+    settle(&mut a, &mut b);
+    assert_eq!((a.forks.as_slice(), b.forks.as_slice()), (&[][..], &[][..]));
+    a.write(1, 50);
+    settle(&mut a, &mut b);
+    assert_same(&a.replica, &b.replica);
+}
+
+#[test]
 fn y12_where_logs_part_is_found_by_the_one_that_dials_in_a_few_questions() {
     for (common, here, there) in [(1, 5, 9), (37, 60, 20), (99, 1, 1), (0, 3, 4), (40, 0, 7), (64, 900, 900)] {
         let (mut node, mut relay) = node_and_relay();
