@@ -97,4 +97,12 @@ pub const NAMED: &[Named] = &[
         lan: true,
         why: "unknown_origin: a node went on with the log of another one, whose beginning had come by that one's own link",
     },
+    Named {
+        seed: 205_258,
+        mode: Mode::Liveness,
+        steps: 2_000,
+        nodes: 2,
+        lan: true,
+        why: "a relay that wrote while it greeted was taken for one that went back: the other node had brought that sooner",
+    },
 ];
