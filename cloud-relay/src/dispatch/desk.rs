@@ -129,7 +129,7 @@ impl RiderDesk {
         let kept = cloud_orders::find(&self.database, &delivery.order).await?;
         let (Some(kept), Some(site)) = (kept, self.sites.get(&delivery.site)) else { return Ok(None) };
         let damaged = |why: String| StoreError::Damaged { table: "site_doc", why };
-        let live = site.order(delivery.order).await.map_err(|error| damaged(error.to_string()))?;
+        let live = site.order(&self.database, delivery.order).await.map_err(|error| damaged(error.to_string()))?;
         let Some(live) = live else { return Ok(None) };
         let customer = people::customer(&self.database, &kept.customer).await?;
         Ok(Some(Task { delivery, kept, live, site, customer, trip }))

@@ -175,7 +175,7 @@ impl RiderDesk {
         for (order, site) in offered {
             let Some(site) = self.sites.get(&site) else { continue };
             // Without its number it is called by its id: nothing depends on it.
-            if let Ok(Some(live)) = site.order(order).await
+            if let Ok(Some(live)) = site.order(&self.database, order).await
                 && let Some((_, number)) = &live.view.number
             {
                 numbers.insert(order, number.clone());

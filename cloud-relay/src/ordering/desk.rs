@@ -372,7 +372,7 @@ impl Desk {
 
     async fn see(&self, kept: CloudOrder) -> Result<Option<Seen>, StoreError> {
         let Some(site) = self.site(&kept.site) else { return Ok(None) };
-        let live = site.order(kept.order).await.map_err(|error| damaged(&error))?;
+        let live = site.order(&self.database, kept.order).await.map_err(|error| damaged(&error))?;
         Ok(live.map(|live| Seen { kept, live, site }))
     }
 
@@ -429,7 +429,7 @@ impl Desk {
         for (site, order) in due {
             let Some(site) = self.site(&site) else { continue };
             let real = self.clock.real();
-            let done = site.run(move |tx| async move { work::react::<Infallible>(tx, &order, real).await }.boxed());
+            let done = site.run(move |tx| async move { work::react::<Infallible>(tx, &[order], real).await }.boxed());
             if let Err(error) = done.await {
                 tracing::error!(%order, %error, "an order whose time has come could not be looked after");
             }
@@ -490,10 +490,7 @@ impl React for Desk {
         async move {
             // Most orders are the node's own.
             let changed: Vec<OrderId> = changed.iter().copied().collect();
-            for order in cloud_orders::among(tx.sql(), &changed).await? {
-                work::react(tx, &order, self.clock.real()).await?;
-            }
-            Ok(())
+            work::react(tx, &changed, self.clock.real()).await
         }
         .boxed()
     }

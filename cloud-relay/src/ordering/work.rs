@@ -40,22 +40,25 @@ pub struct Around {
     pub real: Timestamp,
 }
 
-/// Takes every step that an order needs now (SPEC B1). Returns whether any was taken.
-pub async fn react<R>(tx: &mut SiteTx, order: &OrderId, real: Timestamp) -> Result<bool, WorkError<R>> {
-    let Some(mut kept) = cloud_orders::find_in(tx.sql(), order).await? else { return Ok(false) };
-    let mut taken = false;
+/// Takes every step that these orders need now, if the relay placed them (SPEC B1).
+pub async fn react<R>(tx: &mut SiteTx, orders: &[OrderId], real: Timestamp) -> Result<(), WorkError<R>> {
+    for kept in cloud_orders::among(tx.sql(), orders).await? {
+        look_after(tx, kept, real).await?;
+    }
+    Ok(())
+}
+
+async fn look_after<R>(tx: &mut SiteTx, mut kept: CloudOrder, real: Timestamp) -> Result<(), WorkError<R>> {
     for _ in 0..STEPS_MAX {
-        let Some(live) = tx.order(order).await? else { return Ok(taken) };
+        let Some(live) = tx.order(&kept.order).await? else { return Ok(()) };
         let Some(act) = carry::next(&live.view, &kept, tx.site(), tx.origin(), tx.now()) else { break };
         carry_out(tx, Actor::System, &act, real).await?;
         if kept.held && act.kept.released_at.is_some() {
             metrics::counter!("pilotlight_orders_released_total").increment(1);
         }
         kept = act.kept;
-        taken = true;
     }
-    follow_delivery(tx, &kept).await?;
-    Ok(taken)
+    follow_delivery(tx, &kept).await
 }
 
 async fn carry_out<R>(tx: &mut SiteTx, by: Actor, act: &Act, real: Timestamp) -> Result<(), WorkError<R>> {
@@ -291,7 +294,7 @@ pub async fn release<R>(tx: &mut SiteTx, site: &SiteId, around: &Around) -> Resu
     let now = tx.now();
     let released = cloud_orders::release(tx.sql(), site, now, around.terms.accept_ms, around.terms.hold_ms).await?;
     for order in &released {
-        react(tx, order, around.real).await?;
+        react(tx, std::slice::from_ref(order), around.real).await?;
     }
     if !released.is_empty() {
         metrics::counter!("pilotlight_orders_released_total").increment(released.len() as u64);

@@ -206,11 +206,20 @@ impl SiteActor {
         }
         let (mut tx, site) = self.begin().await?;
         self.follow(&mut tx, site.as_ref()).await?;
+        // Work that is alone needs no place to go back to: its transaction is dropped.
+        let alone = group.len() == 1 && !tx.is_staged();
         let mut waiting = group.into_iter();
         while let Some(job) = waiting.next() {
             match job {
                 Job::Read(read) => answers.extend(look(read, tx.replica(), tx.now())),
-                Job::Work(work) => answers.push(self.work(&mut tx, site.as_ref(), work).await?),
+                Job::Work(work) => {
+                    let (keep, answer) = self.work(&mut tx, site.as_ref(), work, alone).await?;
+                    answers.push(answer);
+                    if alone && !keep {
+                        self.known = Some(tx.abandon());
+                        return Ok(());
+                    }
+                }
             }
             if tx.commits() >= GROUP_COMMITS_MAX && waiting.len() > 0 {
                 self.end(tx).await?;
@@ -280,17 +289,30 @@ impl SiteActor {
         }
     }
 
-    /// Does one unit of work and what follows from it.
-    async fn work(&mut self, tx: &mut SiteTx, site: Option<&SiteHandle>, work: Work) -> Result<Answer, GroupError> {
+    /// Does one unit of work and what follows from it. Answers whether what it wrote is to be kept; what one that was `alone` wrote is
+    /// dropped with its transaction.
+    async fn work(
+        &mut self,
+        tx: &mut SiteTx,
+        site: Option<&SiteHandle>,
+        work: Work,
+        alone: bool,
+    ) -> Result<(bool, Answer), GroupError> {
         let before = tx.commits();
-        tx.mark().await?;
+        if !alone {
+            tx.mark().await?;
+        }
         let done = AssertUnwindSafe(async { work(tx).await }).catch_unwind().await.map_err(|_| GroupError::Panicked)?;
         if !done.keep && tx.commits() > before {
             return Err(GroupError::RefusedLate);
         }
-        tx.unmark(done.keep).await?;
-        self.follow(tx, site).await?;
-        Ok(done.answer)
+        if !alone {
+            tx.unmark(done.keep).await?;
+        }
+        if done.keep || !alone {
+            self.follow(tx, site).await?;
+        }
+        Ok((done.keep, done.answer))
     }
 
     /// Does what follows from changed orders.

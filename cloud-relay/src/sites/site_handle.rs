@@ -5,7 +5,7 @@ use crate::sites::link_state::LinkState;
 use crate::sites::site_actor::{self, Done, Job};
 use crate::store::site_rows::NodeSession;
 use crate::store::site_store::{SiteNo, SqlSiteStore};
-use crate::store::site_tx::{OldSession, SiteTx, WorkError};
+use crate::store::site_tx::{OldSession, SiteTx, WorkError, closed_order};
 use crate::store::{Database, StoreError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -192,11 +192,15 @@ impl SiteHandle {
     }
 
     /// An order, from memory or disk.
-    pub async fn order(&self, id: OrderId) -> Result<Option<Arc<LiveOrder>>, WorkError<Infallible>> {
-        if let Some(order) = self.read(move |replica, _| replica.live(&id).cloned()).await? {
-            return Ok(Some(order));
+    pub async fn order(
+        &self,
+        database: &Database,
+        id: OrderId,
+    ) -> Result<Option<Arc<LiveOrder>>, WorkError<Infallible>> {
+        match self.read(move |replica, _| replica.live(&id).cloned()).await? {
+            Some(order) => Ok(Some(order)),
+            None => Ok(closed_order(&self.store(database), &id).await?),
         }
-        self.run(move |tx| async move { Ok(tx.order(&id).await?) }.boxed()).await
     }
 
     /// Applies commits of the node, received in this session, up to one that is refused, with everything that follows from them.

@@ -144,17 +144,17 @@ pub async fn find_in(sql: &mut Sql, order: &OrderId) -> Result<Option<CloudOrder
     row.map(|row| read(&Read::new("cloud_order", &row))).transpose()
 }
 
-/// Those of these orders that the relay placed.
-pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<Vec<OrderId>, StoreError> {
+/// Those of these orders that the relay placed, by their ids. Within a unit of work.
+pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<Vec<CloudOrder>, StoreError> {
     let mut found = Vec::new();
     for (chunk, list) in in_lists(orders) {
-        let select = format!("SELECT order_id FROM cloud_order WHERE order_id IN {list} ORDER BY order_id");
+        let select = format!("SELECT * FROM cloud_order WHERE order_id IN {list} ORDER BY order_id");
         let mut select = sqlx::query(AssertSqlSafe(select));
         for order in chunk {
             select = select.bind(order.as_bytes().to_vec());
         }
         for row in select.fetch_all(&mut *sql).await? {
-            found.push(Read::new("cloud_order", &row).id("order_id")?);
+            found.push(read(&Read::new("cloud_order", &row))?);
         }
     }
     Ok(found)

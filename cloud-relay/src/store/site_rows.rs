@@ -266,16 +266,6 @@ pub async fn begin_session(database: &Database, node: NodeNo) -> Result<NodeSess
     Ok(NodeSession { node, number: from_sql(number) })
 }
 
-/// The newest session of a node of this site; `None` when the site has no such node. Within a unit of work on the site.
-pub async fn newest_session(tx: &mut SqliteConnection, no: SiteNo, node: NodeNo) -> Result<Option<u64>, StoreError> {
-    let epoch: Option<i64> = sqlx::query_scalar("SELECT epoch FROM site_node WHERE no = ?1 AND site = ?2")
-        .bind(node.0)
-        .bind(no.0)
-        .fetch_optional(tx)
-        .await?;
-    Ok(epoch.map(from_sql))
-}
-
 /// All sites, in the order in which they were created.
 pub async fn all(database: &Database) -> Result<Vec<SiteRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM site ORDER BY no");

@@ -3,13 +3,14 @@
 //! A unit of work takes the site's row first (`take_turn`), so that two processes never write one site at the same time, and the one
 //! that wrote in between is noticed. What the unit writes besides (effects, customers) goes into the same transaction.
 
-use crate::store::insert::{Insert, in_lists};
+use crate::store::insert::{Insert, Statements, Value, in_lists};
+use crate::store::site_rows::NodeNo;
 use crate::store::{Database, StoreError, from_sql, to_sql};
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::store::{CommitError, LogEntry, Seal, SiteStore, Writes};
-use sqlx::{AssertSqlSafe, Executor, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Executor, Row as _, Sqlite, SqliteConnection};
 use std::collections::BTreeMap;
 
 const LOG: Insert =
@@ -44,21 +45,33 @@ const ORDER_KIND: u8 = DocKey::Order(OrderId::from_bytes([0; 16])).kind();
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SiteNo(pub i64);
 
-/// How the site's row stands in a unit of work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How the site stands when a unit of work has taken its row; nobody else changes it meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
     /// Units of work so far, this one included.
     pub turn: u64,
+    /// The newest session of each of its nodes.
+    pub sessions: BTreeMap<NodeNo, u64>,
+    /// Where each log ends.
+    pub heads: BTreeMap<OriginId, Head>,
 }
 
-/// Takes the site's row for this unit of work.
+/// Takes the site's row for this unit of work, and reads what each needs, in one round.
 pub async fn take_turn(tx: &mut SqliteConnection, site: SiteNo) -> Result<Turn, StoreError> {
-    let row: Option<i64> = sqlx::query_scalar("UPDATE site SET turn = turn + 1 WHERE no = ?1 RETURNING turn")
-        .bind(site.0)
-        .fetch_optional(tx)
-        .await?;
-    let turn = row.ok_or_else(|| damaged("site", format!("there is no row {}", site.0)))?;
-    Ok(Turn { turn: from_sql(turn) })
+    let statements = "UPDATE site SET turn = turn + 1 WHERE no = ? RETURNING turn;
+        SELECT no, epoch FROM site_node WHERE site = ?;
+        SELECT origin, seq, hash FROM site_head WHERE site = ?";
+    let rows = sqlx::query(statements).bind(site.0).bind(site.0).bind(site.0).fetch_all(tx).await?;
+    let (mut turn, mut sessions, mut heads) = (None, BTreeMap::new(), BTreeMap::new());
+    for row in rows {
+        match row.len() {
+            1 => turn = Some(from_sql(row.try_get(0)?)),
+            2 => drop(sessions.insert(NodeNo(row.try_get(0)?), from_sql(row.try_get(1)?))),
+            _ => heads.extend([head((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))?]),
+        }
+    }
+    let turn = turn.ok_or_else(|| damaged("site", format!("there is no row {}", site.0)))?;
+    Ok(Turn { turn, sessions, heads })
 }
 
 /// One site's store.
@@ -106,18 +119,9 @@ impl SqlSiteStore {
     }
 }
 
-/// Where each log of this site ends.
-pub async fn heads(
-    on: impl Executor<'_, Database = Sqlite>,
-    site: SiteNo,
-) -> Result<BTreeMap<OriginId, Head>, StoreError> {
-    let rows: Vec<(Vec<u8>, i64, Vec<u8>)> =
-        sqlx::query_as("SELECT origin, seq, hash FROM site_head WHERE site = ?1").bind(site.0).fetch_all(on).await?;
-    let head = |(origin, seq, hash): (Vec<u8>, i64, Vec<u8>)| {
-        let origin = OriginId::from_bytes(fixed("site_head", origin)?);
-        Ok((origin, Head { seq: from_sql(seq), hash: chain_hash("site_head", hash)? }))
-    };
-    rows.into_iter().map(head).collect()
+fn head((origin, seq, hash): (Vec<u8>, i64, Vec<u8>)) -> Result<(OriginId, Head), StoreError> {
+    let origin = OriginId::from_bytes(fixed("site_head", origin)?);
+    Ok((origin, Head { seq: from_sql(seq), hash: chain_hash("site_head", hash)? }))
 }
 
 /// A document of this site.
@@ -156,11 +160,16 @@ pub async fn orders(
     Ok(found)
 }
 
-/// Writes everything within a unit of work. What does not continue the logs is refused; then the unit must be dropped.
-pub async fn write(tx: &mut SqliteConnection, site: SiteNo, writes: &Writes) -> Result<(), CommitError<StoreError>> {
-    let stored = heads(&mut *tx, site).await.map_err(CommitError::Store)?;
-    let new = continued(&stored, &writes.log)?;
-    write_all(tx, site, writes, &new).await.map_err(|error| CommitError::Store(error.into()))
+/// Writes everything within a unit of work that began with this turn. What does not continue the logs is refused; then the unit must
+/// be dropped.
+pub async fn write(
+    tx: &mut SqliteConnection,
+    site: SiteNo,
+    turn: &Turn,
+    writes: &Writes,
+) -> Result<(), CommitError<StoreError>> {
+    let new = continued(&turn.heads, &writes.log)?;
+    statements(site, writes, &new).run(tx).await.map_err(|error| CommitError::Store(error.into()))
 }
 
 /// Where the logs end after these entries, when each continues its chain.
@@ -184,56 +193,47 @@ fn continued(
     Ok(new)
 }
 
-async fn write_all(
-    tx: &mut SqliteConnection,
-    site: SiteNo,
-    writes: &Writes,
-    new: &BTreeMap<OriginId, Head>,
-) -> Result<(), sqlx::Error> {
-    let origin = |origin: &OriginId| origin.as_bytes().to_vec();
-    LOG.all(tx, &writes.log, |statement, entry| {
-        let statement = statement.bind(site.0).bind(origin(&entry.origin)).bind(to_sql(entry.head.seq));
-        statement.bind(entry.head.hash.0.to_vec()).bind(entry.bytes.clone())
-    })
-    .await?;
-    SEALS
-        .all(tx, &writes.seals, |statement, seal| {
-            let statement = statement.bind(site.0).bind(origin(&seal.origin)).bind(to_sql(seal.seq));
-            statement.bind(seal.signature.to_vec())
-        })
-        .await?;
-    let new: Vec<(&OriginId, &Head)> = new.iter().collect();
-    HEADS
-        .all(tx, &new, |statement, (of, head)| {
-            statement.bind(site.0).bind(origin(of)).bind(to_sql(head.seq)).bind(head.hash.0.to_vec())
-        })
-        .await?;
-    let docs: Vec<(&DocKey, &Vec<u8>)> = writes.docs.iter().collect();
-    DOCS.all(tx, &docs, |statement, (key, bytes)| {
-        statement.bind(site.0).bind(i64::from(key.kind())).bind(key.id_bytes().to_vec()).bind((*bytes).clone())
-    })
-    .await?;
+fn statements(site: SiteNo, writes: &Writes, new: &BTreeMap<OriginId, Head>) -> Statements {
+    let bytes = |bytes: &[u8]| Value::from(bytes);
+    let (site, number) = (Value::Int(site.0), |number| Value::Int(to_sql(number)));
+    let mut all = Statements::default();
+    let log = writes.log.iter().map(|entry| {
+        let (origin, hash) = (bytes(entry.origin.as_bytes()), bytes(&entry.head.hash.0));
+        [site.clone(), origin, number(entry.head.seq), hash, bytes(&entry.bytes)]
+    });
+    all.insert(&LOG, log.collect());
+    let seals = writes
+        .seals
+        .iter()
+        .map(|seal| [site.clone(), bytes(seal.origin.as_bytes()), number(seal.seq), bytes(&seal.signature)]);
+    all.insert(&SEALS, seals.collect());
+    let heads =
+        new.iter().map(|(of, head)| [site.clone(), bytes(of.as_bytes()), number(head.seq), bytes(&head.hash.0)]);
+    all.insert(&HEADS, heads.collect());
+    let docs = writes
+        .docs
+        .iter()
+        .map(|(key, doc)| [site.clone(), Value::Int(i64::from(key.kind())), bytes(key.id_bytes()), bytes(doc)]);
+    all.insert(&DOCS, docs.collect());
     let (put, removed): (Vec<_>, Vec<_>) = writes.index.iter().partition(|(_, put)| **put);
-    INDEX.all(tx, &put, |statement, (key, _)| statement.bind(site.0).bind((*key).clone())).await?;
-    for (chunk, list) in in_lists(&removed) {
-        let mut delete =
-            sqlx::query(AssertSqlSafe(format!("DELETE FROM site_index WHERE site = ? AND key IN {list}"))).bind(site.0);
-        for (key, _) in chunk {
-            delete = delete.bind((*key).clone());
-        }
-        delete.execute(&mut *tx).await?;
-    }
-    let notes: Vec<(&Vec<u8>, &Vec<u8>)> = writes.notes.iter().collect();
-    NOTES
-        .all(tx, &notes, |statement, (name, bytes)| statement.bind(site.0).bind((*name).clone()).bind((*bytes).clone()))
-        .await
+    all.insert(&INDEX, put.into_iter().map(|(key, _)| [site.clone(), bytes(key)]).collect());
+    let removed: Vec<Value> = removed.into_iter().map(|(key, _)| bytes(key)).collect();
+    all.in_lists("DELETE FROM site_index WHERE site = ? AND key IN", &site, &removed);
+    let notes = writes.notes.iter().map(|(name, note)| [site.clone(), bytes(name), bytes(note)]);
+    all.insert(&NOTES, notes.collect());
+    all
 }
 
 impl SiteStore for SqlSiteStore {
     type Error = StoreError;
 
     async fn heads(&self) -> Result<BTreeMap<OriginId, Head>, StoreError> {
-        heads(self.database.pool(), self.site).await
+        let rows: Vec<(Vec<u8>, i64, Vec<u8>)> =
+            sqlx::query_as("SELECT origin, seq, hash FROM site_head WHERE site = ?1")
+                .bind(self.site.0)
+                .fetch_all(self.database.pool())
+                .await?;
+        rows.into_iter().map(head).collect()
     }
 
     async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
@@ -317,8 +317,8 @@ impl SiteStore for SqlSiteStore {
 
     async fn commit(&mut self, writes: Writes) -> Result<(), CommitError<StoreError>> {
         let mut tx = self.database.begin().await.map_err(CommitError::Store)?;
-        take_turn(&mut tx, self.site).await.map_err(CommitError::Store)?;
-        write(&mut tx, self.site, &writes).await?;
+        let turn = take_turn(&mut tx, self.site).await.map_err(CommitError::Store)?;
+        write(&mut tx, self.site, &turn, &writes).await?;
         tx.commit().await.map_err(|error| CommitError::Store(error.into()))
     }
 }

@@ -3,7 +3,7 @@
 //! Whoever works with it decides first and commits then: what refuses after it has committed makes the whole group fail, because a
 //! replica in memory cannot take a commit back. Orders that are not in memory are read before a commit needs them.
 
-use crate::store::site_rows::{self, NodeNo, NodeSession};
+use crate::store::site_rows::NodeSession;
 use crate::store::site_store::{self, SiteNo, SqlSiteStore, Turn};
 use crate::store::{Database, StoreError, Tx};
 use pilotlight_sync::crdt::chain::Head;
@@ -83,8 +83,6 @@ pub struct SiteTx {
     fetched: Fetched,
     touched: BTreeSet<OrderId>,
     commits: usize,
-    /// Newest sessions, as this transaction has read them: nobody begins one meanwhile.
-    sessions: BTreeMap<NodeNo, Option<u64>>,
 }
 
 impl SiteTx {
@@ -104,8 +102,7 @@ impl SiteTx {
             Some(_) | None => load(&SqlSiteStore::new(database.clone(), site), own).await?,
         };
         let fetched = Fetched::default();
-        let sessions = BTreeMap::new();
-        Ok(Self { tx, site, turn, now, replica, fetched, touched, commits: 0, sessions })
+        Ok(Self { tx, site, turn, now, replica, fetched, touched, commits: 0 })
     }
 
     /// Now, in business.
@@ -140,13 +137,7 @@ impl SiteTx {
             return Ok(Some(order.clone()));
         }
         let Some(Some(bytes)) = self.fetched.0.get(id) else { return Ok(None) };
-        let damaged = |error| StoreError::Damaged { table: "site_doc", why: format!("order {id}: {error}") };
-        match LiveOrder::from_bytes(bytes) {
-            Ok(order) => Ok(Some(Arc::new(order))),
-            // Only facts that wait for it: nothing yet.
-            Err(UnreadableOrder::NoHeader) => Ok(None),
-            Err(error @ UnreadableOrder::Bytes(_)) => Err(damaged(error)),
-        }
+        stored_order(id, bytes)
     }
 
     /// Writes one commit of the relay's own. Refuse before, not after.
@@ -166,13 +157,7 @@ impl SiteTx {
         entries: &[LogEntry],
         seal: &Seal,
     ) -> Result<Applied, WorkError<OldSession>> {
-        let newest = match self.sessions.get(&session.node) {
-            Some(newest) => *newest,
-            None => {
-                let newest = site_rows::newest_session(&mut self.tx, self.site, session.node).await?;
-                *self.sessions.entry(session.node).or_insert(newest)
-            }
-        };
+        let newest = self.turn.sessions.get(&session.node).copied();
         if newest.is_none_or(|newest| session.number < newest) {
             return Err(WorkError::Refused(OldSession { session, newest }));
         }
@@ -224,7 +209,7 @@ impl SiteTx {
         let mut flushed = None;
         if self.replica.is_staged() {
             let (writes, told) = self.replica.take_writes(sign);
-            match site_store::write(&mut self.tx, self.site, &writes).await {
+            match site_store::write(&mut self.tx, self.site, &self.turn, &writes).await {
                 Ok(()) => flushed = Some(told),
                 Err(CommitError::Store(error)) => return Err(error),
                 Err(gap @ CommitError::Gap { .. }) => {
@@ -249,6 +234,24 @@ impl SiteTx {
         self.fetched.0.extend(ids.into_iter().map(|id| (id, stored.remove(&id))));
         Ok(())
     }
+}
+
+/// An order as its document says.
+fn stored_order(id: &OrderId, bytes: &[u8]) -> Result<Option<Arc<LiveOrder>>, StoreError> {
+    match LiveOrder::from_bytes(bytes) {
+        Ok(order) => Ok(Some(Arc::new(order))),
+        // Only facts that wait for it: nothing yet.
+        Err(UnreadableOrder::NoHeader) => Ok(None),
+        Err(error @ UnreadableOrder::Bytes(_)) => {
+            Err(StoreError::Damaged { table: "site_doc", why: format!("order {id}: {error}") })
+        }
+    }
+}
+
+/// An order that is not live, as it was last committed. It waits for nobody.
+pub(crate) async fn closed_order(store: &SqlSiteStore, id: &OrderId) -> Result<Option<Arc<LiveOrder>>, StoreError> {
+    let stored = store.load(&[DocKey::Order(*id)]).await?.into_iter().next().flatten();
+    stored.map_or(Ok(None), |bytes| stored_order(id, &bytes))
 }
 
 fn orders_of(changes: &[Change]) -> BTreeSet<OrderId> {

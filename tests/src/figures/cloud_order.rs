@@ -1,6 +1,8 @@
 //! An order from home, from the tap until it is paid, accepted, confirmed and on the kitchen's screen; and what the customer hears of
 //! the kitchen's taps.
 
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,10 +12,11 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::floors::BareServer;
 use super::linked::Linked;
 use super::load::{arrivals, histogram, microseconds};
 use super::{Figure, Plan, milliseconds};
-use crate::client::{Api, Screen};
+use crate::client::{Api, Screen, Target};
 use crate::clock;
 use crate::demo::home::{Customer, wanted};
 use crate::seeded::Seeded;
@@ -27,6 +30,8 @@ const TAPS: f64 = 20.0;
 /// People who have signed up.
 const CUSTOMERS: usize = 16;
 const SEED: u64 = 5;
+/// Bytes of a customer's frame, about.
+const FRAME_BYTES: usize = 2_000;
 
 /// Runs the benchmark.
 pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
@@ -43,10 +48,12 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
     let (answered, shown) = order(&linked, &cook, &quoted, &due).await?;
     let heard = hear(&cook, &quoted).await?;
     linked.stop()?;
+    let floor = way_floor(home.path(), heard.behind.len()).await?;
     let at = |histogram: &Histogram<u64>, quantile| milliseconds(histogram.value_at_quantile(quantile));
     let rate = format!("an order from home at {RATE:.0}/s");
     let visible = format!("a kitchen's tap to the customer's screen at {TAPS:.0}/s");
     let own = "its answer in the kitchen";
+    let way = "a TLS hop, a sync, a TLS hop";
     Ok(vec![
         Figure::new(format!("{rate}, paid and answered, p50"), "ms", at(&answered, 0.5), "limit", 300.0),
         Figure::new(format!("{rate}, paid and answered, p99"), "ms", at(&answered, 0.99), "limit", 300.0),
@@ -60,7 +67,8 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Vec<Figure>> {
         ),
         Figure::new(format!("{visible}, p50"), "ms", at(&heard.screen, 0.5), own, at(&heard.answer, 0.5)),
         Figure::new(format!("{visible}, p99"), "ms", at(&heard.screen, 0.99), own, at(&heard.answer, 0.99)),
-        Figure::new("node commit to relay visible, p50", "ms", at(&heard.behind, 0.5), "limit", 5.0),
+        Figure::new("node commit to relay visible, p50", "ms", at(&heard.behind, 0.5), way, at(&floor, 0.5)),
+        Figure::new("node commit to relay visible, p99", "ms", at(&heard.behind, 0.99), way, at(&floor, 0.99)),
         Figure::new("node commit to relay visible, p99", "ms", at(&heard.behind, 0.99), "limit", 5.0),
     ])
 }
@@ -183,4 +191,20 @@ async fn hear(cook: &Api, quoted: &[Quoted]) -> anyhow::Result<Heard> {
         }
     }
     Ok(heard)
+}
+
+/// The same way with nothing on it: a frame over TLS, appended and synced, and over TLS to who watches.
+async fn way_floor(directory: &Path, taps: u64) -> anyhow::Result<Histogram<u64>> {
+    let server = BareServer::fan_out(FRAME_BYTES, Some(File::create(directory.join("way.log"))?)).await?;
+    let target = Target::new(server.address, &server.ca())?;
+    let (mut watching, mut tapping) = (target.bare_screen().await?, target.bare_screen().await?);
+    let (mut way, mut beat) = (histogram()?, tokio::time::interval(Duration::from_secs_f64(1.0 / TAPS)));
+    for tap in 0..taps {
+        beat.tick().await;
+        let sent = clock::now();
+        tapping.send_text(format!("{tap} ")).await?;
+        watching.next_text().await?;
+        way.saturating_record(microseconds(sent, clock::now()));
+    }
+    Ok(way)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -149,16 +150,18 @@ impl BareServer {
         Ok((server, listener, TlsAcceptor::from(Arc::new(config))))
     }
 
-    /// Repeats every text frame it gets, with these bytes, to all who are connected: a bare fan-out.
-    pub async fn fan_out(payload_bytes: usize) -> anyhow::Result<Self> {
+    /// Repeats every text frame it gets, with these bytes, to all who are connected: a bare fan-out. With a `log` what it repeats is
+    /// appended there and synced before.
+    pub async fn fan_out(payload_bytes: usize, log: Option<File>) -> anyhow::Result<Self> {
+        let log = log.map(Arc::new);
         let (server, listener, tls) = Self::bind().await?;
         let (send, _) = broadcast::channel::<Utf8Bytes>(1_024);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (send, tls) = (send.clone(), tls.clone());
+                let (send, tls, log) = (send.clone(), tls.clone(), log.clone());
                 tokio::spawn(async move {
                     // A client that goes away is no failure of the floor.
-                    drop(fan_out_to(stream, tls, send, payload_bytes).await);
+                    drop(fan_out_to(stream, tls, send, payload_bytes, log).await);
                 });
             }
         });
@@ -190,6 +193,7 @@ async fn fan_out_to(
     tls: TlsAcceptor,
     send: broadcast::Sender<Utf8Bytes>,
     payload_bytes: usize,
+    log: Option<Arc<File>>,
 ) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
     let mut socket = tokio_tungstenite::accept_async(tls.accept(stream).await?).await?;
@@ -204,6 +208,10 @@ async fn fan_out_to(
                     // What was tapped leads, so that the receiver knows which tap it was.
                     let mut frame = text.to_string();
                     frame.push_str(padding.get(frame.len()..).unwrap_or_default());
+                    if let Some(log) = &log {
+                        log.as_ref().write_all(frame.as_bytes())?;
+                        log.sync_data()?;
+                    }
                     drop(send.send(frame.into()));
                 }
             }

@@ -184,7 +184,7 @@ async fn tap_orders(
 
 /// The same taps through a server that only repeats them.
 async fn fan_out_floor(screens: usize, taps: usize, frame_bytes: usize) -> anyhow::Result<(Measured, Measured)> {
-    let server = BareServer::fan_out(frame_bytes).await?;
+    let server = BareServer::fan_out(frame_bytes, None).await?;
     let target = Target::new(server.address, &server.ca())?;
     let (board, mut all_shown) = Board::new()?;
     let mut tasks = JoinSet::new();

@@ -46,7 +46,7 @@ async fn e5_both_logs_arrive_and_both_sides_hold_the_same_documents() {
     assert_eq!(*shop.site.heads().borrow().as_ref(), *shop.node.replica.heads());
     assert!(matches!(shop.site.link.now(), Link::Up { .. }) && shop.sites.is_open(&shop.site));
     let id = OrderId::derived(&["node 299"]);
-    let there = shop.site.order(id).await.unwrap().unwrap();
+    let there = shop.site.order(shop.sites.database(), id).await.unwrap().unwrap();
     assert_eq!(there.view, shop.node.replica.live(&id).unwrap().view);
     assert_eq!(shop.sites.digest(&shop.site).await.unwrap(), shop.node.digest());
     // What is written on either side while the link is up goes over it at once.
@@ -280,7 +280,7 @@ async fn e3_an_evening_that_was_offline_is_taken_in_within_seconds() {
     shop.node.sync_all(&mut session, &mut pipe, None).await.unwrap();
     let took = watch.elapsed();
     assert_eq!(shop.site.heads().borrow()[&shop.node.origin()].seq as usize, 1 + 4 * ORDERS);
-    let done = shop.site.order(OrderId::derived(&["4711"])).await.unwrap().unwrap();
+    let done = shop.site.order(shop.sites.database(), OrderId::derived(&["4711"])).await.unwrap().unwrap();
     assert_eq!(done.view.status, Status::Completed);
     assert!(took.as_secs() < 60, "{took:?}");
 }

@@ -199,14 +199,14 @@ async fn e4_one_order_that_cannot_be_followed_does_not_stop_its_site() {
         place(&shop.site, &shop, id).await.unwrap();
         shop.node.write(&[Change::Order(OrderId::derived(&[id]), OrderFact::Accepted)]);
     }
-    let (_sites, site) = shop.again(Arc::new(Stumble)).await;
+    let (sites, site) = shop.again(Arc::new(Stumble)).await;
     let (entries, seal) = shop.node.batch(1);
     // The node comes again each time: all three together, the broken one alone, then without it.
     for _ in 0..2 {
         assert!(matches!(site.apply(first_session(0), entries.clone(), seal.clone()).await, Err(WorkError::Unknown)));
     }
     assert_eq!(site.apply(first_session(0), entries, seal).await.unwrap().whole(), Ok(4));
-    let status = |id| site.order(OrderId::derived(&[id]));
+    let status = |id| site.order(sites.database(), OrderId::derived(&[id]));
     for (id, expected) in [("12", Status::OrderConfirmed), ("13", Status::OrderPlaced), ("14", Status::OrderConfirmed)]
     {
         assert_eq!(status(id).await.unwrap().unwrap().view.status, expected, "{id}");
