@@ -7,7 +7,6 @@ use crate::api::json::LiveHelloJson;
 use crate::api::{orders, riders};
 use crate::app::App;
 use crate::store::people::Owner;
-use futures_util::future::try_join;
 use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
 use pilotlight_edge::api::request::Request;
@@ -136,15 +135,10 @@ async fn concerns(
 
 /// What is to be shown now; the token is checked each time.
 async fn state(call: &Call, token: &str, shows: &Shows) -> Result<Value, End> {
-    let owner = async { call.owner_of(token).await.map_err(|_| End::Gone) };
-    let order = async {
-        match shows {
-            Shows::Order(order) => orders::order_and_owner(call, order).await.map_err(|_| End::Gone),
-            Shows::Task => Ok(None),
-        }
+    let (owner, order) = match shows {
+        Shows::Order(order) => orders::watched(call, token, order).await.map_err(|_| End::Gone)?,
+        Shows::Task => (call.owner_of(token).await.map_err(|_| End::Gone)?, None),
     };
-    // Beside each other: nothing of it is shown before it is known whose it is.
-    let (owner, order) = try_join(owner, order).await?;
     let json = match (owner, shows) {
         (Some(Owner::Customer(customer)), Shows::Order(_)) => {
             let own = order.filter(|(of, _)| *of == customer).ok_or(End::NotFound)?;

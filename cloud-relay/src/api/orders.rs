@@ -10,8 +10,9 @@ use crate::store::StoreError;
 use crate::store::checkouts::CheckoutState;
 use crate::store::deliveries::Delivery;
 use crate::store::effects::{self, EffectRow};
-use crate::store::people::Rider;
-use futures_util::future::{try_join, try_join3};
+use crate::store::people::{Owner, Rider};
+use crate::store::watched::{self, Watched};
+use futures_util::future::try_join;
 use http::StatusCode;
 use pilotlight_edge::api::text;
 use pilotlight_sync::domain::id::{CustomerId, OrderId};
@@ -59,15 +60,20 @@ pub async fn order_json(call: &Call, seen: &Seen) -> Result<CustomerOrderJson, S
     Ok(with(call, seen, &effects, delivery.as_ref()))
 }
 
-/// The same with everything read at once, and whose it is: a screen waits for it.
-pub async fn order_and_owner(
+/// The same for whom this token belongs to, with everything read at once: a screen waits for it.
+pub async fn watched(
     call: &Call,
+    token: &str,
     order: &OrderId,
-) -> Result<Option<(CustomerId, CustomerOrderJson)>, StoreError> {
-    let effects = effects::of_order(&call.app.database, order);
-    let (seen, effects, delivery) =
-        try_join3(call.app.desk.any_order(order), effects, call.app.riders.of_order(order)).await?;
-    Ok(seen.map(|seen| (seen.kept.customer, with(call, &seen, &effects, delivery.as_ref()))))
+) -> Result<(Option<Owner>, Option<(CustomerId, CustomerOrderJson)>), StoreError> {
+    let Watched { owner, kept, effects, delivery } =
+        watched::find(&call.app.database, token, order, call.now()).await?;
+    if owner.is_some() {
+        call.mark_known();
+    }
+    let Some(kept) = kept else { return Ok((owner, None)) };
+    let seen = call.app.desk.see(kept).await?;
+    Ok((owner, seen.map(|seen| (seen.kept.customer, with(call, &seen, &effects, delivery.as_ref())))))
 }
 
 fn with(

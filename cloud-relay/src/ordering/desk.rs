@@ -353,14 +353,6 @@ impl Desk {
         }
     }
 
-    /// An order whoever placed it: whom it is shown to is the caller's business.
-    pub async fn any_order(&self, order: &OrderId) -> Result<Option<Seen>, StoreError> {
-        match cloud_orders::find(&self.database, order).await? {
-            None => Ok(None),
-            Some(kept) => self.see(kept).await,
-        }
-    }
-
     /// A customer's orders, the newest first.
     pub async fn orders(&self, customer: CustomerId, limit: u32) -> Result<Vec<Seen>, StoreError> {
         let mut seen = Vec::new();
@@ -370,7 +362,8 @@ impl Desk {
         Ok(seen)
     }
 
-    async fn see(&self, kept: CloudOrder) -> Result<Option<Seen>, StoreError> {
+    /// With its facts.
+    pub async fn see(&self, kept: CloudOrder) -> Result<Option<Seen>, StoreError> {
         let Some(site) = self.site(&kept.site) else { return Ok(None) };
         let live = site.order(&self.database, kept.order).await.map_err(|error| damaged(&error))?;
         Ok(live.map(|live| Seen { kept, live, site }))
@@ -488,7 +481,6 @@ impl React for Desk {
         changed: &'t BTreeSet<OrderId>,
     ) -> BoxFuture<'t, Result<(), WorkError<Infallible>>> {
         async move {
-            // Most orders are the node's own.
             let changed: Vec<OrderId> = changed.iter().copied().collect();
             work::react(tx, &changed, self.clock.real()).await
         }

@@ -42,13 +42,25 @@ pub struct Around {
 
 /// Takes every step that these orders need now, if the relay placed them (SPEC B1).
 pub async fn react<R>(tx: &mut SiteTx, orders: &[OrderId], real: Timestamp) -> Result<(), WorkError<R>> {
-    for kept in cloud_orders::among(tx.sql(), orders).await? {
-        look_after(tx, kept, real).await?;
+    let placed = cloud_orders::among(tx.sql(), orders).await?;
+    // Most orders are the node's own.
+    if placed.is_empty() {
+        return Ok(());
+    }
+    let mut brought = deliveries::among(tx.sql(), orders).await?;
+    for kept in placed {
+        let delivery = brought.remove(&kept.order);
+        look_after(tx, kept, delivery, real).await?;
     }
     Ok(())
 }
 
-async fn look_after<R>(tx: &mut SiteTx, mut kept: CloudOrder, real: Timestamp) -> Result<(), WorkError<R>> {
+async fn look_after<R>(
+    tx: &mut SiteTx,
+    mut kept: CloudOrder,
+    delivery: Option<Delivery>,
+    real: Timestamp,
+) -> Result<(), WorkError<R>> {
     for _ in 0..STEPS_MAX {
         let Some(live) = tx.order(&kept.order).await? else { return Ok(()) };
         let Some(act) = carry::next(&live.view, &kept, tx.site(), tx.origin(), tx.now()) else { break };
@@ -58,7 +70,7 @@ async fn look_after<R>(tx: &mut SiteTx, mut kept: CloudOrder, real: Timestamp) -
         }
         kept = act.kept;
     }
-    follow_delivery(tx, &kept).await
+    follow_delivery(tx, &kept, delivery).await
 }
 
 async fn carry_out<R>(tx: &mut SiteTx, by: Actor, act: &Act, real: Timestamp) -> Result<(), WorkError<R>> {
@@ -73,8 +85,7 @@ async fn carry_out<R>(tx: &mut SiteTx, by: Actor, act: &Act, real: Timestamp) ->
 }
 
 /// A confirmed order that is to be brought needs a rider; one that ended needs none.
-async fn follow_delivery<R>(tx: &mut SiteTx, kept: &CloudOrder) -> Result<(), WorkError<R>> {
-    let known = deliveries::find_in(tx.sql(), &kept.order).await?;
+async fn follow_delivery<R>(tx: &mut SiteTx, kept: &CloudOrder, known: Option<Delivery>) -> Result<(), WorkError<R>> {
     let Some(live) = tx.order(&kept.order).await? else { return Ok(()) };
     let view = &live.view;
     let wanted = match (kept.phase, known) {
@@ -273,7 +284,8 @@ pub async fn cancel(
     let act = act.map_err(|refusal| WorkError::Refused(CancelError::Refused(refusal)))?;
     if let Some(act) = act {
         carry_out(tx, Actor::Customer(customer), &act, real).await?;
-        follow_delivery(tx, &act.kept).await?;
+        let delivery = deliveries::find_in(tx.sql(), order).await?;
+        follow_delivery(tx, &act.kept, delivery).await?;
     }
     Ok(())
 }

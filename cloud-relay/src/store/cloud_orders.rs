@@ -224,7 +224,7 @@ pub async fn release(
     Ok(released.into_iter().map(|(_, order)| order).collect())
 }
 
-fn read(read: &Read<'_>) -> Result<CloudOrder, StoreError> {
+pub(super) fn read(read: &Read<'_>) -> Result<CloudOrder, StoreError> {
     let asked = match read.time_or_none("asked_at")? {
         None => None,
         Some(at) => Some(Asked {

@@ -1,11 +1,13 @@
 //! Deliveries: which rider is asked, who has accepted, how far it is, and what riders have earned.
 
+use crate::store::insert::in_lists;
 use crate::store::people::Address;
 use crate::store::rows::Read;
 use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::{OrderId, RiderId, SiteId};
 use pilotlight_sync::domain::money::Currency;
 use pilotlight_sync::domain::timestamp::Timestamp;
+use sqlx::AssertSqlSafe;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a delivery is.
@@ -138,6 +140,22 @@ pub async fn find(database: &Database, order: &OrderId) -> Result<Option<Deliver
     row.map(|row| read(&Read::new("delivery", &row))).transpose()
 }
 
+/// Those of these orders, by their ids. Within a unit of work.
+pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Delivery>, StoreError> {
+    let mut found = BTreeMap::new();
+    for (chunk, list) in in_lists(orders) {
+        let mut select = sqlx::query(AssertSqlSafe(format!("SELECT * FROM delivery WHERE order_id IN {list}")));
+        for order in chunk {
+            select = select.bind(order.as_bytes().to_vec());
+        }
+        for row in select.fetch_all(&mut *sql).await? {
+            let delivery = read(&Read::new("delivery", &row))?;
+            found.insert(delivery.order, delivery);
+        }
+    }
+    Ok(found)
+}
+
 /// The same inside a unit of work: what it says holds until that is committed.
 pub async fn find_in(sql: &mut Sql, order: &OrderId) -> Result<Option<Delivery>, StoreError> {
     let row = sqlx::query("SELECT * FROM delivery WHERE order_id = ?1").bind(&order.as_bytes()[..]);
@@ -262,7 +280,7 @@ fn read_to_bring(row: &Read<'_>) -> Result<ToBring, StoreError> {
     Ok(ToBring { delivery: read(row)?, address: row.cbor_or_none("address")?, placed_at: row.time("placed_at")? })
 }
 
-fn read(read: &Read<'_>) -> Result<Delivery, StoreError> {
+pub(super) fn read(read: &Read<'_>) -> Result<Delivery, StoreError> {
     Ok(Delivery {
         order: read.id("order_id")?,
         site: read.id("site")?,

@@ -305,18 +305,17 @@ pub async fn count_open(database: &Database) -> Result<(u64, u64), StoreError> {
 pub async fn of_order(database: &Database, order: &OrderId) -> Result<Vec<EffectRow>, StoreError> {
     let statement = "SELECT * FROM effect WHERE order_id = ?1 ORDER BY n";
     let rows = sqlx::query(statement).bind(&order.as_bytes()[..]).fetch_all(database.pool()).await?;
-    rows.iter()
-        .map(|row| {
-            let read = Read::new("effect", row);
-            Ok(EffectRow {
-                effect: effect(&read)?,
-                state: read.word("state", EffectState::parse)?,
-                tries: read.small("tries")?,
-                made_at: read.time("made_at")?,
-                settled_at: read.time_or_none("settled_at")?,
-            })
-        })
-        .collect()
+    rows.iter().map(|row| read(&Read::new("effect", row))).collect()
+}
+
+pub(super) fn read(read: &Read<'_>) -> Result<EffectRow, StoreError> {
+    Ok(EffectRow {
+        effect: effect(read)?,
+        state: read.word("state", EffectState::parse)?,
+        tries: read.small("tries")?,
+        made_at: read.time("made_at")?,
+        settled_at: read.time_or_none("settled_at")?,
+    })
 }
 
 fn effect(read: &Read<'_>) -> Result<NewEffect, StoreError> {

@@ -19,6 +19,7 @@ pub mod site_tx;
 pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod watched;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};

@@ -209,7 +209,7 @@ pub async fn place_rider(
     Ok(())
 }
 
-fn read_rider(read: &Read<'_>) -> Result<Rider, StoreError> {
+pub(super) fn read_rider(read: &Read<'_>) -> Result<Rider, StoreError> {
     Ok(Rider {
         id: read.id("id")?,
         name: read.text("name")?,
@@ -244,15 +244,16 @@ pub async fn open_session(
 pub async fn owner_of(database: &Database, token: &str, now: Timestamp) -> Result<Option<Owner>, StoreError> {
     let statement = "SELECT owner, role FROM session WHERE token_hash = ?1 AND expires_at > ?2";
     let row = sqlx::query(statement).bind(&tokens::hash(token)[..]).bind(to_sql(now.0));
-    let Some(row) = row.fetch_optional(database.pool()).await? else { return Ok(None) };
-    let read = Read::new("session", &row);
+    row.fetch_optional(database.pool()).await?.map(|row| read_owner(&Read::new("session", &row))).transpose()
+}
+
+pub(super) fn read_owner(read: &Read<'_>) -> Result<Owner, StoreError> {
     let id: Uuid = read.id("owner")?;
-    let owner = read.word("role", |role| match role {
+    read.word("role", |role| match role {
         "customer" => Some(Owner::Customer(id.into())),
         "rider" => Some(Owner::Rider(id.into())),
         _ => None,
-    });
-    owner.map(Some)
+    })
 }
 
 /// Ends a session.

@@ -23,7 +23,7 @@ use pilotlight_sync::domain::id::{IntentId, OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::protocol::Parted;
-use pilotlight_sync::store::{CommitError, LogEntry, Seal};
+use pilotlight_sync::store::{CommitError, LogEntry, Seal, Writes};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ pub use pilotlight_sync::doc::replica::{Flushed, LiveOrder, Position};
 
 /// Log entries read at once.
 const LOG_PAGE: usize = 1_000;
+/// Bytes of commits of the last group that stay at hand.
+const TAIL_BYTES_MAX: usize = 64 * 1024;
 
 /// The site as this node knows it.
 #[derive(Debug)]
@@ -47,6 +49,45 @@ pub struct Replica {
     branch: Option<Arc<Branch>>,
     /// It is to be opened again: its logs and the site's part.
     parted: bool,
+    /// What the last group wrote into the own log.
+    tail: Arc<Tail>,
+}
+
+/// The end of a log, as it was just written: who passes it on need not read it again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tail {
+    /// Commits that follow each other.
+    pub entries: Vec<LogEntry>,
+    /// Their signatures.
+    pub seals: Vec<Seal>,
+}
+
+impl Tail {
+    fn of(own: OriginId, writes: Writes) -> Self {
+        let mut tail = Self { entries: writes.log, seals: writes.seals };
+        tail.entries.retain(|entry| entry.origin == own);
+        tail.seals.retain(|seal| seal.origin == own);
+        if tail.bytes() <= TAIL_BYTES_MAX { tail } else { Self::default() }
+    }
+
+    fn bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.bytes.len()).sum()
+    }
+
+    /// All from this number on, when it begins here and is no larger.
+    pub fn page(
+        &self,
+        origin: &OriginId,
+        from: u64,
+        commits_max: usize,
+        bytes_max: usize,
+    ) -> Option<(Vec<LogEntry>, Vec<Seal>)> {
+        let start = self.entries.iter().position(|entry| entry.origin == *origin && entry.head.seq == from)?;
+        let entries = self.entries.get(start..)?;
+        let fits = entries.len() <= commits_max && self.bytes() <= bytes_max;
+        let seals = self.seals.iter().filter(|seal| seal.seq >= from).cloned();
+        fits.then(|| (entries.to_vec(), seals.collect()))
+    }
 }
 
 impl Replica {
@@ -59,8 +100,8 @@ impl Replica {
         let state = load_tail(&store)?.finish(identity.origin, store.log_heads()?);
         let (brought_back, leaving) = (BTreeSet::new(), BTreeMap::new());
         let store = Box::new(store);
-        let (branch, parted) = (None, false);
-        let mut replica = Self { identity, store, archive, state, brought_back, leaving, branch, parted };
+        let (branch, parted, tail) = (None, false, Arc::default());
+        let mut replica = Self { identity, store, archive, state, brought_back, leaving, branch, parted, tail };
         let mut broken = Vec::new();
         for key in replica.store.index_range(b"o", b"p", usize::MAX)? {
             let Some(id) = order_of_key(&key) else { continue };
@@ -101,7 +142,8 @@ impl Replica {
         from_archive: Vec<OrderId>,
     ) -> Self {
         let (brought_back, leaving) = (from_archive.into_iter().collect(), BTreeMap::new());
-        Self { identity, store, archive, state, brought_back, leaving, branch: Some(Arc::new(branch)), parted: false }
+        let (branch, parted, tail) = (Some(Arc::new(branch)), false, Arc::default());
+        Self { identity, store, archive, state, brought_back, leaving, branch, parted, tail }
     }
 
     /// Stages what only this store had, as commits of its own.
@@ -317,6 +359,11 @@ impl Replica {
         self.state.is_staged() || !self.leaving.is_empty()
     }
 
+    /// What the last group wrote into the own log.
+    pub fn tail(&self) -> Arc<Tail> {
+        self.tail.clone()
+    }
+
     /// Writes what is staged. Durable when it returns; after an error the replica must be dropped.
     pub fn flush(&mut self) -> Result<Flushed, StoreError> {
         let index = self.branch.as_ref().map(|branch| branch.index(&self.state)).unwrap_or_default();
@@ -335,11 +382,13 @@ impl Replica {
         };
         if let Some(branch) = self.branch.take() {
             self.store.rewind(&branch.rewind(self.state.heads()), &writes).map_err(broke)?;
+            self.tail = Arc::default();
             return Ok(flushed);
         }
         let mut leaving = std::mem::take(&mut self.leaving);
         leaving.retain(|id, _| !writes.docs.contains_key(&DocKey::Order(*id)));
         self.store.commit_and_forget(&writes, &leaving).map_err(broke)?;
+        self.tail = Arc::new(Tail::of(self.identity.origin, writes));
         Ok(flushed)
     }
 

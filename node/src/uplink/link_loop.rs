@@ -3,7 +3,7 @@
 //!
 //! Reading, writing, applying and reading the log go on beside one another; the session's window bounds what is under way.
 
-use crate::store::replica::Replica;
+use crate::store::replica::{Replica, Tail};
 use crate::store::store_handle::{RunError, StoreHandle};
 use crate::uplink::link_core::{Done, Errand, LinkCore, LinkFault, News, read_hash, read_page};
 use futures_util::future::BoxFuture;
@@ -100,13 +100,16 @@ pub struct Heads {
     pub all: BTreeMap<OriginId, Head>,
     /// What their seals are checked with.
     pub keys: BTreeMap<OriginId, [u8; 32]>,
+    /// The end of the own one.
+    pub tail: Arc<Tail>,
 }
 
 impl Heads {
     /// Of this replica, after a flushed group.
     pub fn of(replica: &Replica) -> Self {
         let state = replica.state();
-        Self { own: replica.identity().origin, all: state.heads().clone(), keys: state.keys() }
+        let own = replica.identity().origin;
+        Self { own, all: state.heads().clone(), keys: state.keys(), tail: replica.tail() }
     }
 }
 
@@ -257,7 +260,8 @@ fn advance(
         }
     }
     while let Some(errand) = core.poll_errand() {
-        work.push(run(driver.store.clone(), errand));
+        let tail = driver.heads.borrow().tail.clone();
+        work.push(run(driver.store.clone(), &tail, errand));
     }
     if next.is_none() {
         *next = core.poll_frame()?.map(|frame| Message::Binary(frame.into()));
@@ -290,13 +294,20 @@ fn hear<E: std::error::Error + Send + Sync + 'static>(
     }
 }
 
-fn run(store: StoreHandle, errand: Errand) -> BoxFuture<'static, Done> {
+fn run(store: StoreHandle, tail: &Tail, errand: Errand) -> BoxFuture<'static, Done> {
     match errand {
-        Errand::Page { origin, from, commits_max, bytes_max } => async move {
-            let page = store.read(move |replica, _| read_page(replica, &origin, from, commits_max, bytes_max));
-            page.await.map_or(Done::Failed, |(entries, seals)| Done::Page { origin, from, entries, seals })
+        Errand::Page { origin, from, commits_max, bytes_max } => {
+            // What has just been written is at hand.
+            let tail = tail.page(&origin, from, commits_max, bytes_max);
+            let read = async move {
+                if let Some((entries, seals)) = tail {
+                    return Done::Page { origin, from, entries, seals };
+                }
+                let page = store.read(move |replica, _| read_page(replica, &origin, from, commits_max, bytes_max));
+                page.await.map_or(Done::Failed, |(entries, seals)| Done::Page { origin, from, entries, seals })
+            };
+            read.boxed()
         }
-        .boxed(),
         Errand::Hash { origin, seq } => async move {
             let found = store.read(move |replica, _| read_hash(replica, &origin, seq)).await;
             found.map_or(Done::Failed, |hash| Done::Hash { origin, seq, hash })
