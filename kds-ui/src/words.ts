@@ -22,6 +22,9 @@ export const en = {
   minutes: (n: number) => `${n} min`,
   ago: (n: number) => (n === 0 ? 'just now' : `${n} min`),
   list: (parts: string[]) => parts.join(', '),
+  /** An order that was given several numbers is known by each: `A036 (also ACV002)`. */
+  numbers: (number: string, also: readonly string[]) => (also.length === 0 ? number : `${number} (also ${also.join(', ')})`),
+  alsoNumber: (also: readonly string[]) => `also ${also.join(', ')}`,
   theme: 'Light or dark',
   signIn: 'Sign in',
   signOut: (name: string) => `Sign out ${name}`,
@@ -280,6 +283,8 @@ export const ar: Words = {
   minutes: (n) => `${n} د`,
   ago: (n) => (n === 0 ? 'الآن' : `${n} د`),
   list: (parts) => parts.join('، '),
+  numbers: (number, also) => (also.length === 0 ? number : `${number} (أيضاً ${also.join('، ')})`),
+  alsoNumber: (also) => `أيضاً ${also.join('، ')}`,
   fulfilment: { dine_in: 'في المطعم', takeaway: 'سفري', delivery: 'توصيل' },
   sending: 'جارٍ الإرسال',
   welcome: 'اطلب هنا',

@@ -81,6 +81,8 @@ shape! {
     pub struct SiteOrderJson {
         pub id: String,
         pub number: Option<String>,
+        /// Others that people hold for it: it was made twice under one id, and joined.
+        pub also: Vec<String>,
         pub status: StatusJson,
         #[ts(type = "number")]
         pub placed_at: Millis,
@@ -378,6 +380,8 @@ shape! {
         pub site_name: String,
         /// For people, given when it reaches the kitchen.
         pub number: Option<String>,
+        /// Others that people hold for it: it was made twice under one id, and joined.
+        pub also: Vec<String>,
         pub status: StatusJson,
         #[ts(type = "number")]
         pub placed_at: Millis,
@@ -498,6 +502,8 @@ shape! {
     pub struct RiderDeliveryJson {
         pub order: String,
         pub number: Option<String>,
+        /// Others that people hold for it: it was made twice under one id, and joined.
+        pub also: Vec<String>,
         pub restaurant: RiderPlaceJson,
         /// Known once the offer is accepted.
         pub customer: Option<RiderCustomerJson>,

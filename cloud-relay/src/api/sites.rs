@@ -118,6 +118,7 @@ fn order_json(id: &OrderId, order: &LiveOrder) -> SiteOrderJson {
     SiteOrderJson {
         id: id.to_string(),
         number: view.number.as_ref().map(|(_, number)| number.clone()),
+        also: view.also.iter().map(|(_, number)| number.clone()).collect(),
         status: status(view.status),
         placed_at: view.header.placed_at.0,
         total_minor: view.total_minor(),

@@ -87,6 +87,7 @@ pub(crate) fn order(
         site: kept.site.to_string(),
         site_name: shown.settings.as_ref().map_or(&seen.site.facts.name, |settings| &settings.name).clone(),
         number: view.number.as_ref().map(|(_, number)| number.clone()),
+        also: view.also.iter().map(|(_, number)| number.clone()).collect(),
         status: status(view.status),
         placed_at: kept.placed_at.0,
         lines: view.lines.iter().map(|one| line(&one.line)).collect(),
@@ -271,6 +272,7 @@ fn rider_delivery(task: &Task) -> RiderDeliveryJson {
     RiderDeliveryJson {
         order: delivery.order.to_string(),
         number: live.view.number.as_ref().map(|(_, number)| number.clone()),
+        also: live.view.also.iter().map(|(_, number)| number.clone()).collect(),
         restaurant: RiderPlaceJson {
             name: shown.settings.as_ref().map_or(&site.facts.name, |settings| &settings.name).clone(),
             lat: site.facts.lat,

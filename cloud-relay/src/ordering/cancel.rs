@@ -59,6 +59,11 @@ pub fn preview(
             let rule = "the restaurant has not confirmed it yet: you get everything back".to_owned();
             return Ok(Preview { refund_minor: order.amount_minor, rule, expires_at: order.expires_at });
         }
+        OrderPhase::Confirmed if is_free(view, order, now) => {
+            let rule = "the restaurant has not begun in time: you get everything back".to_owned();
+            let expires_at = order.ends_at().unwrap_or(now).max(now.plus_ms(60_000));
+            return Ok(Preview { refund_minor: order.amount_minor, rule, expires_at });
+        }
         OrderPhase::Confirmed | OrderPhase::Asked if view.verdict == Some(false) => {
             return Err(CancelRefusal::RefusedBefore);
         }
@@ -88,7 +93,14 @@ pub fn preview(
     );
     let ends = policy.step_ends_ms(age_ms).filter(|_| !ready);
     let expires_at = ends.map_or_else(|| now.plus_ms(60_000), |ends| order.placed_at.plus_ms(ends));
+    let free_from = order.free_from().filter(|_| !view.is_begun());
+    let expires_at = free_from.map_or(expires_at, |free| expires_at.min(free));
     Ok(Preview { refund_minor, rule, expires_at })
+}
+
+/// Whether nobody has begun it so long after it should have been that it may be cancelled in full (SPEC B10).
+pub fn is_free(view: &OrderView, order: &CloudOrder, now: Timestamp) -> bool {
+    !view.is_begun() && order.free_from().is_some_and(|from| from <= now)
 }
 
 fn by_table(view: &OrderView, order: &CloudOrder, policy: &RefundPolicy, now: Timestamp) -> (i64, u64, bool) {
@@ -155,6 +167,10 @@ pub fn plan(
     }
     if order.phase == OrderPhase::Placed {
         return Ok(Some(carry::act(Step::CancelEarly(Why::ByCustomer), view, order, site, relay, now)));
+    }
+    if is_free(view, order, now) {
+        let step = Step::Resolve { refund_minor: order.amount_minor, why: Why::NotBegun };
+        return Ok(Some(carry::act(step, view, order, site, relay, now)));
     }
     let asked = Asked {
         at: now,

@@ -1,7 +1,7 @@
 //! Carries the rule's steps out: what is written into the site's log, which effects, what the relay keeps. Pure.
 
-use crate::ordering::react::{self, Kept, Request, Said, Standing, Step, Why};
-use crate::store::cloud_orders::{Asked, CloudOrder, OrderPhase};
+use crate::ordering::react::{self, Kept, Request, Said, Standing, Step};
+use crate::store::cloud_orders::{Asked, CloudOrder, KITCHEN_MS_MAX, OrderPhase};
 use crate::store::effects::{EffectId, EffectKind, NewEffect};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
@@ -39,7 +39,8 @@ pub fn standing(view: &OrderView) -> Option<Standing> {
             }
         }
     };
-    Some(Standing { commercial, said, verdict: view.verdict, delivery: view.delivery.map(|(_, phase)| phase) })
+    let delivery = view.delivery.map(|(_, phase)| phase);
+    Some(Standing { commercial, said, verdict: view.verdict, delivery, begun: view.is_begun() })
 }
 
 /// What the rule needs to know of what is kept.
@@ -49,7 +50,12 @@ pub fn kept(order: &CloudOrder) -> Kept {
         link_down: asked.link_down,
         verdict_due_at: asked.verdict_due_at,
     };
-    Kept { expires_at: order.expires_at, request: order.asked.as_ref().map(request), amount_minor: order.amount_minor }
+    Kept {
+        expires_at: order.expires_at,
+        ends_at: order.ends_at(),
+        request: order.asked.as_ref().map(request),
+        amount_minor: order.amount_minor,
+    }
 }
 
 /// The next step about an order, carried out; `None` when nothing is to be done.
@@ -62,8 +68,21 @@ pub fn next(view: &OrderView, order: &CloudOrder, site: &Site, relay: OriginId, 
         let kept = CloudOrder { phase: OrderPhase::Confirmed, ..order.clone() };
         return Some(Act { changes: vec![], effects: vec![], kept });
     }
+    if let Some(kept) = waited_for(view, order, now) {
+        return Some(Act { changes: vec![], effects: vec![], kept });
+    }
     let step = react::next(&standing(view)?, &kept(order), now)?;
     Some(act(step, view, order, site, relay, now))
+}
+
+/// An order that its promised time does not end: somebody was seen to begin it; or it is in the kitchen, and is given more time once (SPEC B10).
+fn waited_for(view: &OrderView, order: &CloudOrder, now: Timestamp) -> Option<CloudOrder> {
+    if order.unbegun_since.is_some() && view.is_begun() {
+        return Some(CloudOrder { unbegun_since: None, given_until: None, ..order.clone() });
+    }
+    let ends_at = order.ends_at().filter(|at| *at <= now)?;
+    let once = order.phase == OrderPhase::Confirmed && view.sent && order.given_until.is_none();
+    once.then(|| CloudOrder { given_until: Some(ends_at.plus_ms(KITCHEN_MS_MAX)), ..order.clone() })
 }
 
 /// The money was moved by the word of a node that was not the owner any more: nobody here knew. What was done with the money cannot be
@@ -97,12 +116,13 @@ pub fn act(step: Step, view: &OrderView, order: &CloudOrder, site: &Site, relay:
             // An order that was held is released by the acceptance, when that comes before the site counts as open again.
             kept: CloudOrder {
                 released_at: order.released_at.or(order.held.then_some(now)),
+                unbegun_since: Some(now),
                 ..phase(OrderPhase::Confirmed)
             },
         },
-        Step::Resolve { refund_minor } => Act {
+        Step::Resolve { refund_minor, why } => Act {
             changes: vec![commercial(CommercialPhase::Resolved)],
-            effects: refund(refund_minor, Why::NoAnswer.words(), effect),
+            effects: refund(refund_minor, why.words(), effect),
             kept: phase(OrderPhase::Resolved),
         },
         Step::Refund { refund_minor, why } => Act {

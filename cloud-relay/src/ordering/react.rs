@@ -30,6 +30,8 @@ pub struct Standing {
     pub verdict: Option<bool>,
     /// The rider's axis.
     pub delivery: Option<DeliveryPhase>,
+    /// Somebody has been seen to begin it.
+    pub begun: bool,
 }
 
 /// A cancel request as it was when it was made.
@@ -48,6 +50,8 @@ pub struct Request {
 pub struct Kept {
     /// An order that is not confirmed by then is cancelled.
     pub expires_at: Timestamp,
+    /// An order that nobody has begun by then is ended. `None`: it was begun, or is not confirmed.
+    pub ends_at: Option<Timestamp>,
     /// The customer's request.
     pub request: Option<Request>,
     /// What was authorised, in minor units.
@@ -65,6 +69,8 @@ pub enum Step {
     Resolve {
         /// In minor units.
         refund_minor: i64,
+        /// For what.
+        why: Why,
     },
     /// Give back so much; the stock of what was not begun comes back.
     Refund {
@@ -94,6 +100,8 @@ pub enum Why {
     ByCustomer,
     /// The customer asked, and no verdict came.
     NoAnswer,
+    /// Nobody began it in time.
+    NotBegun,
 }
 
 impl Why {
@@ -105,6 +113,7 @@ impl Why {
             Self::ByRestaurant => "the restaurant cancelled the order",
             Self::Granted | Self::ByCustomer => "cancelled as you asked",
             Self::NoAnswer => "cancelled: the restaurant gave no answer",
+            Self::NotBegun => "cancelled: the restaurant did not begin in time",
             Self::NotDelivered => "it could not be delivered",
         }
     }
@@ -121,21 +130,28 @@ pub fn next(standing: &Standing, kept: &Kept, now: Timestamp) -> Option<Step> {
             Said::Nothing => None,
         },
         CommercialPhase::CancelledEarly => None,
-        CommercialPhase::Confirmed => failed(standing, kept),
+        CommercialPhase::Confirmed => failed(standing, kept).or_else(|| not_begun(standing, kept, now)),
         CommercialPhase::CancelRequested => failed(standing, kept).or_else(|| {
             let request = kept.request?;
             match standing.verdict {
                 Some(true) => Some(Step::Refund { refund_minor: request.by_table_minor, why: Why::Granted }),
-                Some(false) => None,
+                Some(false) => not_begun(standing, kept, now),
                 None if request.verdict_due_at > now => None,
                 None => {
                     let refund_minor = if request.link_down { kept.amount_minor } else { request.by_table_minor };
-                    Some(Step::Resolve { refund_minor })
+                    Some(Step::Resolve { refund_minor, why: Why::NoAnswer })
                 }
             }
         }),
         CommercialPhase::Resolved => (standing.verdict == Some(true)).then_some(Step::TakeStockBack),
     }
+}
+
+/// Nobody has begun it by the time it was promised: perhaps its node is out of service. The customer gets everything back, the rider is
+/// called off; a tap that comes later is history and moves no money (SPEC B10).
+fn not_begun(standing: &Standing, kept: &Kept, now: Timestamp) -> Option<Step> {
+    let late = !standing.begun && kept.ends_at.is_some_and(|at| at <= now);
+    late.then_some(Step::Resolve { refund_minor: kept.amount_minor, why: Why::NotBegun })
 }
 
 /// Restaurant and platform give everything back for what they fail to do.
@@ -165,13 +181,14 @@ mod tests {
 
     const EXPIRES: Timestamp = Timestamp(600_000);
     const DUE: Timestamp = Timestamp(900_000);
+    const PROMISED: Timestamp = Timestamp(20_000_000);
 
     fn standing(commercial: CommercialPhase) -> Standing {
-        Standing { commercial, said: Said::Nothing, verdict: None, delivery: None }
+        Standing { commercial, said: Said::Nothing, verdict: None, delivery: None, begun: false }
     }
 
     fn check(standing: Standing, request: Option<Request>, now_ms: u64, expected: Option<Step>) {
-        let kept = Kept { expires_at: EXPIRES, request, amount_minor: 1_470 };
+        let kept = Kept { expires_at: EXPIRES, ends_at: Some(PROMISED), request, amount_minor: 1_470 };
         assert_eq!(next(&standing, &kept, Timestamp(now_ms)), expected, "{standing:?} {request:?} {now_ms}");
     }
 
@@ -198,8 +215,8 @@ mod tests {
     fn b4_a_cancel_request_ends_in_one_verdict_or_resolution() {
         let requested = Standing { said: Said::Accepted, ..standing(C::CancelRequested) };
         check(requested, asked(false), 899_999, None);
-        check(requested, asked(false), 900_000, Some(Step::Resolve { refund_minor: 828 }));
-        check(requested, asked(true), 900_000, Some(Step::Resolve { refund_minor: 1_470 }));
+        check(requested, asked(false), 900_000, Some(Step::Resolve { refund_minor: 828, why: Why::NoAnswer }));
+        check(requested, asked(true), 900_000, Some(Step::Resolve { refund_minor: 1_470, why: Why::NoAnswer }));
         let granted = Step::Refund { refund_minor: 828, why: Why::Granted };
         check(Standing { verdict: Some(true), ..requested }, asked(true), 0, Some(granted));
         check(Standing { verdict: Some(true), said: Said::Cancelled, ..requested }, asked(true), 0, Some(granted));
@@ -208,6 +225,21 @@ mod tests {
         check(resolved, asked(true), 10_000_000, None);
         check(Standing { verdict: Some(true), ..resolved }, asked(true), 0, Some(Step::TakeStockBack));
         check(Standing { verdict: Some(false), ..resolved }, asked(true), 0, None);
+    }
+
+    #[test]
+    fn b10_what_nobody_has_begun_by_the_promised_time_is_ended_in_full() {
+        let confirmed = Standing { said: Said::Accepted, ..standing(C::Confirmed) };
+        let ended = Some(Step::Resolve { refund_minor: 1_470, why: Why::NotBegun });
+        check(confirmed, None, 19_999_999, None);
+        check(confirmed, None, 20_000_000, ended);
+        // The restaurant has refused to cancel it, and then did not begin.
+        let refused = Standing { verdict: Some(false), ..standing(C::CancelRequested) };
+        check(refused, asked(false), 19_999_999, None);
+        check(refused, asked(false), 20_000_000, ended);
+        check(Standing { begun: true, ..confirmed }, None, 30_000_000, None);
+        // What was begun after that is history.
+        check(Standing { begun: true, ..standing(C::Resolved) }, None, 30_000_000, None);
     }
 
     #[test]

@@ -246,6 +246,8 @@ fn placed(checkout: &Checkout, around: &Around, now: Timestamp) -> CloudOrder {
         released_at: None,
         expires_at: now.plus_ms(wait_ms),
         asked: None,
+        unbegun_since: None,
+        given_until: None,
     }
 }
 

@@ -186,8 +186,16 @@ impl LinkCore {
         self.number
     }
 
-    /// A frame has come.
-    pub fn hear(&mut self, bytes: &[u8], now: Timestamp) -> Result<(), LinkEnd> {
+    /// A frame has come. What is committed counts before it, see `durable`: by another node the peer may have heard of it already, and who
+    /// says so has not gone back in time, nor has the relay (SPEC Y2).
+    pub fn hear(
+        &mut self,
+        bytes: &[u8],
+        heads: &BTreeMap<OriginId, Head>,
+        keys: &BTreeMap<OriginId, [u8; 32]>,
+        now: Timestamp,
+    ) -> Result<(), LinkEnd> {
+        self.durable(heads, keys);
         self.session.handle_frame(bytes, now).map_err(LinkEnd::Broken)
     }
 

@@ -249,10 +249,8 @@ impl Hub {
             Some(Ok(Message::Other)) => Ok(()),
             Some(Ok(Message::Frame(bytes))) => {
                 metrics::counter!("pilotlight_link_bytes_total", "direction" => "in").increment(bytes.len() as u64);
-                // By another node it may have what was committed here a moment ago: who says so has not gone back in time, nor have we.
                 let heads = self.site.heads().borrow().clone();
-                self.core.durable(&heads, &self.site.keys());
-                self.core.hear(&bytes, self.clock.now())
+                self.core.hear(&bytes, &heads, &self.site.keys(), self.clock.now())
             }
         }
     }

@@ -85,15 +85,36 @@ pub struct CloudOrder {
     pub expires_at: Timestamp,
     /// The request to cancel.
     pub asked: Option<Asked>,
+    /// It is confirmed, the kitchen should have begun then, and the relay has not seen that anybody did.
+    pub unbegun_since: Option<Timestamp>,
+    /// At the promised time it was in the kitchen: it is waited for until then.
+    pub given_until: Option<Timestamp>,
 }
 
+/// What nobody has begun so long after it should have been may be cancelled in full, in milliseconds.
+const BEGIN_MS_MAX: u64 = 10 * 60_000;
+/// What is in the kitchen is waited for so much longer than promised, in milliseconds: one that only bumps never says that it began.
+pub const KITCHEN_MS_MAX: u64 = 60 * 60_000;
+
 impl CloudOrder {
+    /// From then on it may be cancelled in full, because nobody has begun.
+    pub fn free_from(&self) -> Option<Timestamp> {
+        self.unbegun_since.map(|since| since.plus_ms(BEGIN_MS_MAX))
+    }
+
+    /// The relay ends what nobody has begun by then: at the promised time, no sooner than it may be cancelled in full.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let promised = |since: Timestamp| since.plus_ms((u64::from(self.minutes.1) * 60_000).max(BEGIN_MS_MAX));
+        self.unbegun_since.map(|since| self.given_until.unwrap_or_else(|| promised(since)))
+    }
+
     /// When it must be looked at again.
     pub fn due_at(&self) -> Option<Timestamp> {
         match self.phase {
             OrderPhase::Placed => Some(self.expires_at),
             OrderPhase::Asked => self.asked.as_ref().map(|asked| asked.verdict_due_at),
-            OrderPhase::Confirmed | OrderPhase::Resolved | OrderPhase::Ended => None,
+            OrderPhase::Confirmed => self.ends_at(),
+            OrderPhase::Resolved | OrderPhase::Ended => None,
         }
     }
 }
@@ -102,8 +123,8 @@ impl CloudOrder {
 pub async fn put(sql: &mut Sql, order: &CloudOrder) -> Result<(), StoreError> {
     let statement = "INSERT OR REPLACE INTO cloud_order (order_id, site, customer, payment, address, phase, amount_minor, placed_at,
             minutes_min, minutes_max, held, released_at, expires_at, asked_at, asked_why, asked_table_minor, asked_link_down,
-            verdict_due_at, due_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+            verdict_due_at, due_at, unbegun_since, given_until)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
     let asked = order.asked.as_ref();
     sqlx::query(statement)
         .bind(&order.order.as_bytes()[..])
@@ -125,6 +146,8 @@ pub async fn put(sql: &mut Sql, order: &CloudOrder) -> Result<(), StoreError> {
         .bind(asked.map(|asked| i64::from(asked.link_down)))
         .bind(asked.map(|asked| to_sql(asked.verdict_due_at.0)))
         .bind(order.due_at().map(|at| to_sql(at.0)))
+        .bind(order.unbegun_since.map(|at| to_sql(at.0)))
+        .bind(order.given_until.map(|at| to_sql(at.0)))
         .execute(&mut *sql)
         .await?;
     Ok(())
@@ -249,5 +272,7 @@ pub(super) fn read(read: &Read<'_>) -> Result<CloudOrder, StoreError> {
         released_at: read.time_or_none("released_at")?,
         expires_at: read.time("expires_at")?,
         asked,
+        unbegun_since: read.time_or_none("unbegun_since")?,
+        given_until: read.time_or_none("given_until")?,
     })
 }

@@ -51,7 +51,11 @@ export type AvailabilityJson = { unavailable: Array<UnavailableJson>, };
 /**
  * An order as kitchen, expo, counter and pickup boards show it.
  */
-export type BoardOrderJson = { id: string, number: string | null, status: StatusJson, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, note: string | null, placed_at: number, 
+export type BoardOrderJson = { id: string, number: string | null, 
+/**
+ * Others that people hold for it: it was made twice under one id, and joined.
+ */
+also: Array<string>, status: StatusJson, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, note: string | null, placed_at: number, 
 /**
  * Age counts from here.
  */
@@ -411,7 +415,11 @@ export type OrderJson = { id: string,
 /**
  * For people, unique in the business day: `A042`.
  */
-number: string | null, status: StatusJson, history: Array<HistoryJson>, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, note: string | null, placed_at: number, lines: Array<OrderLineJson>, total_minor: number, tax_minor: number, paid_minor: number, due_minor: number, currency: string, tickets: Array<TicketJson>, 
+number: string | null, 
+/**
+ * Others that people hold for it: it was made twice under one id, and joined.
+ */
+also: Array<string>, status: StatusJson, history: Array<HistoryJson>, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, note: string | null, placed_at: number, lines: Array<OrderLineJson>, total_minor: number, tax_minor: number, paid_minor: number, due_minor: number, currency: string, tickets: Array<TicketJson>, 
 /**
  * The origin of the node that decides about it.
  */

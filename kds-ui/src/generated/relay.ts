@@ -65,7 +65,11 @@ export type CustomerOrderJson = { id: string, site: string, site_name: string,
 /**
  * For people, given when it reaches the kitchen.
  */
-number: string | null, status: StatusJson, placed_at: number, lines: Array<PricedLineJson>, charges: ChargesJson, total_minor: number, currency: string, history: Array<CustomerHistoryJson>, 
+number: string | null, 
+/**
+ * Others that people hold for it: it was made twice under one id, and joined.
+ */
+also: Array<string>, status: StatusJson, placed_at: number, lines: Array<PricedLineJson>, charges: ChargesJson, total_minor: number, currency: string, history: Array<CustomerHistoryJson>, 
 /**
  * The restaurant is away; the order is kept until then and may be cancelled free.
  */
@@ -290,7 +294,11 @@ restaurants: Array<RestaurantJson>, };
 
 export type RiderCustomerJson = { name: string, phone: string | null, address: AddressJson, };
 
-export type RiderDeliveryJson = { order: string, number: string | null, restaurant: RiderPlaceJson, 
+export type RiderDeliveryJson = { order: string, number: string | null, 
+/**
+ * Others that people hold for it: it was made twice under one id, and joined.
+ */
+also: Array<string>, restaurant: RiderPlaceJson, 
 /**
  * Known once the offer is accepted.
  */
@@ -419,7 +427,11 @@ commits: number, };
 /**
  * An order as the operator sees it: no names, no addresses.
  */
-export type SiteOrderJson = { id: string, number: string | null, status: StatusJson, placed_at: number, total_minor: number, 
+export type SiteOrderJson = { id: string, number: string | null, 
+/**
+ * Others that people hold for it: it was made twice under one id, and joined.
+ */
+also: Array<string>, status: StatusJson, placed_at: number, total_minor: number, 
 /**
  * Captured, what was given back taken off.
  */

@@ -320,6 +320,8 @@ shape! {
         pub id: String,
         /// For people, unique in the business day: `A042`.
         pub number: Option<String>,
+        /// Others that people hold for it: it was made twice under one id, and joined.
+        pub also: Vec<String>,
         pub status: StatusJson,
         pub history: Vec<HistoryJson>,
         pub channel: ChannelJson,
@@ -413,6 +415,8 @@ shape! {
     pub struct BoardOrderJson {
         pub id: String,
         pub number: Option<String>,
+        /// Others that people hold for it: it was made twice under one id, and joined.
+        pub also: Vec<String>,
         pub status: StatusJson,
         pub channel: ChannelJson,
         pub fulfilment: FulfilmentJson,

@@ -102,6 +102,7 @@ pub(crate) fn order(order: &Order) -> OrderJson {
     OrderJson {
         id: order.id.to_string(),
         number: view.number.as_ref().map(|(_, number)| number.clone()),
+        also: view.also.iter().map(|(_, number)| number.clone()).collect(),
         status: status(view.status),
         history: history.collect(),
         channel: channel(header.channel),
@@ -161,6 +162,7 @@ pub(crate) fn board_order(id: &OrderId, order: &LiveOrder) -> BoardOrderJson {
     BoardOrderJson {
         id: id.to_string(),
         number: view.number.as_ref().map(|(_, number)| number.clone()),
+        also: view.also.iter().map(|(_, number)| number.clone()).collect(),
         status: status(view.status),
         channel: channel(header.channel),
         fulfilment: fulfilment(header.fulfilment),

@@ -43,6 +43,9 @@ enum Wanted {
 }
 
 fn wanted(view: &OrderView) -> Option<Wanted> {
+    if view.waits_for_verdict() {
+        return Some(Wanted::Verdict);
+    }
     if view.cancelled.is_some() {
         return None;
     }

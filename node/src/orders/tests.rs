@@ -6,6 +6,8 @@ use super::{Order, amend, cancel, place};
 use crate::kitchen::act::{self, ActRefusal, KitchenAction, Outcome, Tap};
 use crate::testing::{Shop, dough, line, order};
 use pilotlight_edge::availability::{Unavailable, unavailable};
+use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::site::Receipt;
 use pilotlight_sync::domain::id::{DeviceId, IntentId, LineId, MenuItemId, OrderId};
 use pilotlight_sync::domain::menu::StationId;
@@ -59,6 +61,21 @@ fn o3_an_order_with_its_number_tickets_and_stock_is_there_after_reopening() {
     assert_eq!(shop.replica().order_by_number(day.number, "A001").unwrap(), Some(id));
     let second = now_placed(shop.place(order("two", vec![line("c", "cola", 1)])));
     assert_eq!(second.live.view.number.as_ref().unwrap().1, "A002");
+}
+
+#[test]
+fn o4_an_order_is_found_by_every_number_that_was_given_for_it() {
+    let mut shop = Shop::open();
+    now_placed(shop.place(order("one", vec![line("a", "pizza", 1)])));
+    let id = OrderId::derived(&["one"]);
+    let day = shop.replica().site().day().day().unwrap().number;
+    shop.commit(&[Change::Order(id, OrderFact::Sent { day, letter: "ACV".into(), counter: 2 })]);
+    shop.reopen();
+    for number in ["A001", "ACV002"] {
+        assert_eq!(shop.replica().order_by_number(day, number).unwrap(), Some(id), "{number}");
+    }
+    let shown = crate::api::to_json::board_order(&id, &shop.replica().order(&id).unwrap().unwrap());
+    assert_eq!((shown.number.as_deref(), shown.also.as_slice()), (Some("A001"), &["ACV002".to_owned()][..]));
 }
 
 #[test]

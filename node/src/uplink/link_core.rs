@@ -145,8 +145,16 @@ impl LinkCore {
         Self { session, own, errands, news, waiting, applying: false, told }
     }
 
-    /// A frame has come.
-    pub fn hear(&mut self, bytes: &[u8], now: Timestamp) -> Result<(), LinkFault> {
+    /// A frame has come. What is durable counts before it, see `durable`: by another node the peer may have it already (SPEC Y2).
+    pub fn hear(
+        &mut self,
+        bytes: &[u8],
+        own: OriginId,
+        heads: &BTreeMap<OriginId, Head>,
+        keys: &BTreeMap<OriginId, [u8; 32]>,
+        now: Timestamp,
+    ) -> Result<(), LinkFault> {
+        self.durable(own, heads, keys)?;
         self.session.handle_frame(bytes, now).map_err(LinkFault::Broken)
     }
 

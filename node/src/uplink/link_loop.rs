@@ -191,7 +191,7 @@ where
             core.poll_timeout().map_or(Duration::MAX, |(at, _)| Duration::from_millis(at.ms_since(driver.clock.now())));
         let step = tokio::select! {
             () = driver.stop.cancelled() => Err(LinkEnd::Closed),
-            heard = stream.next() => hear(&mut core, heard, driver.clock.now()),
+            heard = stream.next() => hear(&mut core, heard, &driver),
             Some(done) = work.next(), if !work.is_empty() => core.done(done, driver.clock.now()).map_err(LinkEnd::from),
             changed = driver.heads.changed() => match changed {
                 Ok(()) => {
@@ -272,14 +272,15 @@ fn advance(
 fn hear<E: std::error::Error + Send + Sync + 'static>(
     core: &mut LinkCore,
     heard: Option<Result<Message, E>>,
-    now: Timestamp,
+    driver: &Driver,
 ) -> Result<(), LinkEnd> {
     match heard {
         None => Err(LinkEnd::Gone(1006)),
         Some(Err(error)) => Err(LinkEnd::lost(error)),
         Some(Ok(Message::Binary(bytes))) => {
             metrics::counter!("pilotlight_link_bytes_total", "direction" => "in").increment(bytes.len() as u64);
-            core.hear(&bytes, now)?;
+            let heads = driver.heads.borrow().clone();
+            core.hear(&bytes, heads.own, &heads.all, &heads.keys, driver.clock.now())?;
             if let Some(ms) = core.round_trip_ms() {
                 metrics::gauge!("pilotlight_link_round_trip_ms").set(ms as f64);
             }

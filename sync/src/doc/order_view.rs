@@ -96,6 +96,8 @@ pub struct OrderView {
     pub term: u32,
     /// Number for people, with its day.
     pub number: Option<(DayNumber, String)>,
+    /// Others that people hold for it: it was made twice under one id, or sent to the kitchen by two nodes (SPEC O4).
+    pub also: Vec<(DayNumber, String)>,
     /// Lines in the order in which they came.
     pub lines: Vec<LineView>,
     /// One a station and course.
@@ -137,6 +139,11 @@ pub struct OrderView {
 }
 
 impl OrderView {
+    /// Every number that people hold for it, the one that is shown first.
+    pub fn numbers(&self) -> impl Iterator<Item = &(DayNumber, String)> {
+        self.number.iter().chain(&self.also)
+    }
+
     /// What is still wanted costs, charges included, in minor units.
     pub fn total_minor(&self) -> i64 {
         let charges = if self.cancelled.is_none() { self.header.charges.total_minor() } else { 0 };
@@ -183,6 +190,13 @@ impl OrderView {
         !begun && line.done.is_none()
     }
 
+    /// Whether anybody has begun to make any of it.
+    pub fn is_begun(&self) -> bool {
+        let begun = |ticket: &TicketView| ticket.begun || ticket.phase > TicketPhase::Queued;
+        let has_it = self.delivery.is_some_and(|(_, phase)| phase >= DeliveryPhase::PickedUp);
+        has_it || self.tickets.values().any(begun) || self.lines.iter().any(|line| line.done.is_some())
+    }
+
     /// Whether it is told for the books only: it was recovered, and nobody goes on with it (SPEC I9).
     pub const fn is_history(&self) -> bool {
         self.recovered && !self.resumed
@@ -220,8 +234,13 @@ impl OrderView {
             | Status::PickedUp
             | Status::OutForDelivery
             | Status::DeliveryFailed => true,
-            Status::Completed | Status::Cancelled | Status::Refunded => self.on_board(),
+            Status::Completed | Status::Cancelled | Status::Refunded => self.on_board() || self.waits_for_verdict(),
         }
+    }
+
+    /// The relay has ended it without its owner, who still says whether nobody had begun: then its stock goes back (SPEC B10).
+    pub fn waits_for_verdict(&self) -> bool {
+        self.commercial == Some(CommercialPhase::Resolved) && self.verdict.is_none() && !self.is_begun()
     }
 }
 
@@ -257,7 +276,21 @@ pub fn view(doc: &OrderDoc) -> Option<OrderView> {
     {
         folding.view.number = Some((*day, order_number(letter, *counter)));
     }
+    folding.view.also = also(&told, folding.view.number.as_ref());
     Some(folding.view)
+}
+
+/// Every other number that was given to people: whoever holds it is found by it.
+fn also(told: &[&std::sync::Arc<StampedOrderFact>], number: Option<&(DayNumber, String)>) -> Vec<(DayNumber, String)> {
+    let mut also = Vec::new();
+    for fact in told {
+        let OrderFact::Sent { day, letter, counter } = &fact.what else { continue };
+        let given = (*day, order_number(letter, *counter));
+        if Some(&given) != number && !also.contains(&given) {
+            also.push(given);
+        }
+    }
+    also
 }
 
 struct Folding {
@@ -278,6 +311,7 @@ impl Folding {
             owner: header.owner.unwrap_or(placed.id.origin),
             term: 0,
             number: None,
+            also: Vec::new(),
             lines,
             tickets: BTreeMap::new(),
             cancelled: None,
@@ -523,6 +557,9 @@ impl Folding {
             CommercialPhase::CancelledEarly => "cancelled before it was confirmed",
             CommercialPhase::Confirmed => "confirmed",
             CommercialPhase::CancelRequested => "the customer asks to cancel",
+            CommercialPhase::Resolved if self.view.cancel_requested_at.is_none() => {
+                "cancelled: the restaurant did not make it"
+            }
             CommercialPhase::Resolved => "cancelled: the restaurant gave no answer",
         };
         match phase {

@@ -720,7 +720,7 @@ pub fn index_keys(id: &OrderId, view: &OrderView) -> BTreeSet<Vec<u8>> {
     if view.is_open() {
         keys.insert(timed(b'o'));
     }
-    if let Some((day, number)) = &view.number {
+    for (day, number) in view.numbers() {
         let mut key = number_key(*day, number);
         key.extend_from_slice(id.as_bytes());
         keys.insert(key);

@@ -2,6 +2,7 @@
 //!
 //! Both sides do the same after the greeting. The comparison is made where the longer log is, at the end of the shorter one: the
 //! listener's verdicts are in WELCOME, the dialer's follow as FORKED. An origin whose logs differ is left alone; the others go on.
+//! That its own log went back each side judges for itself: only it knows how far that is at the moment when it hears of it.
 
 use crate::crdt::chain::{ChainHash, Head};
 use crate::doc::origin::OriginRole;
@@ -200,8 +201,6 @@ pub struct Session {
     phase: Phase,
     receiving: Receiving,
     sending: Sending,
-    /// Where logs ended when the connection began: what is known since may have come by another one, and be younger than a greeting.
-    begun: BTreeMap<OriginId, u64>,
     /// Hashes that were asked of the driver: what the peer's log has at that number.
     comparisons: BTreeMap<OriginId, Head>,
     /// Where logs part is searched for; what was found.
@@ -266,7 +265,6 @@ impl Session {
             dead_ms: config.dead_ms,
             phase: Phase::Waiting,
             receiving,
-            begun: heads.iter().map(|(origin, head)| (*origin, head.seq)).collect(),
             sending: Sending::new(config.own, config.sign, heads),
             comparisons: BTreeMap::new(),
             searches: BTreeMap::new(),
@@ -719,27 +717,25 @@ impl Session {
                 continue;
             }
             let ours = self.sending.heads().get(&origin).copied().unwrap_or_else(|| Head::start(&origin));
-            let back = |seq| Fork { origin, kind: ForkKind::RolledBack, seq };
+            let back = Fork { origin, kind: ForkKind::RolledBack, seq: ours.seq };
             let diverged = Fork { origin, kind: ForkKind::Diverged, seq: chain.seq };
             match chain.seq.cmp(&ours.seq) {
                 std::cmp::Ordering::Equal if chain.hash == ours.hash => self.sending.peer_has(origin, chain.seq),
                 std::cmp::Ordering::Equal => self.fork(diverged),
-                std::cmp::Ordering::Less
-                    if origin == *their_own
-                        && self.side == Side::Dialer
-                        && self.begun.get(&origin).is_none_or(|begun| *begun <= chain.seq) =>
-                {
-                    // It wrote that after it had said this, and another peer was quicker (SPEC Y2).
-                    self.sending.peer_has(origin, ours.seq);
-                }
-                std::cmp::Ordering::Less if origin == *their_own => self.fork(back(chain.seq)),
-                std::cmp::Ordering::Less if chain.seq == 0 => {}
                 std::cmp::Ordering::Less => {
+                    // Its own log it has: what it wrote since it said this another peer may have brought sooner. Whether it went
+                    // back it sees itself, when it hears how far we have it (SPEC Y2).
+                    if origin == *their_own {
+                        self.sending.peer_has(origin, ours.seq);
+                    }
+                    if chain.seq == 0 {
+                        continue;
+                    }
                     self.sending.hold_back(origin);
                     self.comparisons.insert(origin, chain.head());
                     self.events.push_back(Event::NeedHash { origin, seq: chain.seq });
                 }
-                std::cmp::Ordering::Greater if origin == self.own => self.fork(back(ours.seq)),
+                std::cmp::Ordering::Greater if origin == self.own => self.fork(back),
                 // The peer's log is longer: it looks up its hash at our end and says what it found.
                 std::cmp::Ordering::Greater => self.sending.peer_has(origin, chain.seq),
             }

@@ -209,6 +209,32 @@ fn y2_what_the_relay_wrote_while_it_greeted_and_a_sibling_brought_sooner_is_no_f
 }
 
 #[test]
+fn y2_what_a_node_wrote_after_it_had_greeted_and_a_sibling_brought_sooner_is_no_fork() {
+    for (before, after) in [(3, 2), (0, 2)] {
+        let (mut node, relay) = node_and_relay();
+        node.write(before, 50);
+        let (mut a, mut b) = connect(node, relay);
+        settle(&mut a, &mut b);
+        let (mut a, mut b) = connect(a.replica, b.replica);
+        // It says where its logs end; then it writes on, and the relay has that by another node before it hears the greeting.
+        let hello = a.frames(NOW);
+        a.write(after, 50);
+        let own = a.replica.own;
+        b.replica.logs.insert(own, a.replica.logs[&own].clone());
+        b.session.handle_durable(own, a.replica.head());
+        for frame in hello {
+            b.session.handle_frame(&frame, NOW).unwrap();
+            b.events(NOW);
+        }
+        settle(&mut a, &mut b);
+        assert_eq!((a.forks.as_slice(), b.forks.as_slice()), (&[][..], &[][..]));
+        a.write(1, 50);
+        settle(&mut a, &mut b);
+        assert_same(&a.replica, &b.replica);
+    }
+}
+
+#[test]
 fn y12_where_logs_part_is_found_by_the_one_that_dials_in_a_few_questions() {
     for (common, here, there) in [(1, 5, 9), (37, 60, 20), (99, 1, 1), (0, 3, 4), (40, 0, 7), (64, 900, 900)] {
         let (mut node, mut relay) = node_and_relay();

@@ -128,7 +128,7 @@ pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &Live
             world.found(Finding::new("phase went back", format!("{replica}: {id}: {before:?} -> {now:?}")));
         }
     }
-    if let (Some(number), "relay", false) = (&view.number, replica, was_numbered_apart(live)) {
+    for number in view.numbers().filter(|_| replica == "relay" && !was_numbered_apart(live)) {
         let other = world.reference.numbers.insert(number.clone(), *id);
         if let Some(other) = other.filter(|other| other != id) {
             world.found(Finding::new("number given twice", format!("{number:?} to {other} and {id}")));
@@ -215,8 +215,9 @@ fn broken(promise: &Promise, order: Option<&OrderView>) -> Option<String> {
     let Some(view) = order else { return Some(format!("order {} is not there: {:?}", promise.order, promise.told)) };
     let id = promise.order;
     match &promise.told {
-        Told::Placed { number, .. } if view.number != *number => {
-            Some(format!("order {id} was told as {number:?} and is {:?}", view.number))
+        // Made once more under its id, an order has every number that somebody was told.
+        Told::Placed { number: Some(number), .. } if !view.numbers().any(|one| one == number) => {
+            Some(format!("order {id} was told as {number:?} and is {:?}", view.numbers().collect::<Vec<_>>()))
         }
         Told::Placed { .. } => None,
         Told::Paid { payment, amount_minor } => {
@@ -383,10 +384,10 @@ fn promises_everywhere(world: &mut World, both: &Both) {
     }
     let mut numbers: BTreeMap<_, OrderId> = BTreeMap::new();
     for (id, view) in &both.node {
-        if let Some(number) = view.number.as_ref().filter(|_| !both.apart.contains(id))
-            && let Some(other) = numbers.insert(number.clone(), *id)
-        {
-            wrong.push(("number given twice", format!("{number:?} to {other} and {id}")));
+        for number in view.numbers().filter(|_| !both.apart.contains(id)) {
+            if let Some(other) = numbers.insert(number.clone(), *id) {
+                wrong.push(("number given twice", format!("{number:?} to {other} and {id}")));
+            }
         }
     }
     if let Some((name, what)) = wrong.into_iter().next() {

@@ -214,11 +214,12 @@ impl World {
 
     fn arrive_on_lan(&mut self, id: u32, to: usize, frame: &[u8]) {
         let now = self.time();
-        if self.lan.get(&id).is_none_or(|wire| wire.deaf[to]) {
+        let Some(wire) = self.lan.get_mut(&id).filter(|wire| !wire.deaf[to]) else { return };
+        let Some((core, replica)) = wire.ends[to].as_mut().zip(self.boxes[wire.boxes[to]].replica.as_ref()) else {
             return;
-        }
-        let Some(core) = self.lan_end(id, to) else { return };
-        match core.hear(frame, now) {
+        };
+        let (own, state) = (replica.identity().origin, replica.state());
+        match core.hear(frame, own, state.heads(), &state.keys(), now) {
             Ok(()) => self.pump_lan(id, to),
             Err(fault) => {
                 self.found(Finding::new("protocol violation", format!("between siblings: {fault}")));

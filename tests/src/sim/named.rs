@@ -105,4 +105,28 @@ pub const NAMED: &[Named] = &[
         lan: true,
         why: "a relay that wrote while it greeted was taken for one that went back: the other node had brought that sooner",
     },
+    Named {
+        seed: 200_392,
+        mode: Mode::Liveness,
+        steps: 2_000,
+        nodes: 1,
+        lan: false,
+        why: "a confirmed order whose node was put out of service before it sent it to the kitchen stayed open for ever",
+    },
+    Named {
+        seed: 201_265,
+        mode: Mode::Liveness,
+        steps: 2_000,
+        nodes: 1,
+        lan: false,
+        why: "a guest held a number that no screen showed: the order was made twice under one id, and joined",
+    },
+    Named {
+        seed: 300_753,
+        mode: Mode::Safety,
+        steps: 2_000,
+        nodes: 1,
+        lan: false,
+        why: "the same, found while faults go on",
+    },
 ];

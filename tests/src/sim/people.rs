@@ -878,7 +878,10 @@ impl World {
             Some(Err(CancelRefusal::RefusedBefore)) => return self.trace.rare("cancel refused by the kitchen"),
             Some(Err(_)) | None => return self.trace.rare("cancel refused online"),
         };
-        let expected = if seen.kept.phase == OrderPhase::Placed {
+        // Ten minutes after its confirmation nobody has begun: everything, whatever the table says.
+        let free = seen.kept.unbegun_since.is_some_and(|since| now.ms_since(since) >= 600_000);
+        let free = free && !seen.live.view.tickets.values().any(|ticket| ticket.begun);
+        let expected = if seen.kept.phase == OrderPhase::Placed || free {
             seen.kept.amount_minor
         } else {
             by_table(&seen.live.view, seen.kept.amount_minor, now.ms_since(seen.kept.placed_at))

@@ -468,22 +468,17 @@ impl World {
 
     fn arrive(&mut self, id: u32, to: End, frame: &[u8]) {
         let now = self.time();
-        let Some(wire) = self.wires.get_mut(&id) else { return };
-        if wire.deaf[side(to)] {
-            return;
-        }
-        // As the relay's hub does: what it has just committed may have reached this node by another one.
-        if let (End::Relay, Some(process), Some(end)) =
-            (to, &self.machines[wire.machine].process, wire.relay_end.as_mut())
-        {
-            let heads = process.site.heads().borrow().clone();
-            end.durable(&heads, &process.site.keys());
-        }
-        let violation = match to {
-            End::Node => {
-                wire.node_end.as_mut().and_then(|end| end.hear(frame, now).err()).map(|fault| fault.to_string())
-            }
-            End::Relay => wire.relay_end.as_mut().and_then(|end| end.hear(frame, now).err()).map(|end| end.to_string()),
+        let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.deaf[side(to)]) else { return };
+        let violation = match (to, &self.boxes[wire.node].replica, &self.machines[wire.machine].process) {
+            (End::Node, Some(replica), _) => wire.node_end.as_mut().and_then(|end| {
+                let (own, state) = (replica.identity().origin, replica.state());
+                end.hear(frame, own, state.heads(), &state.keys(), now).err().map(|fault| fault.to_string())
+            }),
+            (End::Relay, _, Some(process)) => wire.relay_end.as_mut().and_then(|end| {
+                let heads = process.site.heads().borrow().clone();
+                end.hear(frame, &heads, &process.site.keys(), now).err().map(|end| end.to_string())
+            }),
+            (End::Node, None, _) | (End::Relay, _, None) => None,
         };
         let Some(why) = violation else { return self.pump(id, to) };
         // A process that has not heard what another one wrote is told so by a node that has it from its sibling: it dials again.

@@ -6,6 +6,8 @@ use crate::payments::sandbox::faults::Faults;
 use crate::store::site_tx::WorkError;
 use crate::testing::{Market, ada};
 use pilotlight_sync::doc::order::OrderFact;
+use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{CustomerId, OrderId};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::CommercialPhase;
@@ -88,6 +90,10 @@ async fn b4_without_a_verdict_it_is_resolved_in_full_when_the_restaurant_could_n
         let mut market = Market::open(Faults::default()).await;
         let order = market.order("one").await;
         market.cook(order).await;
+        // What is begun later than ten minutes after its start is asked about as before.
+        if age_ms > 10 * MINUTE {
+            market.oven(order, TicketPhase::Started).await;
+        }
         market.clock.advance(age_ms);
         if link_down {
             market.cut().await;
@@ -102,8 +108,88 @@ async fn b4_without_a_verdict_it_is_resolved_in_full_when_the_restaurant_could_n
         // A later verdict moves no money; what was not begun can be sold again.
         market.node_says(order, OrderFact::Verdict { granted: true }).await;
         market.effects().await;
-        assert_eq!((market.view(&order).await.refunded_minor, market.rights().await), (refund_minor, 600));
+        let rights = if link_down { 600 } else { 400 };
+        assert_eq!((market.view(&order).await.refunded_minor, market.rights().await), (refund_minor, rights));
     }
+}
+
+#[tokio::test]
+async fn b10_what_nobody_begins_may_be_cancelled_in_full_ten_minutes_after_its_start() {
+    let mut market = Market::open(Faults::default()).await;
+    let order = market.order("one").await;
+    market.node_says(order, OrderFact::Accepted).await;
+    let since = market.seen(&order).await.kept.unbegun_since.unwrap();
+    market.clock.advance(10 * MINUTE - 1 - market.clock.now().ms_since(since));
+    let before = market.app.desk.preview(&market.seen(&order).await).unwrap();
+    assert_eq!((before.refund_minor, before.expires_at), (828, since.plus_ms(10 * MINUTE)), "by the table until then");
+    market.clock.advance(1);
+    let preview = market.app.desk.preview(&market.seen(&order).await).unwrap();
+    assert_eq!(preview.refund_minor, 1_470);
+    for _ in 0..2 {
+        cancel(&market, &order, 1_470).await.unwrap();
+    }
+    market.effects().await;
+    let view = market.view(&order).await;
+    assert_eq!((view.status, view.commercial), (Status::Refunded, Some(CommercialPhase::Resolved)));
+    assert_eq!(market.gateway.executed(&order).await[2..], ["refund 1470 done"]);
+    assert_eq!(market.rights().await, 400, "its node may have begun");
+    // That nobody had begun gives the stock back; what is begun all the same is history.
+    market.node_says(order, OrderFact::Verdict { granted: true }).await;
+    market.oven(order, TicketPhase::Started).await;
+    market.effects().await;
+    assert_eq!((market.view(&order).await.status, market.rights().await), (Status::Refunded, 600));
+    assert_eq!(market.gateway.executed(&order).await.len(), 3);
+}
+
+#[tokio::test]
+async fn b10_what_nobody_has_begun_at_the_promised_time_is_ended_in_full() {
+    let mut market = Market::open(Faults::default()).await;
+    let (order, begun) = (market.order("one").await, market.order("two").await);
+    market.node_says(order, OrderFact::Accepted).await;
+    market.cook(begun).await;
+    market.oven(begun, TicketPhase::Started).await;
+    let kept = market.seen(&order).await.kept;
+    let promised = kept.unbegun_since.unwrap().plus_ms(u64::from(kept.minutes.1) * MINUTE);
+    assert_eq!((kept.due_at(), market.seen(&begun).await.kept.due_at()), (Some(promised), None));
+    market.clock.advance(promised.ms_since(market.clock.now()) - 1);
+    assert_eq!(market.app.desk.sweep().await.unwrap(), 0);
+    market.clock.advance(1);
+    assert_eq!(market.app.desk.sweep().await.unwrap(), 1);
+    market.effects().await;
+    let view = market.view(&order).await;
+    assert_eq!((view.status, view.commercial), (Status::Refunded, Some(CommercialPhase::Resolved)));
+    let why = &view.history.iter().find(|change| change.to == Status::Cancelled).unwrap().deed.why;
+    assert_eq!(why, "cancelled: the restaurant did not make it");
+    assert_eq!(market.gateway.executed(&order).await[2..], ["refund 1470 done"]);
+    assert_eq!(market.view(&begun).await.status, Status::Preparing);
+    // The tap was on its way.
+    market.node_says(order, OrderFact::Sent { day: DayNumber(1), letter: "A".into(), counter: 2 }).await;
+    market.oven(order, TicketPhase::Started).await;
+    market.effects().await;
+    assert_eq!((market.view(&order).await.status, market.app.desk.sweep().await.unwrap()), (Status::Refunded, 0));
+    assert_eq!(market.gateway.executed(&order).await.len(), 3);
+}
+
+#[tokio::test]
+async fn b10_what_is_in_the_kitchen_at_the_promised_time_is_waited_for_an_hour() {
+    let mut market = Market::open(Faults::default()).await;
+    let (forgotten, bumped) = (market.order("one").await, market.order("two").await);
+    market.cook(forgotten).await;
+    market.cook(bumped).await;
+    let promised = market.seen(&forgotten).await.kept.due_at().unwrap();
+    market.clock.advance(promised.ms_since(market.clock.now()));
+    market.app.desk.sweep().await.unwrap();
+    assert_eq!(market.app.desk.sweep().await.unwrap(), 0, "looked at once more in an hour");
+    // A kitchen that only bumps never says that it began.
+    market.oven(bumped, TicketPhase::Ready).await;
+    market.clock.advance(60 * MINUTE - 1);
+    assert_eq!(market.app.desk.sweep().await.unwrap(), 0);
+    market.clock.advance(1);
+    market.app.desk.sweep().await.unwrap();
+    market.effects().await;
+    let phase_of = |view: OrderView| view.commercial.unwrap();
+    assert_eq!(phase_of(market.view(&forgotten).await), CommercialPhase::Resolved);
+    assert_eq!(phase_of(market.view(&bumped).await), CommercialPhase::Confirmed);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A node's link: both logs arrive, a cut loses nothing, two sessions are one, and what is forged changes nothing.
 
+use crate::sites::link_core::News;
 use crate::sites::link_hub::Message;
 use crate::sites::link_state::Link;
 use crate::sites::node_registry::BEGINNING_MAX;
@@ -20,6 +21,7 @@ use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use pilotlight_sync::protocol::{Event, Violation, Want};
+use pilotlight_sync::store::SiteStore;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -55,6 +57,25 @@ async fn e5_both_logs_arrive_and_both_sides_hold_the_same_documents() {
     let arrived = shop.node.sync(&mut session, &mut pipe, |node, _| node.replica.heads()[&relay] == end);
     arrived.await.unwrap();
     assert!(shop.node.replica.live(&OrderId::derived(&["later"])).is_some());
+}
+
+#[tokio::test]
+async fn y2_what_was_committed_while_a_link_began_and_a_sibling_brought_sooner_is_no_sign_of_a_relay_that_went_back() {
+    let mut shop = Shop::open(Arc::new(NoReactions)).await;
+    let uplink = shop.sites.uplink(&shop.token).await.unwrap().unwrap();
+    let (site, mut core) = shop.sites.begin_link(&uplink, NOW).await.unwrap();
+    place(&shop, "relay").await;
+    let relay = site.facts.identity.origin;
+    let store = site.store(shop.sites.database());
+    let entries = store.log(&relay, 1, 100).await.unwrap();
+    let end = entries.last().unwrap().head.seq;
+    let seals = store.seals(&relay, end, end).await.unwrap();
+    shop.node.apply_at(NOW, &entries, &seals[0]);
+    let hello = shop.node.session().poll_frame().unwrap().unwrap();
+    let heads = site.heads().borrow().clone();
+    core.hear(&hello, &heads, &site.keys(), NOW).unwrap();
+    let news: Vec<News> = std::iter::from_fn(|| core.poll_news()).collect();
+    assert!(matches!(news[..], [News::Open(_)]), "{news:?}");
 }
 
 #[tokio::test]

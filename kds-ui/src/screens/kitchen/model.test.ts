@@ -64,6 +64,11 @@ describe('a card', () => {
     const [unmatched] = cardsOf(order(1, 0, [ticket([{ ...now, id: 'x' }])]), [], NAMES)
     expect(unmatched?.lines[0]?.mark).toMatchObject({ replaced: null })
   })
+  it('shows the other numbers that people hold for it', () => {
+    const [card] = cardsOf({ ...order(36, 0, [ticket([])]), also: ['ACV002'] }, [], NAMES)
+    expect(en.numbers(card?.number ?? '', card?.also ?? [])).toBe('A036 (also ACV002)')
+    expect(en.numbers('A036', [])).toBe('A036')
+  })
   it('names a station that the menu does not know', () => expect(cardsOf(order(1, 0, [ticket([], { station: 'bar' })]), [], NAMES)[0]?.stationName).toBe('Bar'))
 })
 

@@ -54,6 +54,8 @@ export type Card = {
   epoch: number
   epochKind: EpochKindJson
   number: string | null
+  /** Others that people hold for it. */
+  also: readonly string[]
   channel: ChannelJson
   fulfilment: FulfilmentJson
   table: string | null
@@ -106,6 +108,7 @@ export function cardsOf(order: BoardOrderJson, taps: readonly Tap[], names: Stat
       epoch: ticket.epoch,
       epochKind: ticket.epoch_kind,
       number: order.number,
+      also: order.also,
       channel: order.channel,
       fulfilment: order.fulfilment,
       table: order.table,
@@ -246,7 +249,7 @@ export type Lists = {
   allDay: AllDay[]
 }
 
-export type ReadyOrder = { order: string; number: string | null; fulfilment: FulfilmentJson; table: string | null; since: number; tickets: Card[]; handingOver: boolean }
+export type ReadyOrder = { order: string; number: string | null; also: readonly string[]; fulfilment: FulfilmentJson; table: string | null; since: number; tickets: Card[]; handingOver: boolean }
 
 export const RECALL_MAX = 10
 export const ALL = 'all'
@@ -322,6 +325,7 @@ function readyOrders(cards: readonly Card[]): ReadyOrder[] {
     ready.push({
       order,
       number: first.number,
+      also: first.also,
       fulfilment: first.fulfilment,
       table: first.table,
       since: Math.max(...tickets.map((card) => card.readyAt ?? 0)),

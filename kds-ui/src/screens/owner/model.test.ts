@@ -102,6 +102,11 @@ describe('the list of orders', () => {
     ['7', ['B007']],
     ['C1', []],
   ])('finds %s', (sought, numbers) => expect(found(sought)).toEqual(numbers))
+  it('finds an order by every number that was given for it', () => {
+    const twice = { ...placed('A036', 100), also: ['ACV002'] }
+    for (const sought of ['a36', 'acv2']) expect(orderRows([twice], new Map(), sought)).toMatchObject([{ number: 'A036', also: ['ACV002'] }])
+    expect(orderRows([twice], new Map(), 'A037')).toEqual([])
+  })
   it('takes the board’s newer word', () => {
     const [board] = oneOfEach()
     if (!board) throw new Error('no board')

@@ -176,7 +176,7 @@ export function decisions(board: Iterable<BoardOrderJson>, stock: readonly Stock
 
 // ---- orders
 
-export type OrderRow = { id: string; number: string | null; status: StatusJson; channel: ChannelJson; totalMinor: number; currency: string; placedAt: number }
+export type OrderRow = { id: string; number: string | null; also: readonly string[]; status: StatusJson; channel: ChannelJson; totalMinor: number; currency: string; placedAt: number }
 
 /** The newest first; the board's word is newer than the list's. */
 export function orderRows(orders: readonly OrderJson[], board: ReadonlyMap<string, BoardOrderJson>, sought: string): OrderRow[] {
@@ -184,9 +184,9 @@ export function orderRows(orders: readonly OrderJson[], board: ReadonlyMap<strin
   return orders
     .map((order) => {
       const shown = board.get(order.id)
-      return { id: order.id, number: shown?.number ?? order.number, status: shown?.status ?? order.status, channel: order.channel, totalMinor: order.total_minor, currency: order.currency, placedAt: order.placed_at }
+      return { id: order.id, number: shown?.number ?? order.number, also: shown?.also ?? order.also, status: shown?.status ?? order.status, channel: order.channel, totalMinor: order.total_minor, currency: order.currency, placedAt: order.placed_at }
     })
-    .filter(({ number }) => wanted === '' || matches(number, wanted))
+    .filter(({ number, also }) => wanted === '' || [number, ...also].some((one) => matches(one, wanted)))
     .sort((a, b) => b.placedAt - a.placedAt || (a.id < b.id ? 1 : -1))
 }
 

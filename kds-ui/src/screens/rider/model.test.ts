@@ -4,7 +4,7 @@ import { en } from '../../words'
 import { linkLine, mapsUrl, offerOf, overlay } from './model'
 import type { RideStep, RideTap } from './model'
 
-const delivery: RiderDeliveryJson = { order: 'o', number: 'A042', restaurant: { name: 'Pilota', lat: 1, lon: 2 }, customer: null, items: 3, orders: 1, ready: false, ready_at: null, expires_at: 60_000, earn_minor: 450, currency: 'USD' }
+const delivery: RiderDeliveryJson = { order: 'o', number: 'A042', also: [], restaurant: { name: 'Pilota', lat: 1, lon: 2 }, customer: null, items: 3, orders: 1, ready: false, ready_at: null, expires_at: 60_000, earn_minor: 450, currency: 'USD' }
 const task = (state: RiderStateJson): RiderTaskJson => ({ state, delivery: state === 'off' || state === 'waiting' ? null : delivery, now: 0 })
 const tap = (step: RideStep, order = 'o'): RideTap => ({ kind: 'ride', id: step, at: 0, order, step, why: null })
 

@@ -100,6 +100,7 @@ function order(done: number, more: Partial<CustomerOrderJson> = {}): CustomerOrd
     site: 's1',
     site_name: 'Pizzeria Pilota',
     number: done > 1 ? 'A042' : null,
+    also: [],
     status: (['ORDER_PLACED', 'ORDER_PLACED', 'ORDER_CONFIRMED', 'PREPARING', 'OUT_FOR_DELIVERY', 'COMPLETED'] as const)[done] ?? 'ORDER_PLACED',
     placed_at: f.NOW - done * 4 * MIN,
     lines: QUOTE.lines,

@@ -204,6 +204,7 @@ export function order(number: number, agoS: number, tickets: TicketJson[], more:
   return {
     id: uuid(`order ${number}`),
     number: `A${String(number).padStart(3, '0')}`,
+    also: [],
     status: 'ORDER_CONFIRMED',
     channel: 'kiosk',
     fulfilment: 'dine_in',
@@ -340,6 +341,7 @@ export function placed(number: string, due_minor: number, currency = 'USD'): Ord
   return {
     id: uuid('placed'),
     number,
+    also: [],
     status: 'ORDER_CONFIRMED',
     history: [],
     channel: 'kiosk',

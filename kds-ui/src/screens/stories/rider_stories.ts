@@ -13,6 +13,7 @@ const clock = (at: number) => new Date(at).toISOString().slice(11, 16)
 const DELIVERY: RiderDeliveryJson = {
   order: 'o1',
   number: 'A042',
+  also: [],
   restaurant: { name: 'Pizzeria Pilota', lat: 52.526, lon: 13.39 },
   customer: { name: 'Ana Belén', phone: '+49 30 1234567', address: { street: 'Linienstraße 12', city: 'Berlin', lat: 52.52, lon: 13.4, note: '3rd floor, ring twice' } },
   items: 5,

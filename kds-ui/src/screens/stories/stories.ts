@@ -85,6 +85,7 @@ const kitchenStories: Story[] = [
   story('kitchen-forty', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.many(40), w, { station: 'all', allDayOpen: true })),
   story('kitchen-two-hundred', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.many(200), w, { station: 'all', allDayOpen: true })),
   story('kitchen-long-names', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.longNames(), w)),
+  story('kitchen-two-numbers', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.oneOfEach().map((order, index) => (index < 2 ? { ...order, also: ['ACV002'] } : order)), w)),
   story('kitchen-alike', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.alike(), w)),
   story('kitchen-ready', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.bumped(), w, { toasts: [{ id: 't', text: w.bumped('A070'), undo: nothing }] })),
   story('kitchen-offline', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.bumped(), w, away(w, 3))),

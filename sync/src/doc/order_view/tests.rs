@@ -273,6 +273,30 @@ fn o4_of_two_headers_under_one_id_the_lower_origin_and_sequence_is_the_order() {
 }
 
 #[test]
+fn o4_an_order_that_was_made_twice_has_every_number_that_was_given_for_it() {
+    let sent = |letter: &str, counter| OrderFact::Sent { day: DayNumber(3), letter: letter.into(), counter };
+    let facts = [
+        stamped(1, 8, header(&[("a", "oven")])),
+        stamped(1, 9, sent("A", 36)),
+        stamped(2, 10, header(&[("a", "oven")])),
+        stamped(2, 11, sent("ACV", 2)),
+        stamped(2, 12, sent("A", 36)),
+    ];
+    for turned in [false, true] {
+        let mut doc = OrderDoc::default();
+        let mut told = facts.to_vec();
+        if turned {
+            told.reverse();
+        }
+        told.into_iter().for_each(|fact| doc.insert(fact));
+        let view = view(&doc).unwrap();
+        let numbers: Vec<&str> = view.numbers().map(|(_, number)| number.as_str()).collect();
+        assert_eq!(numbers, ["A036", "ACV002"]);
+        assert_eq!(view.number, Some((DayNumber(3), "A036".into())));
+    }
+}
+
+#[test]
 fn k1_every_line_is_shown_on_one_ticket_only() {
     let view = shown(&[header(&[("a", "oven"), ("b", "drinks"), ("c", "oven")]), accepted()]);
     let mut seen: Vec<&str> = Vec::new();
