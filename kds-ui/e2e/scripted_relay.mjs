@@ -99,7 +99,7 @@ export async function startRelay() {
     const parts = path.split('/').slice(3)
     const [first, second, third] = parts
     if (method === 'GET' && first === 'restaurants' && !second) {
-      return [200, { restaurants: [{ site: SITE, name: 'Pizzeria Pilota', distance_m: 620, open: true, open_reason: null, minutes_min: 30, minutes_max: 40, delivery_fee_minor: relay.deliveryMinor, currency: 'USD' }] }]
+      return [200, { restaurants: [{ site: SITE, name: 'Pizzeria Pilota', distance_m: 620, open: true, open_reason: null, minutes_min: 30, minutes_max: 40, delivery_fee_minor: relay.deliveryMinor, currency: 'USD', intake: { paused_until: null, busy_minutes: 0, busy_until: null } }] }]
     }
     if (third === 'menu') return [200, { menu: MENU, availability: { unavailable: relay.soldOut.map((item) => ({ item, variant: null, option: null, reason: 'sold_out', until: null })) } }]
     if (method === 'POST' && (path.endsWith('/customers') || path.endsWith('/customers/guest') || path.endsWith('/v1/sessions'))) {

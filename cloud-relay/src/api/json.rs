@@ -249,11 +249,14 @@ shape! {
         #[ts(type = "number")]
         pub delivery_fee_minor: i64,
         pub currency: String,
+        /// Paused: it is open again by itself. Busy: the minutes are in the others already.
+        pub intake: IntakeJson,
     }
     /// The menu with what cannot be ordered now.
     pub struct RestaurantMenuJson {
         pub menu: MenuJson,
         pub availability: AvailabilityJson,
+        pub intake: IntakeJson,
     }
     /// What a restaurant asks online, beside its menu. Times are business time.
     pub struct TermsJson {

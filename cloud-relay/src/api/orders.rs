@@ -109,6 +109,7 @@ pub async fn get(call: Call, order: String) -> Answer {
         CheckoutState::Declined => Err(PlaceRefusal::Declined(why).into()),
         CheckoutState::SoldOut => Err(PlaceRefusal::SoldOutMeanwhile(why).into()),
         CheckoutState::TooLate => Err(PlaceRefusal::TooLate.into()),
+        CheckoutState::Paused => Err(PlaceRefusal::PausedMeanwhile.into()),
     }
 }
 

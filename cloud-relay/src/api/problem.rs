@@ -131,6 +131,8 @@ impl From<QuoteRefusal> for Problem {
         };
         match refusal {
             R::NotSetUp => Self::new(StatusCode::CONFLICT, "restaurant_closed", detail).remedy("try later"),
+            R::Paused(until) => Self::new(StatusCode::CONFLICT, "restaurant_paused", detail)
+                .remedy(format!("order again after {until}, or at another restaurant")),
             R::Price(refusal) => refusal.into(),
             R::EightySixed { line, .. } => Self::new(StatusCode::CONFLICT, "eighty_six", detail)
                 .at(format!("lines[{line}].item"))
@@ -186,6 +188,7 @@ impl From<PlaceRefusal> for Problem {
                 .at("card")
                 .remedy("try another card, with a new payment id"),
             R::TooLate => conflict("payment_too_late").remedy(again),
+            R::PausedMeanwhile => conflict("restaurant_paused").remedy("order when it is open again, or elsewhere"),
             R::Card => Self::bad_field("card.token", detail, "send the gateway's token"),
             R::NoRandom(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "no_random", detail),
             R::Store(error) => error.into(),

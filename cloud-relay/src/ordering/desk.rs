@@ -73,6 +73,9 @@ pub enum PlaceRefusal {
     /// Sold while the customer paid; the money was let go.
     #[error("{0} was sold out while you paid; nothing was charged")]
     SoldOutMeanwhile(String),
+    /// The restaurant was paused while the customer paid; the money was let go.
+    #[error("the restaurant has just stopped taking orders; nothing was charged")]
+    PausedMeanwhile,
     /// The bank said no.
     #[error("the card was declined: {0}")]
     Declined(String),
@@ -239,6 +242,7 @@ impl Desk {
                         return Err(PlaceRefusal::SoldOutMeanwhile(checkout.refusal.unwrap_or_default()));
                     }
                     CheckoutState::TooLate => return Err(PlaceRefusal::TooLate),
+                    CheckoutState::Paused => return Err(PlaceRefusal::PausedMeanwhile),
                 }
                 // A refusal changes no order and is told to nobody: looked at again after a moment.
                 let _heard = tokio::time::timeout(Duration::from_millis(25), changes.recv()).await;

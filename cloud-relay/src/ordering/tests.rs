@@ -2,5 +2,6 @@
 
 mod cancelled;
 mod held;
+mod paused;
 mod placed;
 mod wishes;

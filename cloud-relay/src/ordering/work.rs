@@ -16,6 +16,7 @@ use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::domain::id::{CustomerId, IntentId, OrderId, SiteId};
+use pilotlight_sync::domain::intake::Intake;
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::PaymentPhase;
 use pilotlight_sync::domain::refund_policy::RefundPolicy;
@@ -82,7 +83,7 @@ async fn follow_delivery<R>(tx: &mut SiteTx, kept: &CloudOrder) -> Result<(), Wo
             attempt: 1,
             rider: None,
             offer_expires_at: None,
-            ready_at: ready_at(view, tx.now()),
+            ready_at: ready_at(view, &tx.site().intake(), tx.now()),
             earn_minor: EARN_MINOR,
             trip: None,
             stop: 0,
@@ -91,7 +92,7 @@ async fn follow_delivery<R>(tx: &mut SiteTx, kept: &CloudOrder) -> Result<(), Wo
         }),
         (OrderPhase::Confirmed | OrderPhase::Asked, Some(known)) => match known.state {
             DeliveryState::Waiting | DeliveryState::Offered | DeliveryState::Assigned | DeliveryState::AtStore => {
-                let ready_at = ready_at(view, tx.now());
+                let ready_at = ready_at(view, &tx.site().intake(), tx.now());
                 (ready_at != known.ready_at).then_some(Delivery { ready_at, ..known })
             }
             DeliveryState::PickedUp | DeliveryState::Delivered | DeliveryState::Failed | DeliveryState::Ended => None,
@@ -113,19 +114,23 @@ async fn follow_delivery<R>(tx: &mut SiteTx, kept: &CloudOrder) -> Result<(), Wo
 }
 
 /// When the kitchen is expected to be done: each ticket from when it was begun, or sent, or now. What has happened has not happened in
-/// the future, whatever the node's clock said: a rider is not called a day late by one that is a day ahead.
-pub fn ready_at(view: &OrderView, now: Timestamp) -> Timestamp {
+/// the future, whatever the node's clock said: a rider is not called a day late by one that is a day ahead. A busy kitchen begins later.
+pub fn ready_at(view: &OrderView, intake: &Intake, now: Timestamp) -> Timestamp {
     let estimate = |seconds: u32| u64::from(seconds) * 1_000;
+    let busy_ms = u64::from(intake.busy_minutes(now)) * 60_000;
     let tickets = view.tickets.iter().map(|(key, ticket)| match ticket.phase {
         TicketPhase::Ready | TicketPhase::HandedOver => ticket.ready_at.unwrap_or(ticket.queued_at).min(now),
-        TicketPhase::Queued | TicketPhase::Started => {
+        TicketPhase::Queued => {
+            ticket.queued_at.min(now).plus_ms(busy_ms).plus_ms(estimate(view.estimate_s(key, ticket)))
+        }
+        TicketPhase::Started => {
             let since = ticket.started_at.unwrap_or(ticket.queued_at).min(now);
             since.plus_ms(estimate(view.estimate_s(key, ticket)))
         }
     });
     let not_sent = || {
         let longest = view.lines.iter().map(|line| line_estimate_s(&line.line)).max().unwrap_or(0);
-        now.plus_ms(estimate(longest))
+        now.plus_ms(busy_ms).plus_ms(estimate(longest))
     };
     tickets.max().unwrap_or_else(not_sent)
 }
@@ -198,6 +203,11 @@ async fn paid<R>(tx: &mut SiteTx, effect: &NewEffect, around: &Around) -> Result
     if checkout.expires_at <= now {
         checkouts::end(tx.sql(), &order, CheckoutState::TooLate, "the payment took too long").await?;
         return let_go(tx, effect, "the payment took too long", around.real).await;
+    }
+    // The pause came while the bank was asked: from here on the relay knows of it (SPEC PB3).
+    if tx.site().intake().paused_until(now).is_some() {
+        checkouts::end(tx.sql(), &order, CheckoutState::Paused, "the restaurant was paused").await?;
+        return let_go(tx, effect, "the restaurant was paused while you paid", around.real).await;
     }
     match place::changes(tx.site(), tx.origin(), &checkout, now) {
         Err(shortfall) => {

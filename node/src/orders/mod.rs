@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod amend;
 pub mod cancel;
+pub mod intake;
 mod numbers;
 pub mod ownership;
 pub mod place;

@@ -13,6 +13,7 @@ use crate::doc::site::{Day, Off, Receipt, Settings};
 use crate::domain::id::{
     CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, OriginId, StaffId,
 };
+use crate::domain::intake::Intake;
 use crate::domain::menu::{Category, Ingredient, MenuItem, ModifierGroup, Station, StationId};
 use crate::domain::role::Actor;
 use crate::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX, OWN_COMMIT_BYTES_MAX};
@@ -77,6 +78,8 @@ pub enum Change {
     Day(Day),
     /// The site's settings.
     Settings(Write<(), Settings>),
+    /// Whether orders from home are taken now.
+    Intake(Write<(), Intake>),
     /// Written by a later version: kept, passed on, without effect.
     Unknown(RawChange),
 }
@@ -215,6 +218,7 @@ impl Change {
             | Self::Receipt(..)
             | Self::Day(_)
             | Self::Settings(_)
+            | Self::Intake(_)
             | Self::Unknown(_) => Vec::new(),
         }
     }
@@ -260,6 +264,7 @@ impl Change {
             Self::Day(_)
             | Self::Receipt(..)
             | Self::EightySix(_)
+            | Self::Intake(_)
             | Self::Recovered(_)
             | Self::Branch(..)
             | Self::Adopted(..)
@@ -302,6 +307,7 @@ impl Change {
             Self::Receipt(intent, receipt) => raw(22, to_vec((intent, receipt))),
             Self::Day(day) => raw(23, to_vec(day)),
             Self::Settings(write) => raw(24, to_vec(write)),
+            Self::Intake(write) => raw(40, to_vec(write)),
             Self::Unknown(unknown) => unknown.clone(),
         }
     }
@@ -329,6 +335,7 @@ impl Change {
             22 => minicbor::decode(body).map(|(intent, receipt)| Self::Receipt(intent, receipt))?,
             23 => Self::Day(minicbor::decode(body)?),
             24 => Self::Settings(minicbor::decode(body)?),
+            40 => Self::Intake(minicbor::decode(body)?),
             _ => Self::Unknown(raw.clone()),
         })
     }
@@ -342,6 +349,7 @@ pub(crate) fn to_vec<T: Encode<()>>(value: T) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::intake::{Busy, Span};
     use crate::domain::timestamp::Timestamp;
 
     fn commit(changes: Vec<RawChange>) -> Commit {
@@ -372,6 +380,16 @@ mod tests {
         let read = Commit::from_bytes(&bytes).unwrap();
         assert_eq!(read.changes().unwrap(), [Change::Unknown(unknown), fence]);
         assert_eq!(read.to_bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn y1_the_bytes_of_a_pause_are_as_they_were_released() {
+        let from = Timestamp(1_000);
+        let busy = Some(Busy { minutes: 10, span: Span { from, until: Timestamp(3_601_000) } });
+        let intake = Intake { paused: Some(Span { from, until: Timestamp(901_000) }), busy };
+        let raw = Change::Intake(Write { key: (), value: Some(intake), version: 2 }).to_raw();
+        let hex: String = raw.body.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((raw.kind, hex.as_str()), (40, "838082821903e81a000dbf88820a821903e81a0036f26802"));
     }
 
     #[test]

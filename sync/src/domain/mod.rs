@@ -2,6 +2,7 @@
 
 pub mod business_day;
 pub mod id;
+pub mod intake;
 pub mod menu;
 pub mod money;
 pub mod order;

@@ -8,15 +8,19 @@ use pilotlight_node::store::replica::{LiveOrder, Replica};
 use pilotlight_relay::ordering::work::is_over;
 use pilotlight_relay::store::effects;
 use pilotlight_sync::crdt::counter::BoundedCounter;
+use pilotlight_sync::doc::change::{Change, Commit};
 use pilotlight_sync::doc::digest::Digesting;
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::{LineView, OrderView};
+use pilotlight_sync::doc::reading::{self, Effect};
+use pilotlight_sync::doc::site::{Site, Touched};
 use pilotlight_sync::domain::id::{IngredientId, OrderId, OriginId};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::CommercialPhase;
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
-use std::collections::{BTreeMap, BTreeSet};
+use pilotlight_sync::store::LogEntry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 /// Something that must not be.
@@ -348,6 +352,7 @@ pub fn settled(world: &mut World) {
     books(world, &both);
     money(world, machine, &both);
     relay_lives(world);
+    pauses(world);
 }
 
 fn promises_everywhere(world: &mut World, both: &Both) {
@@ -531,6 +536,44 @@ fn money(world: &mut World, machine: usize, both: &Both) {
     if let Some((name, what)) = wrong.into_iter().next() {
         world.found(Finding::new(name, what));
     }
+}
+
+/// Nothing was placed at the relay while it knew of a pause: each of its commits says what it had seen, and that is read again (SPEC PB3).
+fn pauses(world: &mut World) {
+    let relay = relay::identity().card().origin;
+    let Some(replica) = &world.boxes[world.main].replica else { return };
+    let log = |origin: &OriginId| replica.log(origin, 1, usize::MAX).unwrap_or_default();
+    let mut known = Site::default();
+    let mut others: BTreeMap<OriginId, VecDeque<LogEntry>> = BTreeMap::new();
+    let mut wrong = None;
+    for entry in log(&relay) {
+        let Ok(commit) = Commit::from_bytes(&entry.bytes) else { continue };
+        for seen in &commit.seen {
+            let left = others.entry(seen.origin).or_insert_with(|| log(&seen.origin).into());
+            while let Some(entry) = left.pop_front_if(|entry| entry.head.seq <= seen.seq) {
+                learn(&mut known, &entry);
+            }
+        }
+        for effect in learn(&mut known, &entry) {
+            if let Change::Order(id, OrderFact::Placed(header)) = &effect.change
+                && let Some(until) = known.intake().paused_until(header.placed_at)
+            {
+                wrong = Some(format!("{id} at {}, and the relay knew of a pause until {until}", header.placed_at));
+            }
+        }
+    }
+    if let Some(what) = wrong {
+        world.found(Finding::new("placed while paused", what));
+    }
+}
+
+/// Takes in who wrote a commit and what it says of a pause; all that it says counts.
+fn learn(known: &mut Site, entry: &LogEntry) -> Vec<Effect> {
+    let effects = reading::read(entry, known).effects;
+    for effect in effects.iter().filter(|effect| matches!(effect.change, Change::Origin(_) | Change::Intake(_))) {
+        known.apply(effect, &mut Touched::default());
+    }
+    effects
 }
 
 /// A fence ends a store that has lost something, never the relay.

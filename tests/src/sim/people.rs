@@ -10,7 +10,7 @@ use pilotlight_node::inventory::{eighty_six, receive, share};
 use pilotlight_node::kitchen::act::{self, KitchenAction, Outcome, Tap};
 use pilotlight_node::orders::amend::{self, AddLine, Amendment, VoidLine};
 use pilotlight_node::orders::place::{self, NewOrder, PlaceRefusal, Placed};
-use pilotlight_node::orders::{Order, cancel, ownership};
+use pilotlight_node::orders::{Order, accept, cancel, intake, ownership};
 use pilotlight_node::store::replica::Replica;
 use pilotlight_node::store::store_handle::RunError;
 use pilotlight_node::till::tender::{self, Tender};
@@ -30,6 +30,7 @@ use pilotlight_sync::doc::site::{Off, Receipt, Settings};
 use pilotlight_sync::domain::id::{
     CategoryId, CustomerId, IngredientId, IntentId, LineId, MenuItemId, OrderId, PaymentId, VariantId,
 };
+use pilotlight_sync::domain::intake::{IntakeCommand, PauseFor};
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
 use pilotlight_sync::domain::order::{Channel, Fulfilment, Status};
@@ -192,6 +193,7 @@ impl World {
             self.after(20_000, Self::waiter);
         }
         self.after(60_000, Self::manager);
+        self.after(70_000, Self::pause_or_open);
     }
 
     /// An answer of the node did not reach the device.
@@ -608,6 +610,49 @@ impl World {
         self.after(delay, Self::manager);
     }
 
+    /// Somebody at a node pauses orders from home, opens again, is busy, or says yes or no to what waits.
+    fn pause_or_open(&mut self) {
+        let at = if self.has_siblings() { self.someones() } else { self.main };
+        let now = self.shown(self.boxes[at].skew_ms);
+        let Some(replica) = self.boxes[at].replica.as_ref().filter(|_| !self.healed) else {
+            if !self.healed {
+                self.after(20_000, Self::pause_or_open);
+            }
+            return;
+        };
+        let paused = replica.site().intake().paused_until(now).is_some();
+        let waiting: Vec<OrderId> = accept::waiting(replica, now).into_iter().map(|(id, _)| id).collect();
+        for id in waiting {
+            if self.chance(500) {
+                let rejected = self.chance(300).then(|| "too much to do".to_owned());
+                let plan = move |replica: &Replica, _| accept::decide(replica, Actor::System, id, rejected);
+                self.ask(at, plan, |world, _, outcome| {
+                    if outcome.is_ok() {
+                        world.trace.rare("decided by a person while paused");
+                    }
+                });
+            }
+        }
+        let command = match self.rng.below(10) {
+            0..7 if paused => Some(IntakeCommand::Open),
+            0 => Some(IntakeCommand::Pause(PauseFor::Minutes([15, 30, 60][self.rng.below(3)]))),
+            1 => Some(IntakeCommand::Pause(PauseFor::Tomorrow)),
+            2 => Some(IntakeCommand::Busy([0, 10, 20, 30][self.rng.below(4)])),
+            _ => None,
+        };
+        if let Some(command) = command {
+            let plan = move |replica: &Replica, now| intake::plan(replica, now, Actor::System, command);
+            self.ask(at, plan, move |world, at, outcome| {
+                if outcome.is_ok() {
+                    world.note(format_args!("box {at}: {command:?}"));
+                    world.trace.rare("paused, busy or opened");
+                }
+            });
+        }
+        let delay = self.between(10_000, 40_000);
+        self.after(delay, Self::pause_or_open);
+    }
+
     /// A manager takes over what another node owns: perhaps because that is silent, perhaps because its cable is.
     fn take_over_here(&mut self, at: usize) {
         let Some(replica) = &self.boxes[at].replica else { return };
@@ -735,6 +780,10 @@ impl World {
                 self.trace.rare("right refused online");
                 Home::Idle
             }
+            Some(Err(OnlineRefusal::Quote(QuoteRefusal::Paused(_)))) => {
+                self.trace.rare("refused while paused");
+                Home::Idle
+            }
             Some(Err(OnlineRefusal::Store(error))) => {
                 self.found(Finding::new("the relay's store failed", error.to_string()));
                 Home::Idle
@@ -828,6 +877,10 @@ impl World {
             }
             CheckoutState::TooLate => {
                 self.trace.rare("paid too late");
+                Home::Idle
+            }
+            CheckoutState::Paused => {
+                self.trace.rare("paused while paying");
                 Home::Idle
             }
         }

@@ -122,6 +122,17 @@ shape! {
     pub struct AvailabilityJson {
         pub unavailable: Vec<UnavailableJson>,
     }
+    /// Whether orders from home are taken now.
+    pub struct IntakeJson {
+        /// None are, until then.
+        #[ts(type = "number | null")]
+        pub paused_until: Option<Millis>,
+        /// They take so many minutes longer than usual.
+        pub busy_minutes: u32,
+        /// Until then.
+        #[ts(type = "number | null")]
+        pub busy_until: Option<Millis>,
+    }
     /// An item, one of its variants, or an option that cannot be ordered now.
     pub struct UnavailableJson {
         pub item: Option<String>,

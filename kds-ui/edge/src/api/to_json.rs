@@ -4,8 +4,10 @@ use crate::api::json::*;
 use crate::api::problem::Problem;
 use crate::api::request::id;
 use crate::api::text;
+use pilotlight_sync::domain::intake::Intake;
 use pilotlight_sync::domain::order::{Fulfilment, Status};
 use pilotlight_sync::domain::pricing::{CartChoice, CartLine};
+use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// How the guest gets it.
 pub fn fulfilment(fulfilment: Fulfilment) -> FulfilmentJson {
@@ -13,6 +15,16 @@ pub fn fulfilment(fulfilment: Fulfilment) -> FulfilmentJson {
         Fulfilment::DineIn => FulfilmentJson::DineIn,
         Fulfilment::Takeaway => FulfilmentJson::Takeaway,
         Fulfilment::Delivery => FulfilmentJson::Delivery,
+    }
+}
+
+/// Whether orders from home are taken at this moment.
+pub fn intake(intake: &Intake, now: Timestamp) -> IntakeJson {
+    let busy = intake.busy_until(now);
+    IntakeJson {
+        paused_until: intake.paused_until(now).map(|until| until.0),
+        busy_minutes: busy.map_or(0, |(minutes, _)| minutes),
+        busy_until: busy.map(|(_, until)| until.0),
     }
 }
 

@@ -121,6 +121,7 @@ export type PayRefusal =
   | { why: 'declined' }
   | { why: 'sold_out' }
   | { why: 'closed' }
+  | { why: 'paused' }
   | { why: 'other_cart' }
   /** This price became another order, whose id this device has forgotten. */
   | { why: 'ordered' }
@@ -139,6 +140,8 @@ export function payRefusal(problem: ProblemJson): PayRefusal {
       return { why: 'sold_out' }
     case 'restaurant_closed':
       return { why: 'closed' }
+    case 'restaurant_paused':
+      return { why: 'paused' }
     case 'same_id_other_cart':
       return { why: 'other_cart' }
     case 'quote_used':

@@ -27,12 +27,14 @@ const site = (name: string, distance_m: number, more: Partial<RestaurantJson> = 
   minutes_max: 40,
   delivery_fee_minor: 250,
   currency: 'USD',
+  intake: { paused_until: null, busy_minutes: 0, busy_until: null },
   ...more,
 })
 const PILOTA = site('Pizzeria Pilota', 620)
 const NEAR = [
   PILOTA,
   site('Salad Garden', 340, { open: false, open_reason: 'Opens again at 11:00', minutes_min: 20, minutes_max: 25 }),
+  site('Noodle Bar', 900, { open: false, open_reason: 'it takes no orders for now', intake: { paused_until: f.NOW + 18 * 60_000, busy_minutes: 0, busy_until: null } }),
   site('Burger Corner', 1_840, { delivery_fee_minor: 0, minutes_min: 45, minutes_max: 60 }),
 ]
 

@@ -1,4 +1,5 @@
 // What the stories show: typed by the contract, made without chance, so that two pictures of one story are alike.
+import type { OnlineJson } from '../../generated/api'
 import type { AvailabilityJson, BoardOrderJson, GroupJson, ItemJson, LineChangeJson, MenuJson, OrderJson, StaffJson, TicketJson, TicketLineJson } from '../../generated/api'
 import { seeded } from '../../kernels/picture'
 
@@ -150,6 +151,15 @@ export const ARABIC_MENU: MenuJson = {
   categories: MENU.categories.map((category) => ({ ...category, name: arabic(category.name) })),
   groups: MENU.groups.map((group) => ({ ...group, name: arabic(group.name), options: group.options.map((each) => ({ ...each, name: arabic(each.name) })) })),
   items: MENU.items.map((each) => ({ ...each, name: arabic(each.name), kitchen_name: arabic(each.name) })),
+}
+
+export const OPEN_ONLINE: OnlineJson = { intake: { paused_until: null, busy_minutes: 0, busy_until: null }, waiting: [] }
+export const PAUSED_ONLINE: OnlineJson = {
+  intake: { paused_until: NOW + 23 * 60_000, busy_minutes: 20, busy_until: NOW + 41 * 60_000 },
+  waiting: [
+    { id: 'w1', placed_at: NOW - 250_000, fulfilment: 'delivery', items: ['2 Margherita', '1 Four Cheese', '1 Cola'], note: 'Ring twice, the bell is quiet', total_minor: 4_150, currency: 'USD' },
+    { id: 'w2', placed_at: NOW - 40_000, fulfilment: 'takeaway', items: ['1 Hawaiian'], note: null, total_minor: 1_150, currency: 'USD' },
+  ],
 }
 
 export const SOME_SOLD_OUT: AvailabilityJson = {
