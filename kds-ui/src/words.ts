@@ -1,5 +1,5 @@
 // Every word that a screen says, in one place. A language is one object of this shape.
-import type { ChannelJson, FulfilmentJson } from './generated/api'
+import type { AmendedFieldJson, ChannelJson, FulfilmentJson } from './generated/api'
 import { customer, customerAr } from './words/customer'
 import { owner } from './words/owner'
 import { rider, riderAr } from './words/rider'
@@ -123,7 +123,7 @@ export const en = {
   putBack: 'Put back',
   noItems: 'No item has that name',
   // ---- orders from home
-  online: 'Online orders',
+  online: 'From home',
   onlineShort: 'Online',
   onlineOpen: 'Orders from home come in',
   onlinePaused: 'Orders from home are paused.',
@@ -138,6 +138,13 @@ export const en = {
   busyFor: (minutes: number, left: number) => `${minutes} min more are promised, for ${left} min still`,
   moreMinutes: (n: number) => `+${n} min`,
   asUsual: 'As usual',
+  readyAt: (time: string) => `not before ${time}`,
+  requestField: { instructions: 'Wishes', contact: 'Somebody else to ask for', address: 'Another address', time: 'Another time' } as Record<AmendedFieldJson, string>,
+  noNote: 'none',
+  wishYes: 'Yes, do it',
+  wishNo: 'Too late',
+  tooLate: 'it is too far along',
+  changesAsked: (n: number) => plural(n, 'change is asked for', 'changes are asked for'),
   waitsForYou: (n: number) => (n === 0 ? 'Just placed: will you make it?' : `Waits for ${n} min: will you make it?`),
   waitingOrders: (n: number) => plural(n, 'order from home waits for you', 'orders from home wait for you'),
   makeIt: 'Make it',

@@ -2,11 +2,12 @@
 
 use crate::customers::accounts::AccountRefusal;
 use crate::dispatch::desk::RiderRefusal;
+use crate::ordering::amend::AmendRefusal;
 use crate::ordering::cancel::CancelRefusal;
 use crate::ordering::desk::PlaceRefusal;
 use crate::ordering::place::CartField;
 use crate::ordering::quote::QuoteRefusal;
-use crate::ordering::work::CancelError;
+use crate::ordering::work::{AmendError, CancelError};
 use crate::payments::signature::SignatureRefusal;
 use crate::sites::enrolment::{CreateRefusal, EnrolRefusal};
 use crate::store::StoreError;
@@ -216,6 +217,42 @@ impl From<CancelError> for Problem {
         match error {
             CancelError::Unknown => Self::new(StatusCode::NOT_FOUND, "unknown_order", error.to_string()).at("id"),
             CancelError::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<AmendRefusal> for Problem {
+    fn from(refusal: AmendRefusal) -> Self {
+        use AmendRefusal as R;
+        let detail = refusal.to_string();
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, detail.clone());
+        let bad = |code, field: String, remedy: &str| {
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.clone()).at(field).remedy(remedy)
+        };
+        match refusal {
+            R::Finished(_) => conflict("finished").remedy("write to the restaurant"),
+            R::Waiting(_) => conflict("answer_pending").at("change").remedy("wait for the restaurant's answer"),
+            R::AddressFixed => conflict("address_fixed").at("change.address").remedy("talk to the rider"),
+            R::NotBrought => conflict("not_brought").at("change.address").remedy("fetch it at the restaurant"),
+            R::Address(refusal) => {
+                let problem = Self::from(refusal);
+                let field = problem.field.as_ref().map(|field| format!("change.{field}"));
+                Self { field, ..problem }
+            }
+            R::Instructions { .. } => bad("text_too_long", "change.text".into(), "shorten it"),
+            R::Contact(field) => bad("bad_contact", format!("change.contact.{field}"), "send a name and a number"),
+            R::Time { .. } => bad("bad_time", "change.at".into(), "choose a time in between"),
+            R::SameIdOther => conflict("same_id_other_amendment").at("id").remedy("mint a new id for another wish"),
+            R::TooMany => conflict("too_many_amendments").remedy("write to the restaurant"),
+        }
+    }
+}
+
+impl From<AmendError> for Problem {
+    fn from(error: AmendError) -> Self {
+        match error {
+            AmendError::Unknown => Self::new(StatusCode::NOT_FOUND, "unknown_order", error.to_string()).at("id"),
+            AmendError::Refused(refusal) => refusal.into(),
         }
     }
 }

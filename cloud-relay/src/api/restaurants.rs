@@ -146,11 +146,7 @@ pub async fn quote(call: Call, site: String) -> Answer {
     let site = site_of(&call, &site)?;
     let sent: QuoteRequestJson = call.json()?;
     text::note("note", sent.note.as_deref().unwrap_or_default())?;
-    if let Some(address) = &sent.address {
-        text::one_line("address.street", &address.street)?;
-        text::one_line("address.city", &address.city)?;
-        text::note("address.note", address.note.as_deref().unwrap_or_default())?;
-    }
+    let address = sent.address.map(|address| address_of("address", address)).transpose()?;
     let lines = sent.lines.iter().enumerate().map(|(at, line)| cart_line(&format!("lines[{at}]"), line));
     let request = QuoteRequest {
         fulfilment: match sent.fulfilment {
@@ -159,15 +155,19 @@ pub async fn quote(call: Call, site: String) -> Answer {
         },
         lines: lines.collect::<Result<_, _>>()?,
         tip_minor: sent.tip_minor,
-        address: sent.address.map(from_address),
+        address,
         note: sent.note,
     };
     let (quote, quoted) = call.app.desk.quote(&site, customer, request).await?;
     Ok(json(StatusCode::CREATED, &to_json::quote(&quote, &quoted, call.now())))
 }
 
-fn from_address(sent: AddressJson) -> Address {
-    Address { street: sent.street, city: sent.city, lat: sent.lat, lon: sent.lon, note: sent.note }
+/// The address of a request, without what no screen can show.
+pub fn address_of(field: &str, sent: AddressJson) -> Result<Address, Problem> {
+    text::one_line(format!("{field}.street"), &sent.street)?;
+    text::one_line(format!("{field}.city"), &sent.city)?;
+    text::note(format!("{field}.note"), sent.note.as_deref().unwrap_or_default())?;
+    Ok(Address { street: sent.street, city: sent.city, lat: sent.lat, lon: sent.lon, note: sent.note })
 }
 
 /// What a restaurant asks online. For the operator.

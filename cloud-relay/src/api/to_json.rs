@@ -11,7 +11,7 @@ use crate::store::cloud_orders::{Asked, CloudOrder, OrderPhase};
 use crate::store::deliveries::{Delivery, DeliveryState};
 use crate::store::effects::{EffectKind, EffectRow, EffectState};
 use crate::store::people::{Address, Rider};
-use pilotlight_edge::api::to_json::status;
+use pilotlight_edge::api::to_json::{amendment, status};
 use pilotlight_sync::doc::order::Charges;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::domain::order::{Fulfilment, Status};
@@ -71,7 +71,7 @@ pub(crate) fn order(
     seen: &Seen,
     effects: &[EffectRow],
     delivery: Option<&(Delivery, Option<Rider>)>,
-    can_cancel: bool,
+    (can_cancel, can_amend): (bool, bool),
     now: Timestamp,
 ) -> CustomerOrderJson {
     let (view, kept) = (&seen.live.view, &seen.kept);
@@ -103,6 +103,15 @@ pub(crate) fn order(
         delivery: view.to_be_brought().then(|| customer_delivery(view, delivery, eta)),
         steps: steps(view, kept, ready, eta, now),
         can_cancel,
+        instructions: view.instructions.clone(),
+        ready_not_before: view.ready_not_before.map(|at| at.0),
+        address: kept.address.as_ref().map(address_json),
+        contact: kept
+            .contact
+            .as_ref()
+            .map(|contact| ContactJson { name: contact.name.clone(), phone: contact.phone.clone() }),
+        amendments: view.amendments.iter().map(amendment).collect(),
+        can_amend,
         cancelling: kept.asked.as_ref().filter(|_| kept.phase == OrderPhase::Asked).map(cancelling),
         now: now.0,
     }
@@ -274,8 +283,8 @@ fn rider_delivery(task: &Task) -> RiderDeliveryJson {
     // Whose order it is concerns the rider who has taken it, and nobody before.
     let customer = customer.as_ref().zip(kept.address.as_ref()).filter(|_| !offered);
     let customer = customer.map(|(customer, address)| RiderCustomerJson {
-        name: customer.name.clone(),
-        phone: customer.phone.clone(),
+        name: kept.contact.as_ref().map_or(&customer.name, |contact| &contact.name).clone(),
+        phone: kept.contact.as_ref().map(|contact| contact.phone.clone()).or_else(|| customer.phone.clone()),
         address: address_json(address),
     });
     RiderDeliveryJson {

@@ -1,13 +1,15 @@
 //! What customers do: ask for a price, place, look, cancel. And what the relay does of itself when orders change or time passes.
 
 use crate::geo::Place;
+use crate::ordering::amend::{self, Wish};
 use crate::ordering::cancel::{self, Cancel, CancelRefusal, Preview};
 use crate::ordering::place::{self, CartField};
 use crate::ordering::quote::{self, QUOTE_MS, QuoteRefusal, QuoteRequest, Quoted};
 use crate::ordering::wishes::Demand;
-use crate::ordering::work::{self, Around, CancelError};
+use crate::ordering::work::{self, AmendError, Around, CancelError};
 use crate::sites::node_registry::Sites;
 use crate::sites::site_handle::{React, SiteHandle};
+use crate::store::amendments;
 use crate::store::checkouts::{self, Checkout, CheckoutState, PricedCart, Quote};
 use crate::store::cloud_orders::{self, CloudOrder};
 use crate::store::effects::{self, Claimed, EffectId, EffectKind, NewEffect, Performed};
@@ -391,6 +393,22 @@ impl Desk {
         cancel::preview(&seen.live.view, &seen.kept, &RefundPolicy::default(), self.clock.now())
     }
 
+    /// Whether the customer may still want something otherwise.
+    pub fn may_amend(&self, seen: &Seen) -> bool {
+        amend::may_amend(&seen.live.view, &seen.kept)
+    }
+
+    /// Takes a wish about the order's fulfilment: it is so, or the restaurant is asked.
+    pub async fn amend(&self, customer: CustomerId, seen: &Seen, wish: Wish) -> Result<(), WorkError<AmendError>> {
+        let terms = terms::of(&self.database, &seen.site.facts.id).await?;
+        let at = Place { lat: seen.site.facts.lat, lon: seen.site.facts.lon };
+        let order = seen.kept.order;
+        let done = seen.site.run(move |tx| {
+            async move { work::amend(tx, customer, &order, &wish, &at, terms.verdict_ms).await }.boxed()
+        });
+        done.await
+    }
+
     /// Cancels, or asks the restaurant to.
     pub async fn cancel(
         &self,
@@ -428,7 +446,8 @@ impl Desk {
 
     /// Looks after orders whose time has come: expired, or without a verdict. Returns how many there were.
     pub async fn sweep(&self) -> Result<usize, StoreError> {
-        let due = cloud_orders::due(&self.database, self.clock.now(), 256).await?;
+        let mut due = cloud_orders::due(&self.database, self.clock.now(), 256).await?;
+        due.extend(amendments::due(&self.database, self.clock.now(), 256).await?);
         let count = due.len();
         for (site, order) in due {
             let Some(site) = self.site(&site) else { continue };

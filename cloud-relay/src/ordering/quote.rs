@@ -179,6 +179,12 @@ fn distance(request: &QuoteRequest, at: &Place) -> Result<Option<u32>, QuoteRefu
         return Ok(None);
     }
     let address = request.address.as_ref().ok_or(QuoteRefusal::NoAddress)?;
+    reach(address, at).map(Some)
+}
+
+/// How far it is to an address that somebody can ride to, in metres as the crow flies.
+pub(crate) fn reach(address: &Address, at: &Place) -> Result<u32, QuoteRefusal> {
+    check_lengths(&address_texts(Some(address)))?;
     let place = Place::new(address.lat, address.lon).ok_or(QuoteRefusal::Address("lat"))?;
     for (field, text) in [("street", &address.street), ("city", &address.city)] {
         if text.trim().is_empty() {
@@ -186,18 +192,27 @@ fn distance(request: &QuoteRequest, at: &Place) -> Result<Option<u32>, QuoteRefu
         }
     }
     let distance_m = at.distance_m(&place);
-    if distance_m > REACH_M_MAX { Err(QuoteRefusal::TooFar { distance_m }) } else { Ok(Some(distance_m)) }
+    if distance_m > REACH_M_MAX { Err(QuoteRefusal::TooFar { distance_m }) } else { Ok(distance_m) }
 }
 
 fn check_texts(request: &QuoteRequest) -> Result<(), QuoteRefusal> {
-    let address = request.address.as_ref();
-    let texts = [
-        ("note", request.note.as_deref(), NOTE_CHARS_MAX),
+    check_lengths(&[("note", request.note.as_deref(), NOTE_CHARS_MAX)])?;
+    check_lengths(&address_texts(request.address.as_ref()))
+}
+
+/// A field, what it says, and how long that may be.
+type Text<'a> = (&'static str, Option<&'a str>, usize);
+
+fn address_texts(address: Option<&Address>) -> [Text<'_>; 3] {
+    [
         ("address.street", address.map(|address| address.street.as_str()), NAME_CHARS_MAX),
         ("address.city", address.map(|address| address.city.as_str()), NAME_CHARS_MAX),
         ("address.note", address.and_then(|address| address.note.as_deref()), NOTE_CHARS_MAX),
-    ];
-    for (field, text, max) in texts {
+    ]
+}
+
+fn check_lengths(texts: &[Text<'_>]) -> Result<(), QuoteRefusal> {
+    for &(field, text, max) in texts {
         let chars = text.unwrap_or_default().chars().count();
         if chars > max {
             return Err(QuoteRefusal::TextTooLong { field, chars, max });

@@ -2,9 +2,12 @@
 //!
 //! Each is asked again at will: a step that was taken is not taken twice, because it looks at how things stand.
 
+use crate::geo::Place;
+use crate::ordering::amend::{self, AmendRefusal, Ends, Wish};
 use crate::ordering::cancel::{self, Cancel, CancelRefusal, Known};
 use crate::ordering::carry::{self, Act};
 use crate::ordering::place;
+use crate::store::amendments;
 use crate::store::checkouts::{self, Checkout, CheckoutState};
 use crate::store::cloud_orders::{self, CloudOrder, OrderPhase};
 use crate::store::deliveries::{self, Delivery, DeliveryState};
@@ -55,6 +58,7 @@ pub async fn react<R>(tx: &mut SiteTx, order: &OrderId, real: Timestamp) -> Resu
         kept = act.kept;
         taken = true;
     }
+    taken |= follow_amendments(tx, &kept).await?;
     follow_delivery(tx, &kept).await?;
     Ok(taken)
 }
@@ -68,6 +72,38 @@ async fn carry_out<R>(tx: &mut SiteTx, by: Actor, act: &Act, real: Timestamp) ->
         tx.commit(by, &act.changes).await?;
     }
     Ok(())
+}
+
+/// Ends the customer's requests that were answered, and those that nobody can answer any more (SPEC FA3).
+async fn follow_amendments<R>(tx: &mut SiteTx, kept: &CloudOrder) -> Result<bool, WorkError<R>> {
+    let Some(live) = tx.order(&kept.order).await? else { return Ok(false) };
+    if live.view.amendments.is_empty() {
+        return Ok(false);
+    }
+    let (mut kept, now, mut lapsed) = (kept.clone(), tx.now(), Vec::new());
+    let mut ended = false;
+    for row in amendments::of_order_in(tx.sql(), &kept.order).await?.into_iter().filter(|row| row.due_at.is_some()) {
+        let request = live.view.amendments.iter().find(|request| request.intent == row.intent);
+        let Some(ends) = request.and_then(|request| amend::ends(&live.view, request, &kept, &row, now)) else {
+            continue;
+        };
+        match ends {
+            Ends::Granted(with) => kept = *with,
+            Ends::Closed => {}
+            Ends::Lapses => {
+                lapsed.push(Change::Order(kept.order, OrderFact::AmendmentLapsed { intent: row.intent }));
+            }
+        }
+        amendments::close(tx.sql(), &row.order, &row.intent).await?;
+        ended = true;
+    }
+    if ended {
+        cloud_orders::put(tx.sql(), &kept).await?;
+    }
+    if !lapsed.is_empty() {
+        tx.commit(Actor::System, &lapsed).await?;
+    }
+    Ok(ended)
 }
 
 /// A confirmed order that is to be brought needs a rider; one that ended needs none.
@@ -132,7 +168,9 @@ pub fn ready_at(view: &OrderView, intake: &Intake, now: Timestamp) -> Timestamp 
         let longest = view.lines.iter().map(|line| line_estimate_s(&line.line)).max().unwrap_or(0);
         now.plus_ms(busy_ms).plus_ms(estimate(longest))
     };
-    tickets.max().unwrap_or_else(not_sent)
+    let ready = tickets.max().unwrap_or_else(not_sent);
+    // What is to be ready at a time is not fetched before.
+    ready.max(view.ready_not_before.unwrap_or(ready))
 }
 
 /// Records what became of an effect: its row, the ledger, and what the site's log says of it, in one transaction (SPEC A6). `false`:
@@ -234,6 +272,7 @@ fn placed(checkout: &Checkout, around: &Around, now: Timestamp) -> CloudOrder {
         customer: checkout.customer,
         payment: checkout.payment,
         address: checkout.address.clone(),
+        contact: None,
         phase: OrderPhase::Placed,
         amount_minor: checkout.amount_minor,
         placed_at: now,
@@ -281,6 +320,41 @@ pub async fn cancel(
     if let Some(act) = act {
         carry_out(tx, Actor::Customer(customer), &act, real).await?;
         follow_delivery(tx, &act.kept).await?;
+    }
+    Ok(())
+}
+
+/// Why a customer's wish was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AmendError {
+    /// No such order of this customer.
+    #[error("there is no such order")]
+    Unknown,
+    /// The rule says no.
+    #[error(transparent)]
+    Refused(#[from] AmendRefusal),
+}
+
+/// Takes a customer's wish: it is so, or the restaurant is asked. Doing it again changes nothing.
+pub async fn amend(
+    tx: &mut SiteTx,
+    customer: CustomerId,
+    order: &OrderId,
+    wish: &Wish,
+    at: &Place,
+    answer_ms: u64,
+) -> Result<(), WorkError<AmendError>> {
+    let unknown = || WorkError::Refused(AmendError::Unknown);
+    let kept = cloud_orders::find_in(tx.sql(), order).await?.filter(|kept| kept.customer == customer);
+    let kept = kept.ok_or_else(unknown)?;
+    let live = tx.order(order).await?.ok_or_else(unknown)?;
+    let known = amendments::of_order_in(tx.sql(), order).await?;
+    let amended = amend::plan(&live.view, &kept, &known, at, tx.now(), (wish, answer_ms));
+    let amended = amended.map_err(|refusal| WorkError::Refused(AmendError::Refused(refusal)))?;
+    if let Some(amended) = amended {
+        amendments::insert(tx.sql(), &amended.row).await?;
+        cloud_orders::put(tx.sql(), &amended.kept).await?;
+        tx.commit(Actor::Customer(customer), &[amended.change]).await?;
     }
     Ok(())
 }

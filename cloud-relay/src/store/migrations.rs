@@ -10,6 +10,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("011_quote_once", include_str!("migrations/011_quote_once.sql")),
     ("012_trips", include_str!("migrations/012_trips.sql")),
     ("013_site_node", include_str!("migrations/013_site_node.sql")),
+    ("014_amendments", include_str!("migrations/014_amendments.sql")),
 ];
 
 /// Runs those that have not run yet.

@@ -2,6 +2,7 @@
 import type {
   AdoptedJson,
   AdoptJson,
+  AnswerRequestJson,
   AvailabilityJson,
   DecisionJson,
   EightySixJson,
@@ -54,6 +55,7 @@ export function client(token: string | null, base = '/api/v1') {
     /** Pauses orders from home, promises more minutes, or opens again. */
     setIntake: (body: IntakeCommandJson) => ask<IntakeJson>('PUT', '/online/intake', body),
     decide: (order: string, body: DecisionJson) => ask<OrderJson>('POST', `/orders/${order}/decision`, body),
+    answerRequest: (request: string, body: AnswerRequestJson) => ask<OrderJson>('POST', `/online/requests/${request}`, body),
     eightySix: (item: string, body: EightySixJson) => ask<unknown>('PUT', `/items/${item}/availability`, body),
   }
 }

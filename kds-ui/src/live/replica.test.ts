@@ -55,7 +55,7 @@ describe('the replica', () => {
     expect(next.menuVersion).toBe('v2')
   })
   it('carries how orders from home are taken', () => {
-    const online = { intake: { paused_until: 9, busy_minutes: 0, busy_until: null }, waiting: [] }
+    const online = { intake: { paused_until: 9, busy_minutes: 0, busy_until: null }, waiting: [], requests: [] }
     expect(play([{ type: 'online', ...online }]).online).toEqual(online)
   })
 

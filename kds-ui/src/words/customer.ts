@@ -1,5 +1,5 @@
 // The customer's words, at home on a phone.
-import type { StatusJson } from '../generated/api'
+import type { AmendedFieldJson, AmendmentStateJson, StatusJson } from '../generated/api'
 import type { RefundStateJson, StepNameJson } from '../generated/relay'
 
 export const customer = {
@@ -181,6 +181,18 @@ export const customer = {
   cancelKeep: 'Keep the order',
   cancelChanged: 'The refund has changed meanwhile. Look at it again.',
   cancelAway: 'No answer. Nothing was cancelled. Try again.',
+  wishes: 'How you get it',
+  wishField: { instructions: 'Wishes', contact: 'Who to ask for', address: 'Where to', time: 'When' } as Record<AmendedFieldJson, string>,
+  wishState: { asked: 'the restaurant is asked', granted: 'it is so', refused: 'not possible', lapsed: 'nobody answered, nothing has changed' } as Record<AmendmentStateJson, string>,
+  noInstructions: 'None',
+  yourself: 'You',
+  soonest: 'As soon as possible',
+  notBefore: (time: string) => `not before ${time}`,
+  wishAtOnce: 'The restaurant has not confirmed yet: it is so at once.',
+  wishAsks: 'The restaurant is already at it: it is asked, and you see its answer here.',
+  wishSave: 'Save',
+  wishAsk: 'Ask the restaurant',
+  wishAway: 'No connection. Nothing was changed: try again.',
   cancelAsked: 'You asked to cancel. If the restaurant has begun to cook, the order goes on.',
   cancelWhy: 'cancelled by the customer',
   refunded: (amount: string) => `${amount} goes back to your card`,
@@ -358,6 +370,18 @@ export const customerAr: CustomerWords = {
   cancelKeep: 'أبقِ الطلب',
   cancelChanged: 'تغيّر المبلغ المُعاد. انظر إليه مرة أخرى.',
   cancelAway: 'لا جواب. لم يُلغَ شيء. أعد المحاولة.',
+  wishes: 'كيف يصلك',
+  wishField: { instructions: 'طلبات خاصة', contact: 'من نسأل عنه', address: 'إلى أين', time: 'متى' },
+  wishState: { asked: 'نسأل المطعم', granted: 'تم', refused: 'غير ممكن', lapsed: 'لم يجب أحد ولم يتغير شيء' },
+  noInstructions: 'لا شيء',
+  yourself: 'أنت',
+  soonest: 'بأسرع وقت',
+  notBefore: (time) => `ليس قبل ${time}`,
+  wishAtOnce: 'لم يؤكد المطعم بعد: يتغير حالاً.',
+  wishAsks: 'بدأ المطعم: نسأله وترى جوابه هنا.',
+  wishSave: 'احفظ',
+  wishAsk: 'اسأل المطعم',
+  wishAway: 'لا اتصال. لم يتغير شيء: أعد المحاولة.',
   cancelAsked: 'طلبت الإلغاء. إن بدأ المطعم بالطبخ يستمر الطلب.',
   cancelWhy: 'ألغاه الزبون',
   refundState: { requested: 'في الطريق', sent: 'في الطريق', settled: 'أُعيدت', failed: 'لم تنجح، نعمل عليها' },

@@ -325,7 +325,13 @@ shape! {
         pub channel: ChannelJson,
         pub fulfilment: FulfilmentJson,
         pub table: Option<String>,
+        /// As it is now.
         pub note: Option<String>,
+        /// To be ready then and not before.
+        #[ts(type = "number | null")]
+        pub ready_not_before: Option<Millis>,
+        /// What the customer has asked for after the confirmation, the first one first.
+        pub amendments: Vec<AmendmentJson>,
         #[ts(type = "number")]
         pub placed_at: Millis,
         pub lines: Vec<OrderLineJson>,
@@ -414,6 +420,22 @@ shape! {
         pub intake: IntakeJson,
         /// Placed before the relay had heard of the pause; the first placed first. Nobody accepts them by itself.
         pub waiting: Vec<WaitingJson>,
+        /// What customers want otherwise, and a person must answer: the kitchen has begun.
+        pub requests: Vec<RequestJson>,
+    }
+    /// What a customer wants otherwise about an order that is being made.
+    pub struct RequestJson {
+        pub order: String,
+        pub number: Option<String>,
+        pub amendment: AmendmentJson,
+    }
+    /// A person's answer to it.
+    pub struct AnswerRequestJson {
+        pub order: String,
+        pub accept: bool,
+        /// Why not, in a few words; required when it is not accepted.
+        #[serde(default)]
+        pub why: Option<String>,
     }
     /// An order from home that waits for a person's word.
     pub struct WaitingJson {
@@ -447,7 +469,13 @@ shape! {
         pub channel: ChannelJson,
         pub fulfilment: FulfilmentJson,
         pub table: Option<String>,
+        /// As it is now.
         pub note: Option<String>,
+        /// To be ready then and not before.
+        #[ts(type = "number | null")]
+        pub ready_not_before: Option<Millis>,
+        /// What the customer has asked for after the confirmation, the first one first.
+        pub amendments: Vec<AmendmentJson>,
         #[ts(type = "number")]
         pub placed_at: Millis,
         /// Age counts from here.

@@ -3,13 +3,13 @@
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::*;
 use crate::api::to_json;
-use crate::orders::{accept, intake};
+use crate::orders::{accept, intake, requests};
 use crate::store::replica::Replica;
 use http::StatusCode;
 use pilotlight_edge::api::text;
-use pilotlight_edge::api::to_json::intake as intake_json;
+use pilotlight_edge::api::to_json::{amendment, intake as intake_json};
 use pilotlight_sync::doc::order_view::OrderView;
-use pilotlight_sync::domain::id::OrderId;
+use pilotlight_sync::domain::id::{IntentId, OrderId};
 use pilotlight_sync::domain::intake::{IntakeCommand, PauseFor};
 use pilotlight_sync::domain::role::Action;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -28,6 +28,14 @@ pub(crate) fn online_json(replica: &Replica, now: Timestamp) -> OnlineJson {
     OnlineJson {
         intake: intake_json(&replica.site().intake(), now),
         waiting: waiting.into_iter().map(|(id, view)| waiting_json(&id, view)).collect(),
+        requests: requests::for_a_person(replica, now)
+            .into_iter()
+            .map(|(id, view, request)| RequestJson {
+                order: id.to_string(),
+                number: view.number.as_ref().map(|(_, number)| number.clone()),
+                amendment: amendment(request),
+            })
+            .collect(),
     }
 }
 
@@ -37,7 +45,7 @@ fn waiting_json(id: &OrderId, view: &OrderView) -> WaitingJson {
         placed_at: view.header.placed_at.0,
         fulfilment: to_json::fulfilment(view.header.fulfilment),
         items: view.wanted().map(|line| format!("{} {}", line.line.quantity, line.line.name)).collect(),
-        note: view.header.note.clone(),
+        note: view.instructions.clone(),
         total_minor: view.total_minor(),
         currency: view.header.currency.to_string(),
     }
@@ -77,4 +85,22 @@ pub async fn decide(call: Call, order: String) -> Answer {
     let by = caller.actor();
     let decided = call.app.store.run(move |replica, _| accept::decide(replica, by, order, rejected)).await?;
     Ok(json(StatusCode::OK, &to_json::order(&decided)))
+}
+
+/// A person's answer to what a customer wants otherwise: it is so, or not and why.
+#[utoipa::path(post, path = "/api/v1/online/requests/{id}", operation_id = "answer_request", tag = "online",
+    params(("id" = String, Path)), request_body = AnswerRequestJson,
+    responses((status = 200, body = OrderJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson),
+        (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
+pub async fn answer(call: Call, request: String) -> Answer {
+    let caller = call.allow(Action::ChangeIntake)?;
+    let sent: AnswerRequestJson = call.json()?;
+    let about: (OrderId, IntentId) = (id("order", &sent.order)?, id("id", &request)?);
+    let refused = if sent.accept { None } else { Some(sent.why.unwrap_or_default()) };
+    if let Some(why) = &refused {
+        text::note("why", why)?;
+    }
+    let by = caller.actor();
+    let answered = call.app.store.run(move |replica, _| requests::decide(replica, by, about, refused)).await?;
+    Ok(json(StatusCode::OK, &to_json::order(&answered)))
 }

@@ -14,7 +14,7 @@ use utoipa::{Modify, OpenApi};
     paths(
         orders::place_order, orders::get_order, orders::list_orders, orders::amend_order, orders::cancel_order, orders::take_tender, orders::take_over, orders::get_log,
         kitchen::actions,
-        online::get_online, online::set_intake, online::decide,
+        online::get_online, online::set_intake, online::decide, online::answer,
         menu::get_menu, menu::get_availability, menu::put_availability, menu::import_menu,
         stock::get_stock, stock::receive, stock::enforce, stock::adopt_stock, stock::count_stock,
         devices::get_site, devices::pair, devices::create_code, devices::who_am_i, devices::list, devices::revoke, devices::get_ca,

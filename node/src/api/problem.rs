@@ -15,6 +15,7 @@ use crate::orders::cancel::CancelRefusal;
 use crate::orders::intake::IntakeRefusal;
 use crate::orders::ownership::TakeOverRefusal;
 use crate::orders::place::{CartField, PlaceRefusal};
+use crate::orders::requests::AnswerRefusal;
 use crate::store::store_handle::RunError;
 use crate::till::tender::TenderRefusal;
 use http::StatusCode;
@@ -230,6 +231,27 @@ impl From<DecideRefusal> for Problem {
                 Self::new(StatusCode::CONFLICT, "other_node", detail).remedy(ASK_OR_TAKE_OVER)
             }
             DecideRefusal::Why => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why")
+            }
+        }
+    }
+}
+
+impl From<AnswerRefusal> for Problem {
+    fn from(refusal: AnswerRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            AnswerRefusal::UnknownOrder(_) => Self::new(StatusCode::NOT_FOUND, "unknown_order", detail).at("order"),
+            AnswerRefusal::UnknownRequest(_) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_request", detail).at("id").remedy("read the order again")
+            }
+            AnswerRefusal::Answered => {
+                Self::new(StatusCode::CONFLICT, "answered", detail).remedy("read the order again")
+            }
+            AnswerRefusal::OtherNode(_) => {
+                Self::new(StatusCode::CONFLICT, "other_node", detail).remedy(ASK_OR_TAKE_OVER)
+            }
+            AnswerRefusal::Why => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why")
             }
         }

@@ -76,7 +76,9 @@ fn online_routes(app: &Arc<App>) -> Route {
     let set = path!("api" / "v1" / "online" / "intake").and(warp::put()).and(call(app)).then(run(online::set_intake));
     let decide = path!("api" / "v1" / "orders" / String / "decision").and(warp::post()).and(call(app));
     let decide = decide.then(run_at(online::decide));
-    get.boxed().or(set).unify().boxed().or(decide).unify().boxed()
+    let answer = path!("api" / "v1" / "online" / "requests" / String).and(warp::post()).and(call(app));
+    let answer = answer.then(run_at(online::answer));
+    get.boxed().or(set).unify().boxed().or(decide).unify().boxed().or(answer).unify().boxed()
 }
 
 fn kitchen_routes(app: &Arc<App>) -> Route {

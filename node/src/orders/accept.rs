@@ -7,6 +7,7 @@
 use crate::orders::Order;
 use crate::orders::numbers::Numbers;
 use crate::orders::ownership::{Hand, hand};
+use crate::orders::requests;
 use crate::orders::returns;
 use crate::store::StoreError;
 use crate::store::replica::Replica;
@@ -60,7 +61,8 @@ fn wanted(view: &OrderView) -> Option<Wanted> {
 
 /// Whether a flushed order may have work for `plan` at the node with this origin: cheap, for deciding whether to look.
 pub fn may_wait(view: &OrderView, own: &OriginId) -> bool {
-    view.header.owner.is_some() && wanted(view).is_some() || returns::may_return(view, own)
+    let asked = wanted(view).is_some() || requests::may_ask(view);
+    view.header.owner.is_some() && asked || returns::may_return(view, own)
 }
 
 /// Plans everything that orders of this node wait for now, and what its row of stock gets back. `last_held` is what the last pass answered.
@@ -88,6 +90,7 @@ pub fn plan(
     }
     let mut numbers = None;
     let mut commits: Vec<Vec<Change>> = returns::commits(replica);
+    commits.extend(requests::answers(replica, now));
     for (placed_at, id, view, wanted) in waiting {
         let inherited = match hand(replica, &id, view) {
             Hand::Inherited(change) => Some(*change),
@@ -104,7 +107,8 @@ pub fn plan(
                 commits.push(inherited.into_iter().chain([decided]).collect());
             }
             Wanted::Kitchen => {
-                if let Some(due) = not_before(placed_at, now, tended.last_held) {
+                let wait = requests::begins_at(replica, view, now);
+                if let Some(due) = wait.or_else(|| not_before(placed_at, now, tended.last_held)) {
                     tended.again_at = Some(tended.again_at.map_or(due, |at| at.min(due)));
                     continue;
                 }
@@ -214,4 +218,4 @@ fn not_set_up() -> PlanError<Infallible> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,6 +7,7 @@ pub mod intake;
 mod numbers;
 pub mod ownership;
 pub mod place;
+pub mod requests;
 pub mod returns;
 
 use crate::store::replica::LiveOrder;

@@ -251,14 +251,19 @@ impl Change {
                 | OrderFact::LineSeen { .. }
                 | OrderFact::TakenOver { .. }
                 | OrderFact::Resumed
+                | OrderFact::AmendmentAnswered { .. }
                 | OrderFact::Cancelled { .. } => writer == OriginRole::Node,
-                OrderFact::Commercial { .. } | OrderFact::Delivery { .. } => writer == OriginRole::Relay,
+                OrderFact::Commercial { .. }
+                | OrderFact::Delivery { .. }
+                | OrderFact::AmendmentAsked { .. }
+                | OrderFact::AmendmentLapsed { .. } => writer == OriginRole::Relay,
                 // An order is born where it is taken; lines, stock and money are booked by whoever took them.
                 OrderFact::Placed(header) => header.owner.is_some() == (writer == OriginRole::Relay),
                 OrderFact::LinesAdded { .. }
                 | OrderFact::LineVoided { .. }
                 | OrderFact::StockReturned { .. }
                 | OrderFact::Payment { .. }
+                | OrderFact::Amended { .. }
                 | OrderFact::Refunded { .. } => true,
             },
             Self::Day(_)
@@ -349,6 +354,7 @@ pub(crate) fn to_vec<T: Encode<()>>(value: T) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::amendment::Amendment;
     use crate::domain::intake::{Busy, Span};
     use crate::domain::timestamp::Timestamp;
 
@@ -390,6 +396,36 @@ mod tests {
         let raw = Change::Intake(Write { key: (), value: Some(intake), version: 2 }).to_raw();
         let hex: String = raw.body.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!((raw.kind, hex.as_str()), (40, "838082821903e81a000dbf88820a821903e81a0036f26802"));
+    }
+
+    #[test]
+    fn y1_the_bytes_of_wishes_are_as_they_were_released() {
+        let intent = IntentId::from_bytes([1; 16]);
+        let order = OrderId::from_bytes([2; 16]);
+        let time = Amendment::Time(Some(Timestamp(7)));
+        let facts = [
+            (
+                OrderFact::Amended { amendment: Amendment::Instructions(Some("ring".into())) },
+                "82181e8182008164 72696e67",
+            ),
+            (OrderFact::Amended { amendment: Amendment::Contact }, "82181e81820180"),
+            (
+                OrderFact::AmendmentAsked { intent, amendment: Amendment::Address { distance_m: 9 } },
+                "82181f82I82028109",
+            ),
+            (OrderFact::AmendmentAsked { intent, amendment: time }, "82181f82I82038107"),
+            (OrderFact::AmendmentAnswered { intent, refused: None }, "82182082If6"),
+            (OrderFact::AmendmentAnswered { intent, refused: Some("no".into()) }, "82182082I626e6f"),
+            (OrderFact::AmendmentLapsed { intent }, "82182181I"),
+        ];
+        for (fact, expected) in facts {
+            let raw = Change::Order(order, fact.clone()).to_raw();
+            let hex: String = raw.body.iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = |byte: &str| format!("50{}", byte.repeat(16));
+            let expected = format!("82{}{}", id("02"), expected.replace(' ', "").replace('I', &id("01")));
+            assert_eq!((raw.kind, hex), (1, expected), "{fact:?}");
+            assert_eq!(Change::from_raw(&raw).unwrap(), Change::Order(order, fact));
+        }
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub const RARE: &[&str] = &[
     "unknown answered",
     "unknown payment outcome",
     "whole disk went back",
+    "wish granted",
+    "wish lapsed",
 ];
 /// One seed in so many is run twice, and both must leave the same trace.
 const TWICE_EVERY: u64 = 50;

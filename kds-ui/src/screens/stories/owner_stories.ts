@@ -80,7 +80,7 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     toasts: [],
     problem: null,
     person: null,
-    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, takeOver: nothing, intake: nothing, decide: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
+    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, takeOver: nothing, intake: nothing, decide: nothing, answer: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
     ...rest,
   }
 }

@@ -17,7 +17,7 @@ use pilotlight_sync::store::{LogEntry, Seal};
 use std::collections::BTreeMap;
 
 /// The relay as a second replica in memory, and what passes between it and the shop.
-struct Relay {
+pub(crate) struct Relay {
     state: Replica,
     log: Vec<LogEntry>,
 }
@@ -34,7 +34,7 @@ impl ReadOrder for NothingStored {
 
 impl Relay {
     /// A relay that knows nothing of the shop but its name.
-    fn new(shop: &mut Shop) -> Self {
+    pub(crate) fn new(shop: &mut Shop) -> Self {
         let origin = OriginId::derived(&["relay"]);
         let loading = Loading::begin([], &BTreeMap::new()).unwrap();
         let mut relay = Self { state: loading.finish(origin, BTreeMap::new()), log: vec![] };
@@ -44,7 +44,7 @@ impl Relay {
     }
 
     /// Writes at the relay, and at once the shop has it.
-    fn write(&mut self, shop: &mut Shop, changes: Vec<Change>) {
+    pub(crate) fn write(&mut self, shop: &mut Shop, changes: Vec<Change>) {
         let now = shop.clock.now();
         self.state.commit(Actor::System, now, &changes, &NothingStored).unwrap();
         let (writes, _) = self.state.take_writes(|_| [0; 64]);
@@ -54,7 +54,7 @@ impl Relay {
         self.log.extend(writes.log);
     }
 
-    fn order(&mut self, shop: &mut Shop, name: &str) -> OrderId {
+    pub(crate) fn order(&mut self, shop: &mut Shop, name: &str) -> OrderId {
         let id = OrderId::derived(&[name]);
         let site = shop.replica().site();
         let priced = price(&[line(name, "pizza", 1)], site.menu()).unwrap();
@@ -77,12 +77,12 @@ impl Relay {
         id
     }
 
-    fn decide(&mut self, shop: &mut Shop, id: OrderId, phase: CommercialPhase) {
+    pub(crate) fn decide(&mut self, shop: &mut Shop, id: OrderId, phase: CommercialPhase) {
         self.write(shop, vec![Change::Order(id, OrderFact::Commercial { phase })]);
     }
 }
 
-fn tend(shop: &mut Shop, last_held: Option<Timestamp>) -> Tended {
+pub(crate) fn tend(shop: &mut Shop, last_held: Option<Timestamp>) -> Tended {
     let now = shop.clock.now();
     let plan = plan(shop.replica(), now, last_held).unwrap();
     for changes in std::iter::once(plan.changes).chain(plan.more).filter(|changes| !changes.is_empty()) {
@@ -91,7 +91,7 @@ fn tend(shop: &mut Shop, last_held: Option<Timestamp>) -> Tended {
     (plan.answer)(shop.replica())
 }
 
-fn seen(shop: &mut Shop, id: &OrderId) -> OrderView {
+pub(crate) fn seen(shop: &mut Shop, id: &OrderId) -> OrderView {
     shop.replica().order(id).unwrap().unwrap().view.clone()
 }
 
