@@ -16,6 +16,7 @@ use crate::store::effects;
 use crate::store::people::{self, Address, Rider};
 use crate::store::site_rows::{NewSite, NodeSession};
 use crate::store::terms::{self, Terms};
+use futures_util::FutureExt;
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::change::Change;
@@ -30,6 +31,7 @@ use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId,
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
 use pilotlight_sync::domain::order::Fulfilment;
 use pilotlight_sync::domain::pricing::CartLine;
+use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use pilotlight_sync::store::SiteStore;
 use serde_json::Value;
@@ -221,6 +223,16 @@ impl Market {
     pub(crate) async fn node_says(&mut self, order: OrderId, fact: OrderFact) {
         self.sync().await;
         self.node.write_at(self.clock.now(), &[Change::Order(order, fact)]);
+        self.sync().await;
+    }
+
+    /// The relay says this of an order, as a rider's step would make it.
+    pub(crate) async fn relay_says(&mut self, order: OrderId, fact: OrderFact) {
+        let changes = [Change::Order(order, fact)];
+        let said = self
+            .site
+            .run(move |tx| async move { tx.commit::<std::convert::Infallible>(Actor::System, &changes).await }.boxed());
+        said.await.unwrap();
         self.sync().await;
     }
 

@@ -212,6 +212,19 @@ export async function kitchenChecks(house, check, pictures) {
     await page.getByRole('dialog').waitFor({ state: 'detached' })
   })
 
+  await check('kitchen: orders from home are paused with a tap, the time that is left is shown, and they are opened again', async () => {
+    const paused = async () => (await house.api('GET', '/online')).intake.paused_until !== null
+    await page.getByRole('button', { name: 'Online' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: '30 min', exact: true }).click()
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.getByText('Opens by itself in 30 min').waitFor()
+    equal(await paused(), true, 'paused at the node')
+    await shot('kitchen-paused')
+    await page.getByRole('button', { name: 'Open again now' }).click()
+    await page.getByText('Opens by itself').waitFor({ state: 'detached' })
+    equal(await paused(), false, 'paused at the node')
+  })
+
   await check('kitchen: a person signs in by PIN; a wrong one is told', async () => {
     await house.api('POST', '/staff', { name: 'Ana', role: 'staff', pin: '2468' })
     await page.getByRole('toolbar').getByRole('button', { name: 'More' }).click()

@@ -60,10 +60,28 @@ export async function ownerChecks(house, check, pictures) {
     await page.getByText('The Greek Pizza is back').waitFor()
   })
 
+  await check('owner: orders from home are paused and more minutes promised with one tap each, and opened again', async () => {
+    const online = section('From home')
+    const intake = async () => (await house.api('GET', '/online')).intake
+    await online.getByRole('button', { name: '15 min', exact: true }).click()
+    await online.getByText('Orders from home are paused.').waitFor()
+    await online.getByText('Opens by itself in 15 min').waitFor()
+    await online.getByRole('button', { name: '+20 min' }).click()
+    await until('busy at the node', async () => (await intake()).busy_minutes === 20)
+    await shot('owner-paused')
+    // The counter goes on.
+    await house.place([['The Hawaiian Pizza', 'M']])
+    await online.getByRole('button', { name: 'Open again now' }).click()
+    await online.getByText('Orders from home come in').waitFor()
+    equal((await intake()).paused_until, null, 'paused until')
+    await online.getByRole('button', { name: 'As usual' }).click()
+    await until('as usual at the node', async () => (await intake()).busy_minutes === 0)
+  })
+
   await check('owner: the node away is said once, what was known stays, and all is well after', async () => {
     await house.kill()
     await page.getByText('No answer from the node since').waitFor({ timeout: 30_000 })
-    equal(await rows().count(), 3, 'orders shown')
+    equal(await rows().count(), 4, 'orders shown')
     await shot('owner-away')
     await house.restart()
     await page.getByText(/^Working alone|^Safe on/).waitFor({ timeout: 30_000 })

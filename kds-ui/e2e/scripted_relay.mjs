@@ -73,7 +73,7 @@ export async function startRelay() {
     const at = Date.now()
     const order = {
       id: body.id, site: SITE, site_name: 'Pizzeria Pilota', number: null, status: 'ORDER_PLACED', placed_at: at, lines: asked.lines, charges: asked.charges, total_minor: asked.total, currency: 'USD',
-      history: [{ to: 'ORDER_PLACED', at, why: '' }], held: null, refunds: [], refunded_minor: 0, captured_minor: 0, delivery: null, can_cancel: true,
+      history: [{ to: 'ORDER_PLACED', at, why: '' }], held: null, refunds: [], refunded_minor: 0, captured_minor: 0, delivery: null, can_cancel: true, instructions: null, ready_not_before: null, address: null, contact: null, amendments: [], can_amend: true,
       steps: ['placed', 'confirmed', 'preparing', 'on_the_way', 'completed'].map((step, index) => ({ step, at: index === 0 ? at : null, eta_min_at: index === 1 ? at + MIN : null, eta_max_at: index === 1 ? at + 3 * MIN : null })),
     }
     relay.orders.set(order.id, order)
@@ -99,7 +99,7 @@ export async function startRelay() {
     const parts = path.split('/').slice(3)
     const [first, second, third] = parts
     if (method === 'GET' && first === 'restaurants' && !second) {
-      return [200, { restaurants: [{ site: SITE, name: 'Pizzeria Pilota', distance_m: 620, open: true, open_reason: null, minutes_min: 30, minutes_max: 40, delivery_fee_minor: relay.deliveryMinor, currency: 'USD' }] }]
+      return [200, { restaurants: [{ site: SITE, name: 'Pizzeria Pilota', distance_m: 620, open: true, open_reason: null, minutes_min: 30, minutes_max: 40, delivery_fee_minor: relay.deliveryMinor, currency: 'USD', intake: { paused_until: null, busy_minutes: 0, busy_until: null } }] }]
     }
     if (third === 'menu') return [200, { menu: MENU, availability: { unavailable: relay.soldOut.map((item) => ({ item, variant: null, option: null, reason: 'sold_out', until: null })) } }]
     if (method === 'POST' && (path.endsWith('/customers') || path.endsWith('/customers/guest') || path.endsWith('/v1/sessions'))) {

@@ -1,5 +1,5 @@
 // Every word that a screen says, in one place. A language is one object of this shape.
-import type { ChannelJson, FulfilmentJson } from './generated/api'
+import type { AmendedFieldJson, ChannelJson, FulfilmentJson } from './generated/api'
 import { customer, customerAr } from './words/customer'
 import { owner } from './words/owner'
 import { rider, riderAr } from './words/rider'
@@ -125,6 +125,37 @@ export const en = {
   takeOff: 'Take off',
   putBack: 'Put back',
   noItems: 'No item has that name',
+  // ---- orders from home
+  online: 'From home',
+  onlineShort: 'Online',
+  onlineOpen: 'Orders from home come in',
+  onlinePaused: 'Orders from home are paused.',
+  opensIn: (n: number) => `Opens by itself in ${n} min`,
+  opensAt: (time: string) => `Opens by itself at ${time}`,
+  openAgain: 'Open again now',
+  pauseFor: 'Pause',
+  pauseHint: 'Kiosk and counter go on.',
+  untilTomorrow: 'Until tomorrow',
+  busyBy: 'Busy',
+  busyHint: 'Guests at home are promised more time, for an hour.',
+  busyFor: (minutes: number, left: number) => `${minutes} min more are promised, for ${left} min still`,
+  moreMinutes: (n: number) => `+${n} min`,
+  asUsual: 'As usual',
+  readyAt: (time: string) => `not before ${time}`,
+  requestField: { instructions: 'Wishes', contact: 'Somebody else to ask for', address: 'Another address', time: 'Another time' } as Record<AmendedFieldJson, string>,
+  noNote: 'none',
+  wishYes: 'Yes, do it',
+  wishNo: 'Too late',
+  tooLate: 'it is too far along',
+  changesAsked: (n: number) => plural(n, 'change is asked for', 'changes are asked for'),
+  waitsForYou: (n: number) => (n === 0 ? 'Just placed: will you make it?' : `Waits for ${n} min: will you make it?`),
+  waitingOrders: (n: number) => plural(n, 'order from home waits for you', 'orders from home wait for you'),
+  makeIt: 'Make it',
+  cannotMakeIt: 'Cannot make it',
+  tooBusy: 'the kitchen has too much to do',
+  busyShort: (n: number) => `busy +${n}`,
+  pausedShort: (n: number) => `paused ${n} min`,
+
   newTicketSpoken: (number: string, items: number) => `New ticket ${number}, ${plural(items, 'item', 'items')}`,
   refusedBump: (label: string) => `${label} was not changed.`,
   refusedGeneric: 'The node said no. Look at the ticket again.',

@@ -2,6 +2,7 @@
 
 use crate::api::json::ToScreenJson;
 use crate::api::menu::{MenuPage, availability_json};
+use crate::api::online::online_json;
 use crate::api::render::{RenderJson, frame};
 use crate::api::uplink::uplink_json;
 use crate::archive::Archive;
@@ -14,7 +15,7 @@ use crate::live::screen_feed::ScreenFeed;
 use crate::opening::{self, OpenError, Paths};
 use crate::orders::accept;
 use crate::store::StoreError;
-use crate::store::replica::{Flushed, Position, Replica};
+use crate::store::replica::{Flushed, LiveOrder, Position, Replica};
 use crate::store::store_handle::{Plan, PlanError, StoreHandle};
 use crate::uplink::siblings::Siblings;
 use crate::uplink::{self, Uplink, Wishes, WishesOfOthers};
@@ -116,6 +117,7 @@ pub struct App {
     archive_after_days: u32,
     archive_reads: Semaphore,
     availability_changed: Arc<Notify>,
+    online_changed: Arc<Notify>,
     relay_work: Arc<Notify>,
     links: LinkConfig,
     wishes_of_others: Mutex<Option<WishesOfOthers>>,
@@ -128,6 +130,7 @@ struct Shared {
     head: watch::Sender<Position>,
     heads: watch::Sender<Arc<uplink::Heads>>,
     availability_changed: Arc<Notify>,
+    online_changed: Arc<Notify>,
     relay_work: Arc<Notify>,
     /// So many others have introduced themselves: the relay and other nodes.
     others_known: AtomicUsize,
@@ -154,6 +157,10 @@ impl Shared {
         }
         if flushed.availability || flushed.menu {
             self.availability_changed.notify_one();
+        }
+        let online = |(_, order): &(_, Arc<LiveOrder>)| order.view.header.owner.is_some();
+        if flushed.whole || flushed.availability || flushed.orders.iter().any(online) {
+            self.online_changed.notify_one();
         }
         // Who has just come in gets a share now: until then it cannot sell what is counted.
         let others = share::others(replica);
@@ -189,7 +196,8 @@ impl App {
         let (menu_sender, menu) = watch::channel(page);
         let (head_sender, head) = watch::channel(first.position());
         let (heads_sender, heads) = watch::channel(Arc::new(uplink::Heads::of(&first)));
-        let (availability_changed, relay_work) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let notify = || Arc::new(Notify::new());
+        let (availability_changed, online_changed, relay_work) = (notify(), notify(), notify());
         let shared = Shared {
             feed: feed.clone(),
             doors: doors.clone(),
@@ -197,6 +205,7 @@ impl App {
             head: head_sender,
             heads: heads_sender,
             availability_changed: availability_changed.clone(),
+            online_changed: online_changed.clone(),
             relay_work: relay_work.clone(),
             others_known: AtomicUsize::new(0),
         };
@@ -234,6 +243,7 @@ impl App {
             archive_after_days: config.archive_after_days,
             archive_reads: Semaphore::new(ARCHIVE_READS_MAX),
             availability_changed,
+            online_changed,
             relay_work,
             links: config.link.clone(),
             wishes_of_others: Mutex::new(Some(of_others)),
@@ -372,6 +382,34 @@ impl App {
             }
             let pause = tokio::time::timeout(AVAILABILITY_EVERY, self.stopping.cancelled());
             if pause.await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Tells the screens of the restaurant's people how orders from home are taken and which wait for a person, whenever that may have
+    /// changed, until the node stops.
+    pub async fn tell_online(self: Arc<Self>) {
+        let mut last = None;
+        loop {
+            let read = self.store.read(|replica, now| {
+                let ends = replica.site().intake().next_end(now).map(|at| at.ms_since(now));
+                Ok((online_json(replica, now), ends))
+            });
+            let mut wait = Duration::from_secs(3_600);
+            if let Ok((online, ends)) = read.await {
+                // Business time may run faster than the machine's: the end is looked for as often as orders of the relay are.
+                wait = ends.map_or(wait, |ms| Duration::from_millis(ms).min(RELAY_AGAIN));
+                if last.as_ref() != Some(&online) {
+                    self.feed.online(frame(&ToScreenJson::Online(online.clone())).into());
+                    last = Some(online);
+                }
+            }
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                _looked = tokio::time::timeout(wait, self.online_changed.notified()) => {}
+            }
+            if tokio::time::timeout(AVAILABILITY_EVERY, self.stopping.cancelled()).await.is_ok() {
                 return;
             }
         }

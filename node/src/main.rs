@@ -93,6 +93,7 @@ async fn run(config: RunConfig, boot: Stopwatch) -> anyhow::Result<ExitCode> {
         tokio::spawn(app.clone().watch_disk()),
         tokio::spawn(app.clone().tend_relay_orders()),
         tokio::spawn(app.clone().tell_link()),
+        tokio::spawn(app.clone().tell_online()),
         tokio::spawn(app.clone().answer_wishes()),
         tokio::spawn(app.clone().keep_uplink()),
         tokio::spawn(app.clone().keep_siblings()),

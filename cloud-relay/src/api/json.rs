@@ -251,11 +251,14 @@ shape! {
         #[ts(type = "number")]
         pub delivery_fee_minor: i64,
         pub currency: String,
+        /// Paused: it is open again by itself. Busy: the minutes are in the others already.
+        pub intake: IntakeJson,
     }
     /// The menu with what cannot be ordered now.
     pub struct RestaurantMenuJson {
         pub menu: MenuJson,
         pub availability: AvailabilityJson,
+        pub intake: IntakeJson,
     }
     /// What a restaurant asks online, beside its menu. Times are business time.
     pub struct TermsJson {
@@ -402,6 +405,19 @@ shape! {
         /// Five, in their order.
         pub steps: Vec<StepJson>,
         pub can_cancel: bool,
+        /// Said to the kitchen and the rider, as it is now.
+        pub instructions: Option<String>,
+        /// To be ready then and not before.
+        #[ts(type = "number | null")]
+        pub ready_not_before: Option<Millis>,
+        /// Where it goes, as it is now.
+        pub address: Option<AddressJson>,
+        /// Who is asked for, when that is not the customer.
+        pub contact: Option<ContactJson>,
+        /// What was asked for after the confirmation, the first one first.
+        pub amendments: Vec<AmendmentJson>,
+        /// Instructions, contact, address and time may be wanted otherwise.
+        pub can_amend: bool,
         /// The restaurant is asked whether it can still be cancelled.
         pub cancelling: Option<CancellingJson>,
         /// The relay's clock when this was said.
@@ -475,6 +491,18 @@ shape! {
         pub expected_refund_minor: i64,
     }
 
+    /// Who is asked for at the door.
+    pub struct ContactJson {
+        pub name: String,
+        pub phone: String,
+    }
+    /// Wants something otherwise about an order that is placed: so at once before the restaurant has confirmed it, a request after that.
+    pub struct AmendCustomerOrderJson {
+        /// Minted by the device: sending it again changes nothing twice.
+        pub id: String,
+        pub change: WishJson,
+    }
+
     // ---- riders
 
     pub struct ShiftJson {
@@ -537,6 +565,24 @@ shape! {
     pub struct LiveHelloJson {
         pub token: String,
     }
+}
+
+/// One field of an order's fulfilment, as it is wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[ts(export_to = "relay.ts")]
+pub enum WishJson {
+    /// Said to the kitchen and the rider; null: nothing.
+    Instructions { text: Option<String> },
+    /// Somebody else is asked for.
+    Contact { contact: ContactJson },
+    /// It goes somewhere else.
+    Address { address: AddressJson },
+    /// It is to be ready then and not before; null: as soon as possible.
+    Time {
+        #[ts(type = "number | null")]
+        at: Option<Millis>,
+    },
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use utoipa::{Modify, OpenApi};
         health::health, health::ready, health::metrics, health::get_ca,
         people::register, people::guest, people::sign_in, people::sign_out, people::me, people::register_rider, people::sign_in_rider,
         restaurants::near, restaurants::menu, restaurants::quote, restaurants::get_terms, restaurants::set_terms,
-        orders::place, orders::list, orders::get, orders::preview, orders::cancel,
+        orders::place, orders::list, orders::get, orders::preview, orders::cancel, orders::amend,
         riders::shift, riders::position, riders::task, riders::accept, riders::decline,
         riders::at_store, riders::picked_up, riders::delivered, riders::failed,
         payments::webhook,

@@ -3,10 +3,12 @@
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::*;
 use crate::api::problem::Problem;
-use crate::api::restaurants::site_of;
+use crate::api::restaurants::{address_of, site_of};
 use crate::api::to_json;
+use crate::ordering::amend::Wish;
 use crate::ordering::desk::{PlaceRefusal, PlaceRequest, Placed, Seen};
 use crate::store::StoreError;
+use crate::store::amendments::{Contact, Wanted};
 use crate::store::checkouts::CheckoutState;
 use crate::store::deliveries::Delivery;
 use crate::store::effects::{self, EffectRow};
@@ -16,6 +18,7 @@ use futures_util::future::try_join;
 use http::StatusCode;
 use pilotlight_edge::api::text;
 use pilotlight_sync::domain::id::{CustomerId, OrderId};
+use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// Orders of one listing.
 const PAGE_MAX: u32 = 100;
@@ -82,8 +85,8 @@ fn with(
     effects: &[EffectRow],
     delivery: Option<&(Delivery, Option<Rider>)>,
 ) -> CustomerOrderJson {
-    let can_cancel = call.app.desk.preview(seen).is_ok();
-    to_json::order(seen, effects, delivery, can_cancel, call.now())
+    let may = (call.app.desk.preview(seen).is_ok(), call.app.desk.may_amend(seen));
+    to_json::order(seen, effects, delivery, may, call.now())
 }
 
 /// The caller's orders, the newest first.
@@ -115,6 +118,7 @@ pub async fn get(call: Call, order: String) -> Answer {
         CheckoutState::Declined => Err(PlaceRefusal::Declined(why).into()),
         CheckoutState::SoldOut => Err(PlaceRefusal::SoldOutMeanwhile(why).into()),
         CheckoutState::TooLate => Err(PlaceRefusal::TooLate.into()),
+        CheckoutState::Paused => Err(PlaceRefusal::PausedMeanwhile.into()),
     }
 }
 
@@ -143,6 +147,32 @@ pub async fn cancel(call: Call, order: String) -> Answer {
     let sent: CancelJson = call.json()?;
     text::note("why", &sent.why)?;
     call.app.desk.cancel(customer, &seen, sent.why, sent.expected_refund_minor).await?;
+    let seen = call.app.desk.order(customer, &seen.kept.order).await?.ok_or_else(unknown)?;
+    Ok(json(StatusCode::OK, &order_json(&call, &seen).await?))
+}
+
+/// Wants instructions, contact, address or time otherwise: so at once before the restaurant has confirmed the order, a request after that.
+#[utoipa::path(post, path = "/api/v1/orders/{id}/amendments", operation_id = "amend_order", tag = "orders", params(("id" = String, Path)),
+    request_body = AmendCustomerOrderJson, responses((status = 200, body = CustomerOrderJson), (status = 400, body = ProblemJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson),
+        (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
+pub async fn amend(call: Call, order: String) -> Answer {
+    let (customer, seen) = own(&call, &order).await?;
+    let sent: AmendCustomerOrderJson = call.json()?;
+    let wanted = match sent.change {
+        WishJson::Instructions { text } => {
+            text::note("change.text", text.as_deref().unwrap_or_default())?;
+            Wanted::Instructions(text)
+        }
+        WishJson::Contact { contact } => {
+            text::one_line("change.contact.name", &contact.name)?;
+            text::one_line("change.contact.phone", &contact.phone)?;
+            Wanted::Contact(Contact { name: contact.name, phone: contact.phone })
+        }
+        WishJson::Address { address } => Wanted::Address(address_of("change.address", address)?),
+        WishJson::Time { at } => Wanted::Time(at.map(Timestamp)),
+    };
+    let wish = Wish { intent: id("id", &sent.id)?, wanted };
+    call.app.desk.amend(customer, &seen, wish).await?;
     let seen = call.app.desk.order(customer, &seen.kept.order).await?.ok_or_else(unknown)?;
     Ok(json(StatusCode::OK, &order_json(&call, &seen).await?))
 }

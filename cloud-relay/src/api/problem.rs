@@ -2,11 +2,12 @@
 
 use crate::customers::accounts::AccountRefusal;
 use crate::dispatch::desk::RiderRefusal;
+use crate::ordering::amend::AmendRefusal;
 use crate::ordering::cancel::CancelRefusal;
 use crate::ordering::desk::PlaceRefusal;
 use crate::ordering::place::CartField;
 use crate::ordering::quote::QuoteRefusal;
-use crate::ordering::work::CancelError;
+use crate::ordering::work::{AmendError, CancelError};
 use crate::payments::signature::SignatureRefusal;
 use crate::sites::enrolment::{CreateRefusal, EnrolRefusal};
 use crate::store::StoreError;
@@ -131,6 +132,8 @@ impl From<QuoteRefusal> for Problem {
         };
         match refusal {
             R::NotSetUp => Self::new(StatusCode::CONFLICT, "restaurant_closed", detail).remedy("try later"),
+            R::Paused(until) => Self::new(StatusCode::CONFLICT, "restaurant_paused", detail)
+                .remedy(format!("order again after {until}, or at another restaurant")),
             R::Price(refusal) => refusal.into(),
             R::EightySixed { line, .. } => Self::new(StatusCode::CONFLICT, "eighty_six", detail)
                 .at(format!("lines[{line}].item"))
@@ -186,6 +189,7 @@ impl From<PlaceRefusal> for Problem {
                 .at("card")
                 .remedy("try another card, with a new payment id"),
             R::TooLate => conflict("payment_too_late").remedy(again),
+            R::PausedMeanwhile => conflict("restaurant_paused").remedy("order when it is open again, or elsewhere"),
             R::Card => Self::bad_field("card.token", detail, "send the gateway's token"),
             R::NoRandom(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "no_random", detail),
             R::Store(error) => error.into(),
@@ -213,6 +217,42 @@ impl From<CancelError> for Problem {
         match error {
             CancelError::Unknown => Self::new(StatusCode::NOT_FOUND, "unknown_order", error.to_string()).at("id"),
             CancelError::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<AmendRefusal> for Problem {
+    fn from(refusal: AmendRefusal) -> Self {
+        use AmendRefusal as R;
+        let detail = refusal.to_string();
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, detail.clone());
+        let bad = |code, field: String, remedy: &str| {
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.clone()).at(field).remedy(remedy)
+        };
+        match refusal {
+            R::Finished(_) => conflict("finished").remedy("write to the restaurant"),
+            R::Waiting(_) => conflict("answer_pending").at("change").remedy("wait for the restaurant's answer"),
+            R::AddressFixed => conflict("address_fixed").at("change.address").remedy("talk to the rider"),
+            R::NotBrought => conflict("not_brought").at("change.address").remedy("fetch it at the restaurant"),
+            R::Address(refusal) => {
+                let problem = Self::from(refusal);
+                let field = problem.field.as_ref().map(|field| format!("change.{field}"));
+                Self { field, ..problem }
+            }
+            R::Instructions { .. } => bad("text_too_long", "change.text".into(), "shorten it"),
+            R::Contact(field) => bad("bad_contact", format!("change.contact.{field}"), "send a name and a number"),
+            R::Time { .. } => bad("bad_time", "change.at".into(), "choose a time in between"),
+            R::SameIdOther => conflict("same_id_other_amendment").at("id").remedy("mint a new id for another wish"),
+            R::TooMany => conflict("too_many_amendments").remedy("write to the restaurant"),
+        }
+    }
+}
+
+impl From<AmendError> for Problem {
+    fn from(error: AmendError) -> Self {
+        match error {
+            AmendError::Unknown => Self::new(StatusCode::NOT_FOUND, "unknown_order", error.to_string()).at("id"),
+            AmendError::Refused(refusal) => refusal.into(),
         }
     }
 }

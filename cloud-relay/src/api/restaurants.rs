@@ -16,7 +16,7 @@ use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use http::{HeaderValue, StatusCode};
 use pilotlight_edge::api::menu::{MenuPage, availability_json};
 use pilotlight_edge::api::text;
-use pilotlight_edge::api::to_json::cart_line;
+use pilotlight_edge::api::to_json::{cart_line, intake};
 use pilotlight_edge::availability::unavailable;
 use pilotlight_sync::domain::id::SiteId;
 use pilotlight_sync::domain::order::Fulfilment;
@@ -70,19 +70,21 @@ pub async fn near(call: Call) -> Answer {
 }
 
 fn restaurant_json(call: &Call, site: &SiteHandle, terms: &Terms, distance_m: u32) -> RestaurantJson {
-    let open = call.app.desk.is_open(site);
+    let (reached, shown, now) = (call.app.desk.is_open(site), site.shown().borrow().clone(), call.now());
+    let paused = shown.intake.paused_until(now).is_some();
+    let open = reached && !paused;
     let waits =
         if terms.accepts_held { "orders wait until it is back, and can be cancelled free" } else { "try later" };
     let open_reason = match site.link.now() {
         _ if open => None,
+        _ if paused => Some("it takes no orders for now".to_owned()),
         Link::Up { .. } => Some(format!("it has just come back: {waits}")),
         Link::Never | Link::Down { .. } | Link::RelayWentBack { .. } => {
             Some(format!("it cannot be reached just now: {waits}"))
         }
     };
     let ride_minutes = u32::try_from(ride_ms(distance_m).div_ceil(60_000)).unwrap_or(u32::MAX);
-    let minutes_min = MAKING_MINUTES.saturating_add(ride_minutes);
-    let shown = site.shown().borrow().clone();
+    let minutes_min = MAKING_MINUTES.saturating_add(ride_minutes).saturating_add(shown.intake.busy_minutes(now));
     let settings = shown.settings.as_ref();
     RestaurantJson {
         site: site.facts.id.to_string(),
@@ -94,6 +96,7 @@ fn restaurant_json(call: &Call, site: &SiteHandle, terms: &Terms, distance_m: u3
         minutes_max: minutes_min.saturating_add(minutes_min / 2),
         delivery_fee_minor: terms.delivery_fee_minor,
         currency: shown.menu.currency.to_string(),
+        intake: intake(&shown.intake, now),
     }
 }
 
@@ -109,11 +112,16 @@ pub fn site_of(call: &Call, site: &str) -> Result<SiteHandle, Problem> {
 pub async fn menu(call: Call, site: String) -> Answer {
     let site = site_of(&call, &site)?;
     let page = call.app.menus.of(&site);
-    let gone = site.read(|replica, now| unavailable(replica.site(), &replica.origin(), now)).await?;
+    let read = site.read(|replica, now| {
+        let intake = intake(&replica.site().intake(), now);
+        (unavailable(replica.site(), &replica.origin(), now), intake)
+    });
+    let (gone, intake) = read.await?;
+    let intake = serde_json::to_string(&intake).unwrap_or_default();
     let availability = serde_json::to_string(&availability_json(&gone)).unwrap_or_default();
     let mut body = b"{\"menu\":".to_vec();
     body.extend_from_slice(&page.plain);
-    body.extend_from_slice(format!(",\"availability\":{availability}}}").as_bytes());
+    body.extend_from_slice(format!(",\"availability\":{availability},\"intake\":{intake}}}").as_bytes());
     let etag = format!("\"{}\"", &blake3::hash(&body).to_hex()[..16]);
     let same = call.headers.get_all(IF_NONE_MATCH).iter().any(|sent| {
         sent.to_str().is_ok_and(|sent| sent.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag))
@@ -138,11 +146,7 @@ pub async fn quote(call: Call, site: String) -> Answer {
     let site = site_of(&call, &site)?;
     let sent: QuoteRequestJson = call.json()?;
     text::note("note", sent.note.as_deref().unwrap_or_default())?;
-    if let Some(address) = &sent.address {
-        text::one_line("address.street", &address.street)?;
-        text::one_line("address.city", &address.city)?;
-        text::note("address.note", address.note.as_deref().unwrap_or_default())?;
-    }
+    let address = sent.address.map(|address| address_of("address", address)).transpose()?;
     let lines = sent.lines.iter().enumerate().map(|(at, line)| cart_line(&format!("lines[{at}]"), line));
     let request = QuoteRequest {
         fulfilment: match sent.fulfilment {
@@ -151,15 +155,19 @@ pub async fn quote(call: Call, site: String) -> Answer {
         },
         lines: lines.collect::<Result<_, _>>()?,
         tip_minor: sent.tip_minor,
-        address: sent.address.map(from_address),
+        address,
         note: sent.note,
     };
     let (quote, quoted) = call.app.desk.quote(&site, customer, request).await?;
     Ok(json(StatusCode::CREATED, &to_json::quote(&quote, &quoted, call.now())))
 }
 
-fn from_address(sent: AddressJson) -> Address {
-    Address { street: sent.street, city: sent.city, lat: sent.lat, lon: sent.lon, note: sent.note }
+/// The address of a request, without what no screen can show.
+pub fn address_of(field: &str, sent: AddressJson) -> Result<Address, Problem> {
+    text::one_line(format!("{field}.street"), &sent.street)?;
+    text::one_line(format!("{field}.city"), &sent.city)?;
+    text::note(format!("{field}.note"), sent.note.as_deref().unwrap_or_default())?;
+    Ok(Address { street: sent.street, city: sent.city, lat: sent.lat, lon: sent.lon, note: sent.note })
 }
 
 /// What a restaurant asks online. For the operator.

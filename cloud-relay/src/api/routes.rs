@@ -30,11 +30,13 @@ fn order_routes(app: &Arc<App>) -> Route {
     let get = path!("api" / "v1" / "orders" / String).and(warp::get()).and(call(app)).then(run_at(orders::get));
     let preview = path!("api" / "v1" / "orders" / String / "cancel-preview").and(warp::post()).and(call(app));
     let cancel = path!("api" / "v1" / "orders" / String / "cancel").and(warp::post()).and(call(app));
+    let amend = path!("api" / "v1" / "orders" / String / "amendments").and(warp::post()).and(call(app));
+    let amend = amend.then(run_at(orders::amend));
     let webhook = path!("api" / "v1" / "payments" / "webhook").and(warp::post()).and(call(app));
     let (place, webhook) = (place.then(run_at(orders::place)), webhook.then(run(payments::webhook)));
     let (preview, cancel) = (preview.then(run_at(orders::preview)), cancel.then(run_at(orders::cancel)));
     let first = place.boxed().or(list).unify().boxed().or(get).unify().boxed();
-    first.or(preview).unify().boxed().or(cancel).unify().boxed().or(webhook).unify().boxed()
+    first.or(preview).unify().boxed().or(cancel).unify().boxed().or(amend).unify().boxed().or(webhook).unify().boxed()
 }
 
 fn restaurant_routes(app: &Arc<App>) -> Route {

@@ -11,7 +11,7 @@ use crate::store::cloud_orders::{Asked, CloudOrder, OrderPhase};
 use crate::store::deliveries::{Delivery, DeliveryState};
 use crate::store::effects::{EffectKind, EffectRow, EffectState};
 use crate::store::people::{Address, Rider};
-use pilotlight_edge::api::to_json::status;
+use pilotlight_edge::api::to_json::{amendment, status};
 use pilotlight_sync::doc::order::Charges;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::domain::order::{Fulfilment, Status};
@@ -71,7 +71,7 @@ pub(crate) fn order(
     seen: &Seen,
     effects: &[EffectRow],
     delivery: Option<&(Delivery, Option<Rider>)>,
-    can_cancel: bool,
+    (can_cancel, can_amend): (bool, bool),
     now: Timestamp,
 ) -> CustomerOrderJson {
     let (view, kept) = (&seen.live.view, &seen.kept);
@@ -82,6 +82,8 @@ pub(crate) fn order(
     });
     let shown = seen.site.shown().borrow().clone();
     let place = Place { lat: seen.site.facts.lat, lon: seen.site.facts.lon };
+    let ready = now.max(ready_at(view, &shown.intake, now));
+    let eta = arrival(view, kept, &place, ready, now);
     CustomerOrderJson {
         id: kept.order.to_string(),
         site: kept.site.to_string(),
@@ -99,9 +101,18 @@ pub(crate) fn order(
         refunds: effects.iter().filter(|row| row.effect.id.kind == EffectKind::Refund).map(refund).collect(),
         refunded_minor: view.refunded_minor,
         captured_minor: view.captured_minor,
-        delivery: view.to_be_brought().then(|| customer_delivery(view, kept, delivery, &place, now)),
-        steps: steps(view, kept, &place, now),
+        delivery: view.to_be_brought().then(|| customer_delivery(view, delivery, eta)),
+        steps: steps(view, kept, ready, eta, now),
         can_cancel,
+        instructions: view.instructions.clone(),
+        ready_not_before: view.ready_not_before.map(|at| at.0),
+        address: kept.address.as_ref().map(address_json),
+        contact: kept
+            .contact
+            .as_ref()
+            .map(|contact| ContactJson { name: contact.name.clone(), phone: contact.phone.clone() }),
+        amendments: view.amendments.iter().map(amendment).collect(),
+        can_amend,
         cancelling: kept.asked.as_ref().filter(|_| kept.phase == OrderPhase::Asked).map(cancelling),
         now: now.0,
     }
@@ -140,10 +151,8 @@ fn phase(phase: Option<DeliveryPhase>) -> DeliveryPhaseJson {
 
 fn customer_delivery(
     view: &OrderView,
-    kept: &CloudOrder,
     delivery: Option<&(Delivery, Option<Rider>)>,
-    place: &Place,
-    now: Timestamp,
+    eta: Option<(Timestamp, Timestamp)>,
 ) -> CustomerDeliveryJson {
     let has_it = |state| matches!(state, DeliveryState::Assigned | DeliveryState::AtStore | DeliveryState::PickedUp);
     let with_rider =
@@ -152,7 +161,6 @@ fn customer_delivery(
     // Where a rider is concerns the customer while the order is with the rider, and nobody after that.
     let on_the_way =
         delivery.filter(|(delivery, _)| has_it(delivery.state)).and_then(|(_, rider)| rider.as_ref()?.place);
-    let eta = arrival(view, kept, place, now);
     CustomerDeliveryJson {
         phase: phase(view.delivery.map(|(_, phase)| phase)),
         rider_name: rider.map(|rider| rider.name.clone()),
@@ -164,7 +172,13 @@ fn customer_delivery(
 }
 
 /// When it is there, at the earliest and at the latest; `None` once it is, or never will be.
-fn arrival(view: &OrderView, kept: &CloudOrder, place: &Place, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+fn arrival(
+    view: &OrderView,
+    kept: &CloudOrder,
+    place: &Place,
+    ready: Timestamp,
+    now: Timestamp,
+) -> Option<(Timestamp, Timestamp)> {
     if is_over(view) || view.status == Status::DeliveryFailed {
         return None;
     }
@@ -173,7 +187,7 @@ fn arrival(view: &OrderView, kept: &CloudOrder, place: &Place, now: Timestamp) -
         .as_ref()
         .map_or(0, |address| ride_ms(place.distance_m(&Place { lat: address.lat, lon: address.lon })));
     let left_at = at_of(view, &[Status::PickedUp, Status::OutForDelivery]);
-    let leaves_at = left_at.unwrap_or_else(|| now.max(ready_at(view, now)));
+    let leaves_at = left_at.unwrap_or(ready);
     let least = leaves_at.plus_ms(ride_ms).max(now);
     Some((least, least.plus_ms(ride_ms / 2 + 5 * 60_000)))
 }
@@ -184,8 +198,13 @@ fn at_of(view: &OrderView, words: &[Status]) -> Option<Timestamp> {
 }
 
 /// Five steps with their real times; the next one with a range.
-fn steps(view: &OrderView, kept: &CloudOrder, place: &Place, now: Timestamp) -> Vec<StepJson> {
-    let ready = now.max(ready_at(view, now));
+fn steps(
+    view: &OrderView,
+    kept: &CloudOrder,
+    ready: Timestamp,
+    eta: Option<(Timestamp, Timestamp)>,
+    now: Timestamp,
+) -> Vec<StepJson> {
     let minutes = |from: Timestamp, minutes: u64| Some((from, from.plus_ms(minutes * 60_000)));
     let brought = view.header.fulfilment == Fulfilment::Delivery;
     let fourth = if brought {
@@ -203,7 +222,7 @@ fn steps(view: &OrderView, kept: &CloudOrder, place: &Place, now: Timestamp) -> 
         ),
         (StepNameJson::Preparing, at_of(view, &[Status::Preparing]), minutes(now, 10)),
         fourth,
-        (StepNameJson::Completed, at_of(view, &[Status::Completed]), arrival(view, kept, place, now)),
+        (StepNameJson::Completed, at_of(view, &[Status::Completed]), eta),
     ];
     let over = is_over(view) || view.status == Status::DeliveryFailed;
     let last_done = steps.iter().rposition(|(_, at, _)| at.is_some()).unwrap_or(0);
@@ -265,8 +284,8 @@ fn rider_delivery(task: &Task) -> RiderDeliveryJson {
     // Whose order it is concerns the rider who has taken it, and nobody before.
     let customer = customer.as_ref().zip(kept.address.as_ref()).filter(|_| !offered);
     let customer = customer.map(|(customer, address)| RiderCustomerJson {
-        name: customer.name.clone(),
-        phone: customer.phone.clone(),
+        name: kept.contact.as_ref().map_or(&customer.name, |contact| &contact.name).clone(),
+        phone: kept.contact.as_ref().map(|contact| contact.phone.clone()).or_else(|| customer.phone.clone()),
         address: address_json(address),
     });
     RiderDeliveryJson {

@@ -1,13 +1,15 @@
 //! What customers do: ask for a price, place, look, cancel. And what the relay does of itself when orders change or time passes.
 
 use crate::geo::Place;
+use crate::ordering::amend::{self, Wish};
 use crate::ordering::cancel::{self, Cancel, CancelRefusal, Preview};
 use crate::ordering::place::{self, CartField};
 use crate::ordering::quote::{self, QUOTE_MS, QuoteRefusal, QuoteRequest, Quoted};
 use crate::ordering::wishes::Demand;
-use crate::ordering::work::{self, Around, CancelError};
+use crate::ordering::work::{self, AmendError, Around, CancelError};
 use crate::sites::node_registry::Sites;
 use crate::sites::site_handle::{React, SiteHandle};
+use crate::store::amendments;
 use crate::store::checkouts::{self, Checkout, CheckoutState, PricedCart, Quote};
 use crate::store::cloud_orders::{self, CloudOrder};
 use crate::store::effects::{self, Claimed, EffectId, EffectKind, NewEffect, Performed};
@@ -73,6 +75,9 @@ pub enum PlaceRefusal {
     /// Sold while the customer paid; the money was let go.
     #[error("{0} was sold out while you paid; nothing was charged")]
     SoldOutMeanwhile(String),
+    /// The restaurant was paused while the customer paid; the money was let go.
+    #[error("the restaurant has just stopped taking orders; nothing was charged")]
+    PausedMeanwhile,
     /// The bank said no.
     #[error("the card was declined: {0}")]
     Declined(String),
@@ -239,6 +244,7 @@ impl Desk {
                         return Err(PlaceRefusal::SoldOutMeanwhile(checkout.refusal.unwrap_or_default()));
                     }
                     CheckoutState::TooLate => return Err(PlaceRefusal::TooLate),
+                    CheckoutState::Paused => return Err(PlaceRefusal::PausedMeanwhile),
                 }
                 // A refusal changes no order and is told to nobody: looked at again after a moment.
                 let _heard = tokio::time::timeout(Duration::from_millis(25), changes.recv()).await;
@@ -380,6 +386,22 @@ impl Desk {
         cancel::preview(&seen.live.view, &seen.kept, &RefundPolicy::default(), self.clock.now())
     }
 
+    /// Whether the customer may still want something otherwise.
+    pub fn may_amend(&self, seen: &Seen) -> bool {
+        amend::may_amend(&seen.live.view, &seen.kept)
+    }
+
+    /// Takes a wish about the order's fulfilment: it is so, or the restaurant is asked.
+    pub async fn amend(&self, customer: CustomerId, seen: &Seen, wish: Wish) -> Result<(), WorkError<AmendError>> {
+        let terms = terms::of(&self.database, &seen.site.facts.id).await?;
+        let at = Place { lat: seen.site.facts.lat, lon: seen.site.facts.lon };
+        let order = seen.kept.order;
+        let done = seen.site.run(move |tx| {
+            async move { work::amend(tx, customer, &order, &wish, &at, terms.verdict_ms).await }.boxed()
+        });
+        done.await
+    }
+
     /// Cancels, or asks the restaurant to.
     pub async fn cancel(
         &self,
@@ -417,7 +439,8 @@ impl Desk {
 
     /// Looks after orders whose time has come: expired, or without a verdict. Returns how many there were.
     pub async fn sweep(&self) -> Result<usize, StoreError> {
-        let due = cloud_orders::due(&self.database, self.clock.now(), 256).await?;
+        let mut due = cloud_orders::due(&self.database, self.clock.now(), 256).await?;
+        due.extend(amendments::due(&self.database, self.clock.now(), 256).await?);
         let count = due.len();
         for (site, order) in due {
             let Some(site) = self.site(&site) else { continue };

@@ -58,6 +58,9 @@ pub enum QuoteRefusal {
     /// The restaurant's menu has not come yet.
     #[error("the restaurant is not ready for orders")]
     NotSetUp,
+    /// It takes no orders for now: nobody would make this one.
+    #[error("the restaurant takes no orders until {0}")]
+    Paused(Timestamp),
     /// The cart has no price.
     #[error(transparent)]
     Price(#[from] PriceRefusal),
@@ -124,6 +127,9 @@ pub fn quote(
     if site.settings().is_none() {
         return Err(QuoteRefusal::NotSetUp);
     }
+    if let Some(until) = site.intake().paused_until(now) {
+        return Err(QuoteRefusal::Paused(until));
+    }
     let distance_m = distance(&request, at)?;
     check_texts(&request)?;
     if !(0..=PRICE_MINOR_MAX).contains(&request.tip_minor) {
@@ -142,7 +148,7 @@ pub fn quote(
         delivery_minor,
         tip_minor: request.tip_minor,
     };
-    let minutes = minutes(&priced.lines, distance_m);
+    let minutes = minutes(&priced.lines, distance_m, site.intake().busy_minutes(now));
     let note = request.note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
     let (fulfilment, tip_minor) = (request.fulfilment, request.tip_minor);
     let total_minor = priced.total_minor.saturating_add(charges.total_minor());
@@ -173,6 +179,12 @@ fn distance(request: &QuoteRequest, at: &Place) -> Result<Option<u32>, QuoteRefu
         return Ok(None);
     }
     let address = request.address.as_ref().ok_or(QuoteRefusal::NoAddress)?;
+    reach(address, at).map(Some)
+}
+
+/// How far it is to an address that somebody can ride to, in metres as the crow flies.
+pub(crate) fn reach(address: &Address, at: &Place) -> Result<u32, QuoteRefusal> {
+    check_lengths(&address_texts(Some(address)))?;
     let place = Place::new(address.lat, address.lon).ok_or(QuoteRefusal::Address("lat"))?;
     for (field, text) in [("street", &address.street), ("city", &address.city)] {
         if text.trim().is_empty() {
@@ -180,18 +192,27 @@ fn distance(request: &QuoteRequest, at: &Place) -> Result<Option<u32>, QuoteRefu
         }
     }
     let distance_m = at.distance_m(&place);
-    if distance_m > REACH_M_MAX { Err(QuoteRefusal::TooFar { distance_m }) } else { Ok(Some(distance_m)) }
+    if distance_m > REACH_M_MAX { Err(QuoteRefusal::TooFar { distance_m }) } else { Ok(distance_m) }
 }
 
 fn check_texts(request: &QuoteRequest) -> Result<(), QuoteRefusal> {
-    let address = request.address.as_ref();
-    let texts = [
-        ("note", request.note.as_deref(), NOTE_CHARS_MAX),
+    check_lengths(&[("note", request.note.as_deref(), NOTE_CHARS_MAX)])?;
+    check_lengths(&address_texts(request.address.as_ref()))
+}
+
+/// A field, what it says, and how long that may be.
+type Text<'a> = (&'static str, Option<&'a str>, usize);
+
+fn address_texts(address: Option<&Address>) -> [Text<'_>; 3] {
+    [
         ("address.street", address.map(|address| address.street.as_str()), NAME_CHARS_MAX),
         ("address.city", address.map(|address| address.city.as_str()), NAME_CHARS_MAX),
         ("address.note", address.and_then(|address| address.note.as_deref()), NOTE_CHARS_MAX),
-    ];
-    for (field, text, max) in texts {
+    ]
+}
+
+fn check_lengths(texts: &[Text<'_>]) -> Result<(), QuoteRefusal> {
+    for &(field, text, max) in texts {
         let chars = text.unwrap_or_default().chars().count();
         if chars > max {
             return Err(QuoteRefusal::TextTooLong { field, chars, max });
@@ -200,10 +221,10 @@ fn check_texts(request: &QuoteRequest) -> Result<(), QuoteRefusal> {
     Ok(())
 }
 
-/// The longest line, handling, and the ride; at most half as much again.
-fn minutes(lines: &[PricedLine], distance_m: Option<u32>) -> (u32, u32) {
+/// The longest line, handling, the ride, and what a busy kitchen adds; at most half as much again.
+fn minutes(lines: &[PricedLine], distance_m: Option<u32>, busy: u32) -> (u32, u32) {
     let making_s = lines.iter().map(line_estimate_s).max().unwrap_or(0);
     let ride_s = distance_m.map_or(0, |distance_m| u32::try_from(ride_ms(distance_m) / 1_000).unwrap_or(u32::MAX));
-    let least = making_s.saturating_add(ride_s).div_ceil(60).saturating_add(HANDLING_MINUTES);
+    let least = making_s.saturating_add(ride_s).div_ceil(60).saturating_add(HANDLING_MINUTES).saturating_add(busy);
     (least, least.saturating_add(least / 2))
 }

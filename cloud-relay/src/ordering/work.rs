@@ -2,9 +2,12 @@
 //!
 //! Each is asked again at will: a step that was taken is not taken twice, because it looks at how things stand.
 
+use crate::geo::Place;
+use crate::ordering::amend::{self, AmendRefusal, Ends, Wish};
 use crate::ordering::cancel::{self, Cancel, CancelRefusal, Known};
 use crate::ordering::carry::{self, Act};
 use crate::ordering::place;
+use crate::store::amendments;
 use crate::store::checkouts::{self, Checkout, CheckoutState};
 use crate::store::cloud_orders::{self, CloudOrder, OrderPhase};
 use crate::store::deliveries::{self, Delivery, DeliveryState};
@@ -16,6 +19,7 @@ use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::domain::id::{CustomerId, IntentId, OrderId, SiteId};
+use pilotlight_sync::domain::intake::Intake;
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::PaymentPhase;
 use pilotlight_sync::domain::refund_policy::RefundPolicy;
@@ -70,6 +74,7 @@ async fn look_after<R>(
         }
         kept = act.kept;
     }
+    follow_amendments(tx, &kept).await?;
     follow_delivery(tx, &kept, delivery).await
 }
 
@@ -80,6 +85,38 @@ async fn carry_out<R>(tx: &mut SiteTx, by: Actor, act: &Act, real: Timestamp) ->
     cloud_orders::put(tx.sql(), &act.kept).await?;
     if !act.changes.is_empty() {
         tx.commit(by, &act.changes).await?;
+    }
+    Ok(())
+}
+
+/// Ends the customer's requests that were answered, and those that nobody can answer any more (SPEC FA3).
+async fn follow_amendments<R>(tx: &mut SiteTx, kept: &CloudOrder) -> Result<(), WorkError<R>> {
+    let Some(live) = tx.order(&kept.order).await? else { return Ok(()) };
+    if live.view.amendments.is_empty() {
+        return Ok(());
+    }
+    let (mut kept, now, mut lapsed) = (kept.clone(), tx.now(), Vec::new());
+    let mut ended = false;
+    for row in amendments::of_order_in(tx.sql(), &kept.order).await?.into_iter().filter(|row| row.due_at.is_some()) {
+        let request = live.view.amendments.iter().find(|request| request.intent == row.intent);
+        let Some(ends) = request.and_then(|request| amend::ends(&live.view, request, &kept, &row, now)) else {
+            continue;
+        };
+        match ends {
+            Ends::Granted(with) => kept = *with,
+            Ends::Closed => {}
+            Ends::Lapses => {
+                lapsed.push(Change::Order(kept.order, OrderFact::AmendmentLapsed { intent: row.intent }));
+            }
+        }
+        amendments::close(tx.sql(), &row.order, &row.intent).await?;
+        ended = true;
+    }
+    if ended {
+        cloud_orders::put(tx.sql(), &kept).await?;
+    }
+    if !lapsed.is_empty() {
+        tx.commit(Actor::System, &lapsed).await?;
     }
     Ok(())
 }
@@ -96,7 +133,7 @@ async fn follow_delivery<R>(tx: &mut SiteTx, kept: &CloudOrder, known: Option<De
             attempt: 1,
             rider: None,
             offer_expires_at: None,
-            ready_at: ready_at(view, tx.now()),
+            ready_at: ready_at(view, &tx.site().intake(), tx.now()),
             earn_minor: EARN_MINOR,
             trip: None,
             stop: 0,
@@ -105,7 +142,7 @@ async fn follow_delivery<R>(tx: &mut SiteTx, kept: &CloudOrder, known: Option<De
         }),
         (OrderPhase::Confirmed | OrderPhase::Asked, Some(known)) => match known.state {
             DeliveryState::Waiting | DeliveryState::Offered | DeliveryState::Assigned | DeliveryState::AtStore => {
-                let ready_at = ready_at(view, tx.now());
+                let ready_at = ready_at(view, &tx.site().intake(), tx.now());
                 (ready_at != known.ready_at).then_some(Delivery { ready_at, ..known })
             }
             DeliveryState::PickedUp | DeliveryState::Delivered | DeliveryState::Failed | DeliveryState::Ended => None,
@@ -127,21 +164,27 @@ async fn follow_delivery<R>(tx: &mut SiteTx, kept: &CloudOrder, known: Option<De
 }
 
 /// When the kitchen is expected to be done: each ticket from when it was begun, or sent, or now. What has happened has not happened in
-/// the future, whatever the node's clock said: a rider is not called a day late by one that is a day ahead.
-pub fn ready_at(view: &OrderView, now: Timestamp) -> Timestamp {
+/// the future, whatever the node's clock said: a rider is not called a day late by one that is a day ahead. A busy kitchen begins later.
+pub fn ready_at(view: &OrderView, intake: &Intake, now: Timestamp) -> Timestamp {
     let estimate = |seconds: u32| u64::from(seconds) * 1_000;
+    let busy_ms = u64::from(intake.busy_minutes(now)) * 60_000;
     let tickets = view.tickets.iter().map(|(key, ticket)| match ticket.phase {
         TicketPhase::Ready | TicketPhase::HandedOver => ticket.ready_at.unwrap_or(ticket.queued_at).min(now),
-        TicketPhase::Queued | TicketPhase::Started => {
+        TicketPhase::Queued => {
+            ticket.queued_at.min(now).plus_ms(busy_ms).plus_ms(estimate(view.estimate_s(key, ticket)))
+        }
+        TicketPhase::Started => {
             let since = ticket.started_at.unwrap_or(ticket.queued_at).min(now);
             since.plus_ms(estimate(view.estimate_s(key, ticket)))
         }
     });
     let not_sent = || {
         let longest = view.lines.iter().map(|line| line_estimate_s(&line.line)).max().unwrap_or(0);
-        now.plus_ms(estimate(longest))
+        now.plus_ms(busy_ms).plus_ms(estimate(longest))
     };
-    tickets.max().unwrap_or_else(not_sent)
+    let ready = tickets.max().unwrap_or_else(not_sent);
+    // What is to be ready at a time is not fetched before.
+    ready.max(view.ready_not_before.unwrap_or(ready))
 }
 
 /// Records what became of an effect: its row, the ledger, and what the site's log says of it, in one transaction (SPEC A6). `false`:
@@ -213,6 +256,11 @@ async fn paid<R>(tx: &mut SiteTx, effect: &NewEffect, around: &Around) -> Result
         checkouts::end(tx.sql(), &order, CheckoutState::TooLate, "the payment took too long").await?;
         return let_go(tx, effect, "the payment took too long", around.real).await;
     }
+    // The pause came while the bank was asked: from here on the relay knows of it (SPEC PB3).
+    if tx.site().intake().paused_until(now).is_some() {
+        checkouts::end(tx.sql(), &order, CheckoutState::Paused, "the restaurant was paused").await?;
+        return let_go(tx, effect, "the restaurant was paused while you paid", around.real).await;
+    }
     match place::changes(tx.site(), tx.origin(), &checkout, now) {
         Err(shortfall) => {
             let name = checkout.cart.lines.get(shortfall.line).map(|line| line.name.clone()).unwrap_or_default();
@@ -238,6 +286,7 @@ fn placed(checkout: &Checkout, around: &Around, now: Timestamp) -> CloudOrder {
         customer: checkout.customer,
         payment: checkout.payment,
         address: checkout.address.clone(),
+        contact: None,
         phase: OrderPhase::Placed,
         amount_minor: checkout.amount_minor,
         placed_at: now,
@@ -288,6 +337,41 @@ pub async fn cancel(
         carry_out(tx, Actor::Customer(customer), &act, real).await?;
         let delivery = deliveries::find_in(tx.sql(), order).await?;
         follow_delivery(tx, &act.kept, delivery).await?;
+    }
+    Ok(())
+}
+
+/// Why a customer's wish was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AmendError {
+    /// No such order of this customer.
+    #[error("there is no such order")]
+    Unknown,
+    /// The rule says no.
+    #[error(transparent)]
+    Refused(#[from] AmendRefusal),
+}
+
+/// Takes a customer's wish: it is so, or the restaurant is asked. Doing it again changes nothing.
+pub async fn amend(
+    tx: &mut SiteTx,
+    customer: CustomerId,
+    order: &OrderId,
+    wish: &Wish,
+    at: &Place,
+    answer_ms: u64,
+) -> Result<(), WorkError<AmendError>> {
+    let unknown = || WorkError::Refused(AmendError::Unknown);
+    let kept = cloud_orders::find_in(tx.sql(), order).await?.filter(|kept| kept.customer == customer);
+    let kept = kept.ok_or_else(unknown)?;
+    let live = tx.order(order).await?.ok_or_else(unknown)?;
+    let known = amendments::of_order_in(tx.sql(), order).await?;
+    let amended = amend::plan(&live.view, &kept, &known, at, tx.now(), (wish, answer_ms));
+    let amended = amended.map_err(|refusal| WorkError::Refused(AmendError::Refused(refusal)))?;
+    if let Some(amended) = amended {
+        amendments::insert(tx.sql(), &amended.row).await?;
+        cloud_orders::put(tx.sql(), &amended.kept).await?;
+        tx.commit(Actor::Customer(customer), &[amended.change]).await?;
     }
     Ok(())
 }

@@ -271,14 +271,12 @@ impl SiteActor {
         if **heads.borrow() != *replica.heads() {
             heads.send_replace(Arc::new(replica.heads().clone()));
         }
-        let settings = replica.site().settings();
-        let first = self.told.shown.borrow().settings.is_none() && settings.is_some();
-        if first
-            || flushed.as_ref().is_some_and(|flushed| flushed.menu)
-            || self.told.shown.borrow().settings.as_ref() != settings
-        {
-            let menu = Arc::new(replica.site().menu().clone());
-            self.told.shown.send_replace(Arc::new(Shown { settings: settings.cloned(), menu }));
+        let (settings, intake) = (replica.site().settings(), replica.site().intake());
+        let shown = self.told.shown.borrow().clone();
+        let other_menu = flushed.as_ref().is_some_and(|flushed| flushed.menu) || shown.settings.as_ref() != settings;
+        if other_menu || shown.intake != intake {
+            let menu = if other_menu { Arc::new(replica.site().menu().clone()) } else { shown.menu.clone() };
+            self.told.shown.send_replace(Arc::new(Shown { settings: settings.cloned(), menu, intake }));
         }
         let Some(flushed) = flushed else { return };
         if !flushed.orders.is_empty() || flushed.menu || flushed.availability {

@@ -14,6 +14,7 @@ use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::doc::replica::{Applied, LiveOrder, Replica};
 use pilotlight_sync::doc::site::Settings;
 use pilotlight_sync::domain::id::{OrderId, OriginId, SiteId};
+use pilotlight_sync::domain::intake::Intake;
 use pilotlight_sync::domain::menu::Menu;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::protocol::Want;
@@ -74,6 +75,8 @@ pub struct Shown {
     pub settings: Option<Settings>,
     /// Its menu.
     pub menu: Arc<Menu>,
+    /// Whether it takes orders from home, as it was last tapped there.
+    pub intake: Intake,
 }
 
 /// What never changes about a site while the relay runs.
@@ -122,8 +125,8 @@ impl SiteHandle {
         let (jobs, queue) = mpsc::channel(JOBS_MAX);
         let (heads_sender, heads) = watch::channel(Arc::default());
         let (keys_sender, keys) = watch::channel(Arc::default());
-        let nothing =
-            Shown { settings: None, menu: Arc::new(Menu::empty(pilotlight_sync::domain::money::Currency::USD)) };
+        let menu = Arc::new(Menu::empty(pilotlight_sync::domain::money::Currency::USD));
+        let nothing = Shown { settings: None, menu, intake: Intake::default() };
         let (shown_sender, shown) = watch::channel(Arc::new(nothing));
         let handle = Self {
             facts: Arc::new(facts),

@@ -61,10 +61,12 @@ pub enum CheckoutState {
     SoldOut,
     /// The payment took too long; the money was let go.
     TooLate,
+    /// The restaurant was paused while the customer paid; the money was let go.
+    Paused,
 }
 
 impl CheckoutState {
-    const ALL: [Self; 5] = [Self::Paying, Self::Placed, Self::Declined, Self::SoldOut, Self::TooLate];
+    const ALL: [Self; 6] = [Self::Paying, Self::Placed, Self::Declined, Self::SoldOut, Self::TooLate, Self::Paused];
 
     const fn word(self) -> &'static str {
         match self {
@@ -73,6 +75,7 @@ impl CheckoutState {
             Self::Declined => "declined",
             Self::SoldOut => "sold_out",
             Self::TooLate => "too_late",
+            Self::Paused => "paused",
         }
     }
 

@@ -1,8 +1,9 @@
 //! What the relay keeps beside the facts of an order that it placed: whose it is, where it goes, until when it waits for what.
 
+use crate::store::amendments::Contact;
 use crate::store::insert::in_lists;
 use crate::store::people::Address;
-use crate::store::rows::Read;
+use crate::store::rows::{Read, to_cbor};
 use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::{CustomerId, OrderId, PaymentId, SiteId};
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -69,6 +70,8 @@ pub struct CloudOrder {
     pub payment: PaymentId,
     /// Where to.
     pub address: Option<Address>,
+    /// Who is asked for, when that is not the customer.
+    pub contact: Option<Contact>,
     /// How far.
     pub phase: OrderPhase,
     /// Authorised, in minor units.
@@ -123,8 +126,8 @@ impl CloudOrder {
 pub async fn put(sql: &mut Sql, order: &CloudOrder) -> Result<(), StoreError> {
     let statement = "INSERT OR REPLACE INTO cloud_order (order_id, site, customer, payment, address, phase, amount_minor, placed_at,
             minutes_min, minutes_max, held, released_at, expires_at, asked_at, asked_why, asked_table_minor, asked_link_down,
-            verdict_due_at, due_at, unbegun_since, given_until)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
+            verdict_due_at, due_at, unbegun_since, given_until, contact)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
     let asked = order.asked.as_ref();
     sqlx::query(statement)
         .bind(&order.order.as_bytes()[..])
@@ -148,6 +151,7 @@ pub async fn put(sql: &mut Sql, order: &CloudOrder) -> Result<(), StoreError> {
         .bind(order.due_at().map(|at| to_sql(at.0)))
         .bind(order.unbegun_since.map(|at| to_sql(at.0)))
         .bind(order.given_until.map(|at| to_sql(at.0)))
+        .bind(order.contact.as_ref().map(to_cbor))
         .execute(&mut *sql)
         .await?;
     Ok(())
@@ -264,6 +268,7 @@ pub(super) fn read(read: &Read<'_>) -> Result<CloudOrder, StoreError> {
         customer: read.id("customer")?,
         payment: read.id("payment")?,
         address: read.cbor_or_none("address")?,
+        contact: read.cbor_or_none("contact")?,
         phase: read.word("phase", OrderPhase::parse)?,
         amount_minor: read.minor("amount_minor")?,
         placed_at: read.time("placed_at")?,

@@ -11,6 +11,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("012_trips", include_str!("migrations/012_trips.sql")),
     ("013_site_node", include_str!("migrations/013_site_node.sql")),
     ("014_unbegun", include_str!("migrations/014_unbegun.sql")),
+    ("015_amendments", include_str!("migrations/015_amendments.sql")),
 ];
 
 /// Runs those that have not run yet.

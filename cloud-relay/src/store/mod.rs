@@ -3,6 +3,7 @@
 //! Writes go one after the other over a connection of their own, each in a `BEGIN IMMEDIATE` transaction; reads go beside them.
 //! What COMMIT has answered survives a power cut; what was deleted is overwritten (SPEC A7).
 
+pub mod amendments;
 pub mod checkouts;
 pub mod cloud_orders;
 pub mod deliveries;

@@ -31,7 +31,7 @@ impl Default for Terms {
             service_minor: 0,
             accepts_held: true,
             hold_ms: 10 * 60_000,
-            accept_ms: 10 * 60_000,
+            accept_ms: 5 * 60_000,
             verdict_ms: 5 * 60_000,
         }
     }

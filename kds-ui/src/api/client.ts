@@ -2,8 +2,12 @@
 import type {
   AdoptedJson,
   AdoptJson,
+  AnswerRequestJson,
   AvailabilityJson,
+  DecisionJson,
   EightySixJson,
+  IntakeCommandJson,
+  IntakeJson,
   KitchenActionsJson,
   KitchenOutcomesJson,
   MenuJson,
@@ -48,6 +52,10 @@ export function client(token: string | null, base = '/api/v1') {
     uplink: () => ask<UplinkJson>('GET', '/uplink'),
     order: (id: string) => ask<OrderJson>('GET', `/orders/${id}`),
     kitchenActions: (body: KitchenActionsJson) => ask<KitchenOutcomesJson>('POST', '/kitchen/actions', body),
+    /** Pauses orders from home, promises more minutes, or opens again. */
+    setIntake: (body: IntakeCommandJson) => ask<IntakeJson>('PUT', '/online/intake', body),
+    decide: (order: string, body: DecisionJson) => ask<OrderJson>('POST', `/orders/${order}/decision`, body),
+    answerRequest: (request: string, body: AnswerRequestJson) => ask<OrderJson>('POST', `/online/requests/${request}`, body),
     eightySix: (item: string, body: EightySixJson) => ask<unknown>('PUT', `/items/${item}/availability`, body),
   }
 }

@@ -1,5 +1,6 @@
 // Typed requests to the relay.
 import type {
+  AmendCustomerOrderJson,
   CancelJson,
   CancelPreviewJson,
   CustomerJson,
@@ -45,6 +46,7 @@ export function relayClient(token: string | null, base = '/api/v1') {
     orders: () => ask<CustomerOrdersJson>('GET', '/orders'),
     order: (id: string) => ask<CustomerOrderJson>('GET', `/orders/${id}`),
     cancelPreview: (id: string) => ask<CancelPreviewJson>('POST', `/orders/${id}/cancel-preview`),
+    amend: (id: string, body: AmendCustomerOrderJson) => ask<CustomerOrderJson>('POST', `/orders/${id}/amendments`, body),
     cancel: (id: string, body: CancelJson) => ask<CustomerOrderJson>('POST', `/orders/${id}/cancel`, body),
 
     newRider: (body: NewRiderJson) => ask<RiderSessionJson>('POST', '/riders', body),

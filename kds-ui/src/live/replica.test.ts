@@ -54,6 +54,11 @@ describe('the replica', () => {
     expect(next.availability).toEqual({ unavailable: [] })
     expect(next.menuVersion).toBe('v2')
   })
+  it('carries how orders from home are taken', () => {
+    const online = { intake: { paused_until: 9, busy_minutes: 0, busy_until: null }, waiting: [], requests: [] }
+    expect(play([{ type: 'online', ...online }]).online).toEqual(online)
+  })
+
   it('carries the state of the uplink', () => {
     const link = { state: 'offline' as const, relay_url: null, since: 5, waiting_commits: 3, safe_on: 1, last_online: null, why: null }
     expect(play([{ type: 'link', ...link }]).uplink).toEqual(link)

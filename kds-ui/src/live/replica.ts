@@ -1,6 +1,6 @@
 // This screen's copy of the board: pure reducers over the node's frames. Orders that did not change keep their identity, so nothing of them is drawn again.
 import type { AvailabilityJson, BoardOrderJson, PositionJson } from '../generated/api'
-import type { ToScreenJson, UplinkJson } from '../generated/api'
+import type { OnlineJson, ToScreenJson, UplinkJson } from '../generated/api'
 
 export type Replica = {
   position: PositionJson | null
@@ -9,13 +9,15 @@ export type Replica = {
   menuVersion: string | null
   /** The node's connection to the relay; null until it was told. */
   uplink: UplinkJson | null
+  /** How orders from home are taken; null until it was told. */
+  online: OnlineJson | null
   /** Node's clock minus this device's. */
   clockSkewMs: number
   /** Chunks of a snapshot that is not complete yet; the old board is shown meanwhile. */
   arriving: Map<string, BoardOrderJson> | null
 }
 
-export const EMPTY: Replica = { position: null, orders: new Map(), availability: null, menuVersion: null, uplink: null, clockSkewMs: 0, arriving: null }
+export const EMPTY: Replica = { position: null, orders: new Map(), availability: null, menuVersion: null, uplink: null, online: null, clockSkewMs: 0, arriving: null }
 
 export function reduce(replica: Replica, frame: ToScreenJson, deviceNow: number): Replica {
   switch (frame.type) {
@@ -46,6 +48,10 @@ export function reduce(replica: Replica, frame: ToScreenJson, deviceNow: number)
     case 'link': {
       const { type: _, ...uplink } = frame
       return { ...replica, uplink }
+    }
+    case 'online': {
+      const { type: _, ...online } = frame
+      return { ...replica, online }
     }
     case 'pong':
       return { ...replica, clockSkewMs: frame.now - deviceNow }

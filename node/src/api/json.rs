@@ -327,7 +327,13 @@ shape! {
         pub channel: ChannelJson,
         pub fulfilment: FulfilmentJson,
         pub table: Option<String>,
+        /// As it is now.
         pub note: Option<String>,
+        /// To be ready then and not before.
+        #[ts(type = "number | null")]
+        pub ready_not_before: Option<Millis>,
+        /// What the customer has asked for after the confirmation, the first one first.
+        pub amendments: Vec<AmendmentJson>,
         #[ts(type = "number")]
         pub placed_at: Millis,
         pub lines: Vec<OrderLineJson>,
@@ -409,6 +415,52 @@ shape! {
         pub at: Millis,
     }
 
+    // ---- orders from home
+
+    /// How orders from home are taken, and those that wait for a person.
+    pub struct OnlineJson {
+        pub intake: IntakeJson,
+        /// Placed before the relay had heard of the pause; the first placed first. Nobody accepts them by itself.
+        pub waiting: Vec<WaitingJson>,
+        /// What customers want otherwise, and a person must answer: the kitchen has begun.
+        pub requests: Vec<RequestJson>,
+    }
+    /// What a customer wants otherwise about an order that is being made.
+    pub struct RequestJson {
+        pub order: String,
+        pub number: Option<String>,
+        pub amendment: AmendmentJson,
+    }
+    /// A person's answer to it.
+    pub struct AnswerRequestJson {
+        pub order: String,
+        pub accept: bool,
+        /// Why not, in a few words; required when it is not accepted.
+        #[serde(default)]
+        pub why: Option<String>,
+    }
+    /// An order from home that waits for a person's word.
+    pub struct WaitingJson {
+        pub id: String,
+        /// By the relay's clock; it runs out some minutes later, and is refunded.
+        #[ts(type = "number")]
+        pub placed_at: Millis,
+        pub fulfilment: FulfilmentJson,
+        /// `2 Margherita`.
+        pub items: Vec<String>,
+        pub note: Option<String>,
+        #[ts(type = "number")]
+        pub total_minor: i64,
+        pub currency: String,
+    }
+    /// A person's word about such an order.
+    pub struct DecisionJson {
+        pub accept: bool,
+        /// Why not, in a few words; required when it is not accepted.
+        #[serde(default)]
+        pub why: Option<String>,
+    }
+
     // ---- kitchen
 
     /// An order as kitchen, expo, counter and pickup boards show it.
@@ -421,7 +473,13 @@ shape! {
         pub channel: ChannelJson,
         pub fulfilment: FulfilmentJson,
         pub table: Option<String>,
+        /// As it is now.
         pub note: Option<String>,
+        /// To be ready then and not before.
+        #[ts(type = "number | null")]
+        pub ready_not_before: Option<Millis>,
+        /// What the customer has asked for after the confirmation, the first one first.
+        pub amendments: Vec<AmendmentJson>,
         #[ts(type = "number")]
         pub placed_at: Millis,
         /// Age counts from here.
@@ -657,6 +715,21 @@ pub enum ActionJson {
     Seen { line: String },
 }
 
+/// A tap about orders from home. Each ends by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[ts(export_to = "api.ts")]
+pub enum IntakeCommandJson {
+    /// None for 15, 30 or 60 minutes.
+    Pause { minutes: u32 },
+    /// None until the business day ends.
+    PauseUntilTomorrow,
+    /// Again.
+    Open,
+    /// 10, 20 or 30 minutes more are promised for an hour; 0: as usual.
+    Busy { minutes: u32 },
+}
+
 /// What a cook must notice on a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -704,6 +777,8 @@ pub enum ToScreenJson {
     Menu { version: String },
     /// The link to the relay changed. Not told to kiosks.
     Link(UplinkJson),
+    /// Orders from home: paused, busy, or something waits for a person. Not told to kiosks.
+    Online(OnlineJson),
     /// Answer to `ping`.
     Pong {
         #[ts(type = "number")]

@@ -158,8 +158,8 @@ impl Screen {
             self.send(availability.to_string()).await?;
         }
         if self.board {
-            if let Some(link) = &feed.link {
-                self.send(link.to_string()).await?;
+            for text in feed.link.iter().chain(&feed.online) {
+                self.send(text.to_string()).await?;
             }
             for text in &feed.first {
                 self.send(text.to_string()).await?;

@@ -8,6 +8,7 @@ pub mod json;
 pub mod kitchen;
 pub mod live;
 pub mod menu;
+pub mod online;
 pub mod openapi;
 pub mod orders;
 pub mod problem;

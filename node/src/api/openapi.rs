@@ -2,7 +2,7 @@
 
 use crate::api::call::{Answer, Call, with_type};
 use crate::api::json::{FromScreenJson, ToScreenJson};
-use crate::api::{devices, digest, health, kitchen, menu, orders, siblings, staff, stock, uplink};
+use crate::api::{devices, digest, health, kitchen, menu, online, orders, siblings, staff, stock, uplink};
 use http::StatusCode;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -14,6 +14,7 @@ use utoipa::{Modify, OpenApi};
     paths(
         orders::place_order, orders::get_order, orders::list_orders, orders::amend_order, orders::cancel_order, orders::take_tender, orders::take_over, orders::get_log,
         kitchen::actions,
+        online::get_online, online::set_intake, online::decide, online::answer,
         menu::get_menu, menu::get_availability, menu::put_availability, menu::import_menu,
         stock::get_stock, stock::receive, stock::enforce, stock::adopt_stock, stock::count_stock,
         devices::get_site, devices::pair, devices::create_code, devices::who_am_i, devices::list, devices::revoke, devices::get_ca,

@@ -9,14 +9,18 @@ use crate::inventory::count::CountRefusal;
 use crate::inventory::eighty_six::EightySixRefusal;
 use crate::inventory::receive::ReceiveRefusal;
 use crate::menu::import::ImportRefusal;
+use crate::orders::accept::DecideRefusal;
 use crate::orders::amend::{AmendRefusal, AmendmentField};
 use crate::orders::cancel::CancelRefusal;
+use crate::orders::intake::IntakeRefusal;
 use crate::orders::ownership::TakeOverRefusal;
 use crate::orders::place::{CartField, PlaceRefusal};
+use crate::orders::requests::AnswerRefusal;
 use crate::store::store_handle::RunError;
 use crate::till::tender::TenderRefusal;
 use http::StatusCode;
 pub use pilotlight_edge::api::problem::Problem;
+use pilotlight_sync::domain::intake::IntakeRefusal as Unknown;
 
 impl<R: Into<Problem>> From<RunError<R>> for Problem {
     fn from(error: RunError<R>) -> Self {
@@ -197,6 +201,57 @@ impl From<CancelRefusal> for Problem {
                 Self::new(StatusCode::CONFLICT, "other_node", detail).remedy(ASK_OR_TAKE_OVER)
             }
             CancelRefusal::Why => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why")
+            }
+        }
+    }
+}
+
+impl From<IntakeRefusal> for Problem {
+    fn from(refusal: IntakeRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            IntakeRefusal::NotSetUp => {
+                Self::new(StatusCode::CONFLICT, "not_set_up", detail).remedy("set the site up first")
+            }
+            IntakeRefusal::Unknown(Unknown::Pause(_)) => Self::bad_field("minutes", detail, "send 15, 30 or 60"),
+            IntakeRefusal::Unknown(Unknown::Busy(_)) => Self::bad_field("minutes", detail, "send 10, 20, 30 or 0"),
+        }
+    }
+}
+
+impl From<DecideRefusal> for Problem {
+    fn from(refusal: DecideRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            DecideRefusal::UnknownOrder(_) => Self::new(StatusCode::NOT_FOUND, "unknown_order", detail).at("id"),
+            DecideRefusal::Decided(_) => Self::new(StatusCode::CONFLICT, "decided", detail)
+                .remedy("read the order again; cancel it if it cannot be made"),
+            DecideRefusal::OtherNode(_) => {
+                Self::new(StatusCode::CONFLICT, "other_node", detail).remedy(ASK_OR_TAKE_OVER)
+            }
+            DecideRefusal::Why => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why")
+            }
+        }
+    }
+}
+
+impl From<AnswerRefusal> for Problem {
+    fn from(refusal: AnswerRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            AnswerRefusal::UnknownOrder(_) => Self::new(StatusCode::NOT_FOUND, "unknown_order", detail).at("order"),
+            AnswerRefusal::UnknownRequest(_) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_request", detail).at("id").remedy("read the order again")
+            }
+            AnswerRefusal::Answered => {
+                Self::new(StatusCode::CONFLICT, "answered", detail).remedy("read the order again")
+            }
+            AnswerRefusal::OtherNode(_) => {
+                Self::new(StatusCode::CONFLICT, "other_node", detail).remedy(ASK_OR_TAKE_OVER)
+            }
+            AnswerRefusal::Why => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why")
             }
         }

@@ -1,7 +1,9 @@
 //! All paths of the node on one page. Every group ends in `.boxed()`, or the types take minutes to compile.
 
 use crate::api::call::{Call, Request};
-use crate::api::{devices, digest, health, kitchen, live, menu, openapi, orders, siblings, staff, stock, uplink};
+use crate::api::{
+    devices, digest, health, kitchen, live, menu, online, openapi, orders, siblings, staff, stock, uplink,
+};
 use crate::app::App;
 use crate::recovery::RecoveryDesk;
 use pilotlight_edge::api::routes::{self, Route, Service, run, run_at};
@@ -16,6 +18,7 @@ pub fn service(app: &Arc<App>) -> Service {
     let groups = [
         order_routes(app),
         kitchen_routes(app),
+        online_routes(app),
         menu_routes(app),
         device_routes(app),
         staff_routes(app),
@@ -66,6 +69,16 @@ fn order_routes(app: &Arc<App>) -> Route {
         .or(log)
         .unify()
         .boxed()
+}
+
+fn online_routes(app: &Arc<App>) -> Route {
+    let get = path!("api" / "v1" / "online").and(warp::get()).and(call(app)).then(run(online::get_online));
+    let set = path!("api" / "v1" / "online" / "intake").and(warp::put()).and(call(app)).then(run(online::set_intake));
+    let decide = path!("api" / "v1" / "orders" / String / "decision").and(warp::post()).and(call(app));
+    let decide = decide.then(run_at(online::decide));
+    let answer = path!("api" / "v1" / "online" / "requests" / String).and(warp::post()).and(call(app));
+    let answer = answer.then(run_at(online::answer));
+    get.boxed().or(set).unify().boxed().or(decide).unify().boxed().or(answer).unify().boxed()
 }
 
 fn kitchen_routes(app: &Arc<App>) -> Route {

@@ -8,7 +8,8 @@ use crate::orders::place::NewOrder;
 use crate::store::replica::{LiveOrder, Position};
 use pilotlight_edge::api::text;
 pub(crate) use pilotlight_edge::api::to_json::cart_line;
-use pilotlight_edge::api::to_json::{from_fulfilment, fulfilment, status};
+pub(crate) use pilotlight_edge::api::to_json::fulfilment;
+use pilotlight_edge::api::to_json::{amendment, from_fulfilment, status};
 use pilotlight_sync::doc::order_view::{Deed, LineView, OrderView, TicketView};
 use pilotlight_sync::domain::id::OrderId;
 use pilotlight_sync::domain::order::Channel;
@@ -108,7 +109,9 @@ pub(crate) fn order(order: &Order) -> OrderJson {
         channel: channel(header.channel),
         fulfilment: fulfilment(header.fulfilment),
         table: header.table.clone(),
-        note: header.note.clone(),
+        note: view.instructions.clone(),
+        ready_not_before: view.ready_not_before.map(|at| at.0),
+        amendments: view.amendments.iter().map(amendment).collect(),
         placed_at: header.placed_at.0,
         lines: view.lines.iter().map(|line| order_line(view, line)).collect(),
         total_minor,
@@ -167,7 +170,9 @@ pub(crate) fn board_order(id: &OrderId, order: &LiveOrder) -> BoardOrderJson {
         channel: channel(header.channel),
         fulfilment: fulfilment(header.fulfilment),
         table: header.table.clone(),
-        note: header.note.clone(),
+        note: view.instructions.clone(),
+        ready_not_before: view.ready_not_before.map(|at| at.0),
+        amendments: view.amendments.iter().map(amendment).collect(),
         placed_at: header.placed_at.0,
         start_at: header.placed_at.0,
         tickets: tickets(view),

@@ -31,7 +31,7 @@ pub trait Render: Send + Sync {
 /// What a screen hears.
 #[derive(Debug, Clone)]
 pub enum FeedFrame {
-    /// For screens that show the board: it changed, or the link to the relay did.
+    /// For screens that show the board: it changed, or the link to the relay did, or orders from home.
     Board(Arc<str>),
     /// What can be ordered changed, or the menu did: for every screen.
     Notice(Arc<str>),
@@ -53,6 +53,7 @@ struct Board {
     ring_bytes: usize,
     availability: Option<Arc<str>>,
     link: Option<Arc<str>>,
+    online: Option<Arc<str>>,
 }
 
 /// The feed of one node.
@@ -81,6 +82,8 @@ pub struct Subscription {
     pub availability: Option<Arc<str>>,
     /// The link to the relay, as it was last told.
     pub link: Option<Arc<str>>,
+    /// Orders from home, as they were last told.
+    pub online: Option<Arc<str>>,
     /// What comes after.
     pub frames: broadcast::Receiver<FeedFrame>,
 }
@@ -101,6 +104,7 @@ impl ScreenFeed {
             ring_bytes: 0,
             availability: None,
             link: None,
+            online: None,
         };
         Self { board: Mutex::new(board), frames: broadcast::channel(BEHIND_MAX).0, render }
     }
@@ -165,6 +169,12 @@ impl ScreenFeed {
         let _nobody = self.frames.send(FeedFrame::Board(text));
     }
 
+    /// Tells the screens of the restaurant's people how orders from home are taken, and keeps it for those who come.
+    pub fn online(&self, text: Arc<str>) {
+        self.lock().online = Some(text.clone());
+        let _nobody = self.frames.send(FeedFrame::Board(text));
+    }
+
     /// A screen comes, or comes back with the position it last saw.
     pub fn subscribe(&self, last_seen: Option<&Position>) -> Subscription {
         let board = self.lock();
@@ -177,6 +187,7 @@ impl ScreenFeed {
             first,
             availability: board.availability.clone(),
             link: board.link.clone(),
+            online: board.online.clone(),
             frames: self.frames.subscribe(),
         }
     }

@@ -1,10 +1,13 @@
 //! Orders of the relay: accepted, sent to the kitchen once they are confirmed, and answered when the customer wants to cancel (SPEC Q1).
 //!
 //! Nothing here waits for a network: a plan looks at the orders that this node owns and does what each waits for. Orders that were
-//! held during an outage come at the kitchen's pace, the one that was placed first before the others.
+//! held during an outage come at the kitchen's pace, the one that was placed first before the others. While the restaurant is paused
+//! nothing is accepted by itself: what the relay placed before it had heard of the pause waits for a person, or runs out (SPEC PB4).
 
+use crate::orders::Order;
 use crate::orders::numbers::Numbers;
 use crate::orders::ownership::{Hand, hand};
+use crate::orders::requests;
 use crate::orders::returns;
 use crate::store::StoreError;
 use crate::store::replica::Replica;
@@ -13,9 +16,11 @@ use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::domain::id::{OrderId, OriginId};
+use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::CommercialPhase;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::limits::NOTE_CHARS_MAX;
 use std::convert::Infallible;
 
 /// An order that comes so long after it was placed was held: it keeps the pace.
@@ -59,7 +64,8 @@ fn wanted(view: &OrderView) -> Option<Wanted> {
 
 /// Whether a flushed order may have work for `plan` at the node with this origin: cheap, for deciding whether to look.
 pub fn may_wait(view: &OrderView, own: &OriginId) -> bool {
-    view.header.owner.is_some() && wanted(view).is_some() || returns::may_return(view, own)
+    let asked = wanted(view).is_some() || requests::may_ask(view);
+    view.header.owner.is_some() && asked || returns::may_return(view, own)
 }
 
 /// Plans everything that orders of this node wait for now, and what its row of stock gets back. `last_held` is what the last pass answered.
@@ -74,14 +80,20 @@ pub fn plan(
         .filter_map(|(id, order)| Some((order.view.header.placed_at, *id, &order.view, wanted(&order.view)?)))
         .filter(|(_, id, view, _)| !matches!(hand(replica, id, view), Hand::Others(_)))
         .collect();
-    waiting.sort_by_key(|(placed_at, id, ..)| (*placed_at, *id));
     let mut tended = Tended { last_held, again_at: None };
+    if let Some(until) = replica.site().intake().paused_until(now) {
+        let before = waiting.len();
+        waiting.retain(|(.., wanted)| *wanted != Wanted::Acceptance);
+        tended.again_at = (waiting.len() < before).then_some(until);
+    }
+    waiting.sort_by_key(|(placed_at, id, ..)| (*placed_at, *id));
     if waiting.len() > PASS_ORDERS_MAX {
         waiting.truncate(PASS_ORDERS_MAX);
         tended.again_at = Some(now);
     }
     let mut numbers = None;
     let mut commits: Vec<Vec<Change>> = returns::commits(replica);
+    commits.extend(requests::answers(replica, now));
     for (placed_at, id, view, wanted) in waiting {
         let inherited = match hand(replica, &id, view) {
             Hand::Inherited(change) => Some(*change),
@@ -98,7 +110,8 @@ pub fn plan(
                 commits.push(inherited.into_iter().chain([decided]).collect());
             }
             Wanted::Kitchen => {
-                if let Some(due) = not_before(placed_at, now, tended.last_held) {
+                let wait = requests::begins_at(replica, view, now);
+                if let Some(due) = wait.or_else(|| not_before(placed_at, now, tended.last_held)) {
                     tended.again_at = Some(tended.again_at.map_or(due, |at| at.min(due)));
                     continue;
                 }
@@ -136,9 +149,76 @@ fn decision(replica: &Replica, now: Timestamp, view: &OrderView) -> OrderFact {
     }
 }
 
+/// Orders of the relay that wait for a person at this node: it is paused, and does not accept by itself. The one placed first is first.
+pub fn waiting(replica: &Replica, now: Timestamp) -> Vec<(OrderId, &OrderView)> {
+    if replica.site().intake().paused_until(now).is_none() {
+        return Vec::new();
+    }
+    let mut waiting: Vec<(OrderId, &OrderView)> = replica
+        .live_orders()
+        .filter(|(_, order)| order.view.header.owner.is_some())
+        .filter(|(_, order)| wanted(&order.view) == Some(Wanted::Acceptance))
+        .filter(|(id, order)| !matches!(hand(replica, id, &order.view), Hand::Others(_)))
+        .map(|(id, order)| (*id, &order.view))
+        .collect();
+    waiting.sort_by_key(|(id, view)| (view.header.placed_at, *id));
+    waiting
+}
+
+/// Why a person's word about an order of the relay is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecideRefusal {
+    /// No such order here.
+    #[error("order {0} is not known here")]
+    UnknownOrder(OrderId),
+    /// It was decided, or is none of the relay's.
+    #[error("the order is {0:?}")]
+    Decided(Status),
+    /// Another node decides about it.
+    #[error("node {0} decides about this order")]
+    OtherNode(String),
+    /// Who says no says why.
+    #[error("say why in 1 to {} characters", NOTE_CHARS_MAX)]
+    Why,
+}
+
+/// Plans a person's word about an order of the relay that is not accepted yet: made, or not and why. Saying it again changes nothing.
+pub fn decide(
+    replica: &Replica,
+    by: Actor,
+    id: OrderId,
+    rejected: Option<String>,
+) -> Result<Plan<Order>, PlanError<DecideRefusal>> {
+    let refuse = PlanError::Refused;
+    let order = replica.order(&id)?.ok_or(refuse(DecideRefusal::UnknownOrder(id)))?;
+    let view = &order.view;
+    if rejected.is_none() && view.accepted && view.cancelled.is_none() {
+        return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
+    }
+    if view.header.owner.is_none() || wanted(view) != Some(Wanted::Acceptance) {
+        return Err(refuse(DecideRefusal::Decided(view.status)));
+    }
+    let decided = match rejected.map(|why| why.trim().to_owned()) {
+        None => OrderFact::Accepted,
+        Some(why) if why.is_empty() || why.chars().count() > NOTE_CHARS_MAX => return Err(refuse(DecideRefusal::Why)),
+        Some(why) => OrderFact::Rejected { why },
+    };
+    let inherited = match hand(replica, &id, view) {
+        Hand::Ours => None,
+        Hand::Inherited(change) => Some(*change),
+        Hand::Others(letter) => return Err(refuse(DecideRefusal::OtherNode(letter))),
+    };
+    let changes = inherited.into_iter().chain([Change::Order(id, decided)]).collect();
+    let answer = move |replica: &Replica| {
+        let live = replica.order(&id).ok().flatten().unwrap_or(order);
+        Order { id, live }
+    };
+    Ok(Plan::new(by, changes, answer))
+}
+
 fn not_set_up() -> PlanError<Infallible> {
     PlanError::Damaged(StoreError::Damaged { tree: "docs-1", why: "the site has no time zone".to_owned() })
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

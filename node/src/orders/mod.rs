@@ -3,9 +3,11 @@
 pub mod accept;
 pub mod amend;
 pub mod cancel;
+pub mod intake;
 mod numbers;
 pub mod ownership;
 pub mod place;
+pub mod requests;
 pub mod returns;
 
 use crate::store::replica::LiveOrder;

@@ -13,6 +13,7 @@ use crate::doc::site::{Day, Off, Receipt, Settings};
 use crate::domain::id::{
     CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, OriginId, StaffId,
 };
+use crate::domain::intake::Intake;
 use crate::domain::menu::{Category, Ingredient, MenuItem, ModifierGroup, Station, StationId};
 use crate::domain::role::Actor;
 use crate::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX, OWN_COMMIT_BYTES_MAX};
@@ -77,6 +78,8 @@ pub enum Change {
     Day(Day),
     /// The site's settings.
     Settings(Write<(), Settings>),
+    /// Whether orders from home are taken now.
+    Intake(Write<(), Intake>),
     /// Written by a later version: kept, passed on, without effect.
     Unknown(RawChange),
 }
@@ -215,6 +218,7 @@ impl Change {
             | Self::Receipt(..)
             | Self::Day(_)
             | Self::Settings(_)
+            | Self::Intake(_)
             | Self::Unknown(_) => Vec::new(),
         }
     }
@@ -247,19 +251,25 @@ impl Change {
                 | OrderFact::LineSeen { .. }
                 | OrderFact::TakenOver { .. }
                 | OrderFact::Resumed
+                | OrderFact::AmendmentAnswered { .. }
                 | OrderFact::Cancelled { .. } => writer == OriginRole::Node,
-                OrderFact::Commercial { .. } | OrderFact::Delivery { .. } => writer == OriginRole::Relay,
+                OrderFact::Commercial { .. }
+                | OrderFact::Delivery { .. }
+                | OrderFact::AmendmentAsked { .. }
+                | OrderFact::AmendmentLapsed { .. } => writer == OriginRole::Relay,
                 // An order is born where it is taken; lines, stock and money are booked by whoever took them.
                 OrderFact::Placed(header) => header.owner.is_some() == (writer == OriginRole::Relay),
                 OrderFact::LinesAdded { .. }
                 | OrderFact::LineVoided { .. }
                 | OrderFact::StockReturned { .. }
                 | OrderFact::Payment { .. }
+                | OrderFact::Amended { .. }
                 | OrderFact::Refunded { .. } => true,
             },
             Self::Day(_)
             | Self::Receipt(..)
             | Self::EightySix(_)
+            | Self::Intake(_)
             | Self::Recovered(_)
             | Self::Branch(..)
             | Self::Adopted(..)
@@ -302,6 +312,7 @@ impl Change {
             Self::Receipt(intent, receipt) => raw(22, to_vec((intent, receipt))),
             Self::Day(day) => raw(23, to_vec(day)),
             Self::Settings(write) => raw(24, to_vec(write)),
+            Self::Intake(write) => raw(40, to_vec(write)),
             Self::Unknown(unknown) => unknown.clone(),
         }
     }
@@ -329,6 +340,7 @@ impl Change {
             22 => minicbor::decode(body).map(|(intent, receipt)| Self::Receipt(intent, receipt))?,
             23 => Self::Day(minicbor::decode(body)?),
             24 => Self::Settings(minicbor::decode(body)?),
+            40 => Self::Intake(minicbor::decode(body)?),
             _ => Self::Unknown(raw.clone()),
         })
     }
@@ -342,6 +354,8 @@ pub(crate) fn to_vec<T: Encode<()>>(value: T) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::amendment::Amendment;
+    use crate::domain::intake::{Busy, Span};
     use crate::domain::timestamp::Timestamp;
 
     fn commit(changes: Vec<RawChange>) -> Commit {
@@ -372,6 +386,46 @@ mod tests {
         let read = Commit::from_bytes(&bytes).unwrap();
         assert_eq!(read.changes().unwrap(), [Change::Unknown(unknown), fence]);
         assert_eq!(read.to_bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn y1_the_bytes_of_a_pause_are_as_they_were_released() {
+        let from = Timestamp(1_000);
+        let busy = Some(Busy { minutes: 10, span: Span { from, until: Timestamp(3_601_000) } });
+        let intake = Intake { paused: Some(Span { from, until: Timestamp(901_000) }), busy };
+        let raw = Change::Intake(Write { key: (), value: Some(intake), version: 2 }).to_raw();
+        let hex: String = raw.body.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((raw.kind, hex.as_str()), (40, "838082821903e81a000dbf88820a821903e81a0036f26802"));
+    }
+
+    #[test]
+    fn y1_the_bytes_of_wishes_are_as_they_were_released() {
+        let intent = IntentId::from_bytes([1; 16]);
+        let order = OrderId::from_bytes([2; 16]);
+        let time = Amendment::Time(Some(Timestamp(7)));
+        let facts = [
+            (
+                OrderFact::Amended { amendment: Amendment::Instructions(Some("ring".into())) },
+                "82181e8182008164 72696e67",
+            ),
+            (OrderFact::Amended { amendment: Amendment::Contact }, "82181e81820180"),
+            (
+                OrderFact::AmendmentAsked { intent, amendment: Amendment::Address { distance_m: 9 } },
+                "82181f82I82028109",
+            ),
+            (OrderFact::AmendmentAsked { intent, amendment: time }, "82181f82I82038107"),
+            (OrderFact::AmendmentAnswered { intent, refused: None }, "82182082If6"),
+            (OrderFact::AmendmentAnswered { intent, refused: Some("no".into()) }, "82182082I626e6f"),
+            (OrderFact::AmendmentLapsed { intent }, "82182181I"),
+        ];
+        for (fact, expected) in facts {
+            let raw = Change::Order(order, fact.clone()).to_raw();
+            let hex: String = raw.body.iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = |byte: &str| format!("50{}", byte.repeat(16));
+            let expected = format!("82{}{}", id("02"), expected.replace(' ', "").replace('I', &id("01")));
+            assert_eq!((raw.kind, hex), (1, expected), "{fact:?}");
+            assert_eq!(Change::from_raw(&raw).unwrap(), Change::Order(order, fact));
+        }
     }
 
     #[test]

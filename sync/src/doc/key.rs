@@ -36,6 +36,8 @@ pub enum DocKey {
     Fences,
     /// Who writes in the logs.
     Origins,
+    /// Whether orders from home are taken now.
+    Intake,
 }
 
 impl DocKey {
@@ -57,6 +59,7 @@ impl DocKey {
             Self::Settings => 13,
             Self::Fences => 14,
             Self::Origins => 15,
+            Self::Intake => 20,
         }
     }
 
@@ -72,7 +75,7 @@ impl DocKey {
             Self::Device(id) => id.as_bytes(),
             Self::Person(id) => id.as_bytes(),
             Self::Receipt(id) => id.as_bytes(),
-            Self::Day | Self::Settings | Self::Fences | Self::Origins => &[],
+            Self::Day | Self::Settings | Self::Fences | Self::Origins | Self::Intake => &[],
         }
     }
 
@@ -95,6 +98,7 @@ impl DocKey {
             13 if id.is_empty() => Self::Settings,
             14 if id.is_empty() => Self::Fences,
             15 if id.is_empty() => Self::Origins,
+            20 if id.is_empty() => Self::Intake,
             _ => return None,
         })
     }

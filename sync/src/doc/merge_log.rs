@@ -87,6 +87,10 @@ fn in_words(what: &OrderFact, names: &BTreeMap<LineId, String>, again: bool) -> 
         | OrderFact::Accepted
         | OrderFact::Rejected { .. }
         | OrderFact::Resumed
+        | OrderFact::Amended { .. }
+        | OrderFact::AmendmentAsked { .. }
+        | OrderFact::AmendmentAnswered { .. }
+        | OrderFact::AmendmentLapsed { .. }
         | OrderFact::Verdict { .. } => return None,
     })
 }

@@ -1,5 +1,6 @@
 //! Replicated documents: merge laws of `crdt` joined with the nouns of `domain`.
 
+mod amendments;
 pub mod change;
 pub mod digest;
 pub mod key;

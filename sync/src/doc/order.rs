@@ -6,6 +6,7 @@
 
 use crate::crdt::codec::Shared;
 use crate::crdt::facts::{Fact, Facts};
+use crate::domain::amendment::Amendment;
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{DeviceId, IntentId, LineId, OriginId, PaymentId};
 use crate::domain::money::Currency;
@@ -289,6 +290,40 @@ pub enum OrderFact {
     /// An order that was recovered goes on: the kitchen of the store that recovered it had it on its board all the time. By that node.
     #[n(19)]
     Resumed,
+    /// The customer wants a field of the fulfilment otherwise, and it is so: nobody makes the order yet. By whoever took it.
+    #[n(30)]
+    Amended {
+        /// What is so now.
+        #[n(0)]
+        amendment: Amendment,
+    },
+    /// The customer asks for it after the confirmation. By the relay.
+    #[n(31)]
+    AmendmentAsked {
+        /// The request.
+        #[n(0)]
+        intent: IntentId,
+        /// What is wanted.
+        #[n(1)]
+        amendment: Amendment,
+    },
+    /// The answer to such a request. By the owner node.
+    #[n(32)]
+    AmendmentAnswered {
+        /// To which.
+        #[n(0)]
+        intent: IntentId,
+        /// Why not, in words; `None`: it is so.
+        #[n(1)]
+        refused: Option<String>,
+    },
+    /// Such a request ended without an answer that counts. By the relay.
+    #[n(33)]
+    AmendmentLapsed {
+        /// Which.
+        #[n(0)]
+        intent: IntentId,
+    },
 }
 
 impl OrderFact {
@@ -296,7 +331,11 @@ impl OrderFact {
     /// is decided.
     pub const fn is_decision(&self) -> bool {
         match self {
-            Self::Accepted | Self::Rejected { .. } | Self::Verdict { .. } | Self::Cancelled { .. } => true,
+            Self::Accepted
+            | Self::Rejected { .. }
+            | Self::Verdict { .. }
+            | Self::AmendmentAnswered { .. }
+            | Self::Cancelled { .. } => true,
             Self::Placed(_)
             | Self::Sent { .. }
             | Self::LinesAdded { .. }
@@ -312,6 +351,9 @@ impl OrderFact {
             | Self::Commercial { .. }
             | Self::Delivery { .. }
             | Self::TakenOver { .. }
+            | Self::Amended { .. }
+            | Self::AmendmentAsked { .. }
+            | Self::AmendmentLapsed { .. }
             | Self::Resumed => false,
         }
     }

@@ -2,8 +2,10 @@
 
 use crate::crdt::codec::Shared;
 use crate::crdt::facts::FactId;
+use crate::doc::amendments::Amendments;
 use crate::doc::order::{AddedLine, Header, OrderDoc, OrderFact, StampedOrderFact};
 use crate::doc::ownership::Ownership;
+use crate::domain::amendment::AmendmentView;
 use crate::domain::business_day::{DayNumber, order_number};
 use crate::domain::id::{IntentId, LineId, OriginId, PaymentId};
 use crate::domain::order::{Axes, Decision, Fulfilment, Status, status};
@@ -134,6 +136,14 @@ pub struct OrderView {
     pub recovered: bool,
     /// The kitchen that had it goes on with it all the same.
     pub resumed: bool,
+    /// Said to the kitchen and to whoever brings it, as it is now.
+    pub instructions: Option<String>,
+    /// It is to be ready then and not before; `None`: as soon as possible.
+    pub ready_not_before: Option<Timestamp>,
+    /// How far it goes, in metres, when that was changed after it was placed.
+    pub distance_m: Option<u32>,
+    /// What the customer has asked for after the confirmation, the first one first.
+    pub amendments: Vec<AmendmentView>,
     /// Facts that this state is made of.
     pub facts: usize,
 }
@@ -269,6 +279,7 @@ pub fn view(doc: &OrderDoc) -> Option<OrderView> {
     for fact in told.iter().filter(|fact| ownership.counts(fact)) {
         folding.take(fact);
     }
+    std::mem::take(&mut folding.amendments).finish(&mut folding.view);
     // The number is the owner's; one of a former owner that did not know of it is shown as long as there is no other.
     if let Some(sent) =
         told.iter().find(|fact| matches!(fact.what, OrderFact::Sent { .. }) && ownership.is_owners(fact))
@@ -298,6 +309,7 @@ struct Folding {
     header: FactId,
     /// Taps on epochs that are opened later by the writers' clocks: a tap by a clock that is behind is still a tap.
     early: Vec<(TicketKey, u32, TicketPhase, Timestamp)>,
+    amendments: Amendments,
 }
 
 impl Folding {
@@ -330,9 +342,13 @@ impl Folding {
             refunds: BTreeMap::new(),
             recovered: placed.way.is_some(),
             resumed: false,
+            instructions: header.note.clone(),
+            ready_not_before: None,
+            distance_m: None,
+            amendments: Vec::new(),
             facts: 0,
         };
-        Some(Self { view, header: placed.id, early: Vec::new() })
+        Some(Self { view, header: placed.id, early: Vec::new(), amendments: Amendments::default() })
     }
 
     fn take(&mut self, fact: &StampedOrderFact) {
@@ -387,6 +403,10 @@ impl Folding {
             | OrderFact::Refunded { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => why = self.take_relay(fact),
+            OrderFact::Amended { .. }
+            | OrderFact::AmendmentAsked { .. }
+            | OrderFact::AmendmentAnswered { .. }
+            | OrderFact::AmendmentLapsed { .. } => self.amendments.take(fact),
             // Read before the others: see `Ownership`.
             OrderFact::TakenOver { .. } => {}
         }
@@ -447,6 +467,10 @@ impl Folding {
             | OrderFact::Resumed
             | OrderFact::Payment { .. }
             | OrderFact::Refunded { .. }
+            | OrderFact::Amended { .. }
+            | OrderFact::AmendmentAsked { .. }
+            | OrderFact::AmendmentAnswered { .. }
+            | OrderFact::AmendmentLapsed { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => {}
         }
@@ -495,6 +519,10 @@ impl Folding {
             | OrderFact::Resumed
             | OrderFact::Payment { .. }
             | OrderFact::Refunded { .. }
+            | OrderFact::Amended { .. }
+            | OrderFact::AmendmentAsked { .. }
+            | OrderFact::AmendmentAnswered { .. }
+            | OrderFact::AmendmentLapsed { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => String::new(),
         }
@@ -541,6 +569,10 @@ impl Folding {
             | OrderFact::LineSeen { .. }
             | OrderFact::Cancelled { .. }
             | OrderFact::Resumed
+            | OrderFact::Amended { .. }
+            | OrderFact::AmendmentAsked { .. }
+            | OrderFact::AmendmentAnswered { .. }
+            | OrderFact::AmendmentLapsed { .. }
             | OrderFact::StockReturned { .. } => {}
         }
         let captured = self.view.payments.values().filter(|(phase, _)| *phase == PaymentPhase::Captured);

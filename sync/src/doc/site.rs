@@ -13,6 +13,7 @@ use crate::doc::people::{Device, Person};
 use crate::doc::reading::Effect;
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, SiteId, StaffId};
+use crate::domain::intake::Intake;
 use crate::domain::menu::{Category, Ingredient, Menu, MenuItem, ModifierGroup, Station, StationId};
 use crate::domain::money::Currency;
 use crate::domain::timestamp::Timestamp;
@@ -183,6 +184,7 @@ pub struct Site {
     fenced: BTreeSet<OriginId>,
     origins: BTreeMap<OriginId, OriginCard>,
     day: DayDoc,
+    intake: Register<Option<Intake>>,
     menu: Menu,
     menu_version: u64,
 }
@@ -214,6 +216,7 @@ impl Default for Site {
             fenced: BTreeSet::new(),
             origins: BTreeMap::new(),
             day: DayDoc::default(),
+            intake: Register::default(),
             menu: Menu::empty(Currency::USD),
             menu_version: 0,
         }
@@ -234,6 +237,11 @@ impl Site {
     /// Changes whenever the menu does; the same on a replica after the same changes is not promised.
     pub fn menu_version(&self) -> u64 {
         self.menu_version
+    }
+
+    /// Whether orders from home are taken, as it was last tapped.
+    pub fn intake(&self) -> Intake {
+        self.intake.get().copied().flatten().unwrap_or_default()
     }
 
     /// The open business day.
@@ -289,10 +297,11 @@ impl Site {
         off.until.is_none_or(|until| until > now).then_some(off)
     }
 
-    /// The next moment at which an item comes back by itself.
+    /// The next moment at which an item comes back by itself, or a pause ends.
     pub fn next_return(&self, now: Timestamp) -> Option<Timestamp> {
         let until = |register: &Register<Option<Off>>| register.get().copied().flatten().and_then(|off| off.until);
-        self.eighty_six.values().filter_map(until).filter(|until| *until > now).min()
+        let items = self.eighty_six.values().filter_map(until).filter(|until| *until > now);
+        items.chain(self.intake().next_end(now)).min()
     }
 
     /// A device.
@@ -382,6 +391,11 @@ impl Site {
                 self.settings.write(w.value.clone(), stamp(w.version));
                 self.menu_doc(DocKey::Settings, touched);
             }
+            Change::Intake(w) => {
+                self.intake.write(w.value, stamp(w.version));
+                touched.docs.insert(DocKey::Intake);
+                touched.availability = true;
+            }
         }
     }
 
@@ -441,6 +455,7 @@ impl Site {
             | DocKey::Receipt(_)
             | DocKey::Day
             | DocKey::Fences
+            | DocKey::Intake
             | DocKey::Origins => {}
         }
     }
@@ -459,6 +474,7 @@ impl Site {
             DocKey::Stock(id) => self.stock.get(id).map(to_vec),
             DocKey::Day => Some(to_vec(&self.day)),
             DocKey::Settings => Some(to_vec(&self.settings)),
+            DocKey::Intake => self.intake.get().map(|_| to_vec(&self.intake)),
             DocKey::Fences => Some(to_vec(self.fenced.iter().collect::<Vec<_>>())),
             DocKey::Origins => Some(to_vec(self.origins.values().collect::<Vec<_>>())),
             DocKey::Order(_) | DocKey::Receipt(_) => None,
@@ -467,7 +483,8 @@ impl Site {
 
     /// All small documents with their canonical bytes, by name.
     pub fn docs(&self) -> impl Iterator<Item = (DocKey, Vec<u8>)> {
-        let mut keys: Vec<DocKey> = vec![DocKey::Day, DocKey::Settings, DocKey::Fences, DocKey::Origins];
+        let mut keys: Vec<DocKey> =
+            vec![DocKey::Day, DocKey::Settings, DocKey::Fences, DocKey::Origins, DocKey::Intake];
         keys.extend(self.items.keys().copied().map(DocKey::Item));
         keys.extend(self.categories.keys().copied().map(DocKey::Category));
         keys.extend(self.groups.keys().copied().map(DocKey::Group));
@@ -502,6 +519,7 @@ impl Site {
             DocKey::Stock(id) => drop(self.stock.insert(*id, minicbor::decode(bytes)?)),
             DocKey::Day => self.day = minicbor::decode(bytes)?,
             DocKey::Settings => self.settings = minicbor::decode(bytes)?,
+            DocKey::Intake => self.intake = minicbor::decode(bytes)?,
             DocKey::Fences => self.fenced = minicbor::decode::<Vec<OriginId>>(bytes)?.into_iter().collect(),
             DocKey::Origins => {
                 let cards: Vec<OriginCard> = minicbor::decode(bytes)?;
@@ -556,6 +574,11 @@ impl Site {
     /// A write of the settings.
     pub fn write_settings(&self, value: Settings) -> Change {
         Change::Settings(Write { key: (), value: Some(value), version: self.settings.next_version() })
+    }
+
+    /// A tap on pause, busy or open again.
+    pub fn write_intake(&self, value: Intake) -> Change {
+        Change::Intake(Write { key: (), value: Some(value), version: self.intake.next_version() })
     }
 }
 

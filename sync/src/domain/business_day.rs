@@ -48,6 +48,18 @@ impl DayRule {
         };
         number_of(date)
     }
+
+    /// When the business day of this moment ends: the next roll-over in local time.
+    pub fn ends_at(&self, now: Timestamp) -> Timestamp {
+        let moment = i64::try_from(now.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        let local = moment.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone()).datetime();
+        let date = local.date();
+        let date = if local.hour() < self.roll_over_hour { date } else { date.tomorrow().unwrap_or(date) };
+        // An hour that clocks leave out is the one after it.
+        let end = date.at(self.roll_over_hour, 0, 0, 0).to_zoned(self.zone.clone());
+        let end = end.ok().and_then(|end| u64::try_from(end.timestamp().as_millisecond()).ok());
+        end.map_or(now, Timestamp)
+    }
 }
 
 fn number_of(date: Date) -> u32 {
@@ -81,6 +93,24 @@ mod tests {
         ] {
             assert_eq!(berlin.date(at(now)), date, "{now}");
         }
+    }
+
+    #[test]
+    fn d1_the_end_of_a_business_day_is_the_next_roll_over() {
+        let berlin = DayRule::new("Europe/Berlin", 4).unwrap();
+        for (now, ends) in [
+            ("2026-11-21T02:59:59Z", "2026-11-21T03:00:00Z"),
+            ("2026-11-21T03:00:00Z", "2026-11-22T03:00:00Z"),
+            ("2026-10-24T12:00:00Z", "2026-10-25T03:00:00Z"),
+            ("2026-03-28T12:00:00Z", "2026-03-29T02:00:00Z"),
+        ] {
+            assert_eq!(berlin.ends_at(at(now)), at(ends), "{now}");
+        }
+        // Two o'clock is left out on that day.
+        assert_eq!(
+            DayRule::new("Europe/Berlin", 2).unwrap().ends_at(at("2026-03-28T12:00:00Z")),
+            at("2026-03-29T01:00:00Z")
+        );
     }
 
     #[test]

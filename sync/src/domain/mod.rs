@@ -1,7 +1,9 @@
 //! Nouns and rules of a restaurant: no IO, no clock, no randomness, no merging.
 
+pub mod amendment;
 pub mod business_day;
 pub mod id;
+pub mod intake;
 pub mod menu;
 pub mod money;
 pub mod order;

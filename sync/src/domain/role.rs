@@ -40,6 +40,8 @@ pub enum Action {
     WorkKitchen,
     /// Take an item off sale, or put it back.
     EightySix,
+    /// Pause orders from home, or promise more minutes; say whether what waits is made.
+    ChangeIntake,
     /// Read stock.
     ReadStock,
     /// Decide about an order that another node owns, because that is silent.
@@ -73,7 +75,9 @@ impl Role {
         match action {
             A::ReadMenu | A::ReadOwnOrder => true,
             A::PlaceOrder => !matches!(self, Self::Kitchen),
-            A::ReadOrders | A::WorkKitchen | A::EightySix | A::ReadStock => !matches!(self, Self::Customer),
+            A::ReadOrders | A::WorkKitchen | A::EightySix | A::ChangeIntake | A::ReadStock => {
+                !matches!(self, Self::Customer)
+            }
             A::ChangeOrder => matches!(self, Self::Staff | Self::Manager | Self::Admin),
             A::TakeOver | A::ChangeStock | A::ChangeMenu => matches!(self, Self::Manager | Self::Admin),
             A::Administer => matches!(self, Self::Admin),
@@ -120,7 +124,18 @@ mod tests {
         use Action as A;
         let rows: [(Role, &[Action]); 3] = [
             (Role::Customer, &[A::ReadMenu, A::PlaceOrder, A::ReadOwnOrder]),
-            (Role::Kitchen, &[A::ReadMenu, A::ReadOwnOrder, A::ReadOrders, A::WorkKitchen, A::EightySix, A::ReadStock]),
+            (
+                Role::Kitchen,
+                &[
+                    A::ReadMenu,
+                    A::ReadOwnOrder,
+                    A::ReadOrders,
+                    A::WorkKitchen,
+                    A::EightySix,
+                    A::ChangeIntake,
+                    A::ReadStock,
+                ],
+            ),
             (
                 Role::Staff,
                 &[
@@ -131,6 +146,7 @@ mod tests {
                     A::ChangeOrder,
                     A::WorkKitchen,
                     A::EightySix,
+                    A::ChangeIntake,
                     A::ReadStock,
                 ],
             ),
@@ -143,6 +159,7 @@ mod tests {
             A::ChangeOrder,
             A::WorkKitchen,
             A::EightySix,
+            A::ChangeIntake,
             A::ReadStock,
             A::ChangeStock,
             A::ChangeMenu,

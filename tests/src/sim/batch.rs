@@ -26,6 +26,7 @@ pub const RARE: &[&str] = &[
     "check changed by a waiter",
     "clock off by more than ten minutes",
     "cut with frames under way",
+    "decided by a person while paused",
     "delivered",
     "double tap",
     "double tap at home",
@@ -44,10 +45,12 @@ pub const RARE: &[&str] = &[
     "order sent again",
     "other cart under one id",
     "paid with another card",
+    "paused, busy or opened",
     "power cut between flushes",
     "power cut inside a flush",
     "promise kept by the relay alone",
     "promise lost with its only disk",
+    "refused while paused",
     "relay handover",
     "relay killed between transactions",
     "relay killed inside a transaction",
@@ -70,6 +73,8 @@ pub const RARE: &[&str] = &[
     "unknown answered",
     "unknown payment outcome",
     "whole disk went back",
+    "wish granted",
+    "wish lapsed",
 ];
 /// One seed in so many is run twice, and both must leave the same trace.
 const TWICE_EVERY: u64 = 50;

@@ -6,17 +6,23 @@ use crate::sim::relay;
 use crate::sim::world::World;
 use pilotlight_node::store::replica::{LiveOrder, Replica};
 use pilotlight_relay::ordering::work::is_over;
-use pilotlight_relay::store::effects;
+use pilotlight_relay::store::amendments::{self, Wanted};
+use pilotlight_relay::store::{cloud_orders, effects};
 use pilotlight_sync::crdt::counter::BoundedCounter;
+use pilotlight_sync::doc::change::{Change, Commit};
 use pilotlight_sync::doc::digest::Digesting;
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::{LineView, OrderView};
-use pilotlight_sync::domain::id::{IngredientId, OrderId, OriginId};
+use pilotlight_sync::doc::reading::{self, Effect};
+use pilotlight_sync::doc::site::{Site, Touched};
+use pilotlight_sync::domain::amendment::{AmendedField, AmendmentState, AmendmentView};
+use pilotlight_sync::domain::id::{IngredientId, IntentId, OrderId, OriginId};
 use pilotlight_sync::domain::order::Status;
-use pilotlight_sync::domain::payment::CommercialPhase;
+use pilotlight_sync::domain::payment::{CommercialPhase, DeliveryPhase};
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
-use std::collections::{BTreeMap, BTreeSet};
+use pilotlight_sync::store::LogEntry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 /// Something that must not be.
@@ -114,6 +120,11 @@ pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &Live
     {
         wrong("line on no ticket", line.line.name.clone());
     }
+    let with_rider = view.delivery.is_some_and(|(_, phase)| phase >= DeliveryPhase::PickedUp);
+    let address = |request: &&AmendmentView| request.wanted.field() == AmendedField::Address;
+    if with_rider && replica == "relay" && view.amendments_asked().any(|request| address(&request)) {
+        wrong("address open though the rider has it", format!("{:?}", view.amendments));
+    }
     if let Some((name, what)) = said_twice(live) {
         wrong(name, what);
     }
@@ -154,13 +165,18 @@ fn ticket_of(line: &LineView) -> TicketKey {
 
 /// What one writer says only once, and gives back only of what it had not begun (SPEC Q2, S3).
 fn said_twice(live: &LiveOrder) -> Option<(&'static str, String)> {
-    let (mut verdicts, mut begun) = (BTreeSet::new(), BTreeMap::<_, u32>::new());
+    let (mut verdicts, mut answers, mut begun) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::<_, u32>::new());
     for fact in live.doc.in_order().iter().filter(|fact| fact.way.is_none()) {
         let by = fact.id.origin;
         if let OrderFact::Verdict { granted } = &fact.what
             && !verdicts.insert(by)
         {
             return Some(("verdict given twice", format!("by {by}, then {granted}")));
+        }
+        if let OrderFact::AmendmentAnswered { intent, refused } = &fact.what
+            && !answers.insert((by, *intent))
+        {
+            return Some(("wish answered twice", format!("{intent} by {by}, then {refused:?}")));
         }
         if let OrderFact::Phase { ticket, epoch, phase } = &fact.what
             && *phase > TicketPhase::Queued
@@ -349,6 +365,8 @@ pub fn settled(world: &mut World) {
     books(world, &both);
     money(world, machine, &both);
     relay_lives(world);
+    pauses(world);
+    wishes(world, machine, &both);
 }
 
 fn promises_everywhere(world: &mut World, both: &Both) {
@@ -532,6 +550,97 @@ fn money(world: &mut World, machine: usize, both: &Both) {
     if let Some((name, what)) = wrong.into_iter().next() {
         world.found(Finding::new(name, what));
     }
+}
+
+/// Every wish has ended, once, and the relay's own table says the same as the log: where each order goes is where it was last said to go.
+fn wishes(world: &mut World, machine: usize, both: &Both) {
+    let mut wrong = Vec::new();
+    let mut goes: Vec<(OrderId, String)> = Vec::new();
+    for (id, online) in &world.reference.online {
+        let Some(view) = both.relay.get(id) else { continue };
+        if let Some(request) = view.amendments_asked().next() {
+            wrong.push(("wish without an end", format!("{id}: {request:?}")));
+        }
+        let is_so = |intent: &IntentId| {
+            let asked = view.amendments.iter().find(|request| request.intent == *intent);
+            asked.is_none_or(|request| request.state == AmendmentState::Granted)
+        };
+        let Some(wishes) = &online.wishes else { continue };
+        let last = wishes.iter().rev().filter(|(intent, _)| is_so(intent));
+        let street = last.clone().find_map(|(_, wanted)| match wanted {
+            Wanted::Address(address) => Some(address.street.clone()),
+            Wanted::Instructions(_) | Wanted::Contact(_) | Wanted::Time(_) => None,
+        });
+        goes.extend(street.map(|street| (*id, street)));
+        let said = last.clone().find_map(|(_, wanted)| match wanted {
+            Wanted::Instructions(text) => Some(text.clone()),
+            Wanted::Address(_) | Wanted::Contact(_) | Wanted::Time(_) => None,
+        });
+        if said.is_some_and(|said| said != view.instructions) {
+            wrong.push(("instructions are others than wanted", format!("{id}: {:?}", view.instructions)));
+        }
+    }
+    let read = world.at_relay(machine, |process| {
+        let database = process.database.clone();
+        process.block(async move {
+            let mut elsewhere = Vec::new();
+            for (id, street) in goes {
+                let kept = cloud_orders::find(&database, &id).await.ok().flatten();
+                let goes_to = kept.and_then(|kept| kept.address).map(|address| address.street);
+                if goes_to.as_ref() != Some(&street) {
+                    elsewhere.push(format!("{id} goes to {goes_to:?}, {street} is wanted"));
+                }
+            }
+            (elsewhere, amendments::count_open(&database).await.unwrap_or(-1))
+        })
+    });
+    if let Some((elsewhere, open)) = read {
+        wrong.extend(elsewhere.into_iter().map(|what| ("brought elsewhere", what)));
+        if open != 0 {
+            wrong.push(("wish without an end", format!("{open} are open at the relay")));
+        }
+    }
+    if let Some((name, what)) = wrong.into_iter().next() {
+        world.found(Finding::new(name, what));
+    }
+}
+
+/// Nothing was placed at the relay while it knew of a pause: each of its commits says what it had seen, and that is read again (SPEC PB3).
+fn pauses(world: &mut World) {
+    let relay = relay::identity().card().origin;
+    let Some(replica) = &world.boxes[world.main].replica else { return };
+    let log = |origin: &OriginId| replica.log(origin, 1, usize::MAX).unwrap_or_default();
+    let mut known = Site::default();
+    let mut others: BTreeMap<OriginId, VecDeque<LogEntry>> = BTreeMap::new();
+    let mut wrong = None;
+    for entry in log(&relay) {
+        let Ok(commit) = Commit::from_bytes(&entry.bytes) else { continue };
+        for seen in &commit.seen {
+            let left = others.entry(seen.origin).or_insert_with(|| log(&seen.origin).into());
+            while let Some(entry) = left.pop_front_if(|entry| entry.head.seq <= seen.seq) {
+                learn(&mut known, &entry);
+            }
+        }
+        for effect in learn(&mut known, &entry) {
+            if let Change::Order(id, OrderFact::Placed(header)) = &effect.change
+                && let Some(until) = known.intake().paused_until(header.placed_at)
+            {
+                wrong = Some(format!("{id} at {}, and the relay knew of a pause until {until}", header.placed_at));
+            }
+        }
+    }
+    if let Some(what) = wrong {
+        world.found(Finding::new("placed while paused", what));
+    }
+}
+
+/// Takes in who wrote a commit and what it says of a pause; all that it says counts.
+fn learn(known: &mut Site, entry: &LogEntry) -> Vec<Effect> {
+    let effects = reading::read(entry, known).effects;
+    for effect in effects.iter().filter(|effect| matches!(effect.change, Change::Origin(_) | Change::Intake(_))) {
+        known.apply(effect, &mut Touched::default());
+    }
+    effects
 }
 
 /// A fence ends a store that has lost something, never the relay.

@@ -10,15 +10,17 @@ use pilotlight_node::inventory::{eighty_six, receive, share};
 use pilotlight_node::kitchen::act::{self, KitchenAction, Outcome, Tap};
 use pilotlight_node::orders::amend::{self, AddLine, Amendment, VoidLine};
 use pilotlight_node::orders::place::{self, NewOrder, PlaceRefusal, Placed};
-use pilotlight_node::orders::{Order, cancel, ownership};
+use pilotlight_node::orders::{Order, accept, cancel, intake, ownership, requests};
 use pilotlight_node::store::replica::Replica;
 use pilotlight_node::store::store_handle::RunError;
 use pilotlight_node::till::tender::{self, Tender};
 use pilotlight_relay::dispatch::desk::RiderStep;
+use pilotlight_relay::ordering::amend::{AmendRefusal, Wish as Otherwise};
 use pilotlight_relay::ordering::cancel::CancelRefusal;
 use pilotlight_relay::ordering::desk::{PlaceRefusal as OnlineRefusal, PlaceRequest};
 use pilotlight_relay::ordering::quote::{QuoteRefusal, QuoteRequest};
-use pilotlight_relay::ordering::work::{CancelError, is_over};
+use pilotlight_relay::ordering::work::{AmendError, CancelError, is_over};
+use pilotlight_relay::store::amendments::{Contact, Wanted};
 use pilotlight_relay::store::checkouts::{CheckoutState, Quote};
 use pilotlight_relay::store::cloud_orders::OrderPhase;
 use pilotlight_relay::store::deliveries::DeliveryState;
@@ -27,9 +29,11 @@ use pilotlight_relay::store::site_tx::WorkError;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::doc::site::{Off, Receipt, Settings};
+use pilotlight_sync::domain::amendment::AmendmentState;
 use pilotlight_sync::domain::id::{
     CategoryId, CustomerId, IngredientId, IntentId, LineId, MenuItemId, OrderId, PaymentId, VariantId,
 };
+use pilotlight_sync::domain::intake::{IntakeCommand, PauseFor};
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
 use pilotlight_sync::domain::order::{Channel, Fulfilment, Status};
@@ -192,6 +196,7 @@ impl World {
             self.after(20_000, Self::waiter);
         }
         self.after(60_000, Self::manager);
+        self.after(70_000, Self::pause_or_open);
     }
 
     /// An answer of the node did not reach the device.
@@ -608,6 +613,62 @@ impl World {
         self.after(delay, Self::manager);
     }
 
+    /// Somebody at a node pauses orders from home, opens again, is busy, or says yes or no to what waits.
+    fn pause_or_open(&mut self) {
+        let at = if self.has_siblings() { self.someones() } else { self.main };
+        let now = self.shown(self.boxes[at].skew_ms);
+        let Some(replica) = self.boxes[at].replica.as_ref().filter(|_| !self.healed) else {
+            if !self.healed {
+                self.after(20_000, Self::pause_or_open);
+            }
+            return;
+        };
+        let paused = replica.site().intake().paused_until(now).is_some();
+        let waiting: Vec<OrderId> = accept::waiting(replica, now).into_iter().map(|(id, _)| id).collect();
+        let asked: Vec<(OrderId, IntentId)> =
+            requests::for_a_person(replica, now).into_iter().map(|(id, _, one)| (id, one.intent)).collect();
+        for id in waiting {
+            if self.chance(500) {
+                let rejected = self.chance(300).then(|| "too much to do".to_owned());
+                let plan = move |replica: &Replica, _| accept::decide(replica, Actor::System, id, rejected);
+                self.ask(at, plan, |world, _, outcome| {
+                    if outcome.is_ok() {
+                        world.trace.rare("decided by a person while paused");
+                    }
+                });
+            }
+        }
+        for about in asked {
+            if self.chance(600) {
+                let refused = self.chance(400).then(|| "it is in the oven".to_owned());
+                let plan = move |replica: &Replica, _| requests::decide(replica, Actor::System, about, refused);
+                self.ask(at, plan, |world, _, outcome| {
+                    if outcome.is_ok() {
+                        world.trace.rare("wish answered by a person");
+                    }
+                });
+            }
+        }
+        let command = match self.rng.below(10) {
+            0..7 if paused => Some(IntakeCommand::Open),
+            0 => Some(IntakeCommand::Pause(PauseFor::Minutes([15, 30, 60][self.rng.below(3)]))),
+            1 => Some(IntakeCommand::Pause(PauseFor::Tomorrow)),
+            2 => Some(IntakeCommand::Busy([0, 10, 20, 30][self.rng.below(4)])),
+            _ => None,
+        };
+        if let Some(command) = command {
+            let plan = move |replica: &Replica, now| intake::plan(replica, now, Actor::System, command);
+            self.ask(at, plan, move |world, at, outcome| {
+                if outcome.is_ok() {
+                    world.note(format_args!("box {at}: {command:?}"));
+                    world.trace.rare("paused, busy or opened");
+                }
+            });
+        }
+        let delay = self.between(10_000, 40_000);
+        self.after(delay, Self::pause_or_open);
+    }
+
     /// A manager takes over what another node owns: perhaps because that is silent, perhaps because its cable is.
     fn take_over_here(&mut self, at: usize) {
         let Some(replica) = &self.boxes[at].replica else { return };
@@ -735,6 +796,10 @@ impl World {
                 self.trace.rare("right refused online");
                 Home::Idle
             }
+            Some(Err(OnlineRefusal::Quote(QuoteRefusal::Paused(_)))) => {
+                self.trace.rare("refused while paused");
+                Home::Idle
+            }
             Some(Err(OnlineRefusal::Store(error))) => {
                 self.found(Finding::new("the relay's store failed", error.to_string()));
                 Home::Idle
@@ -765,6 +830,7 @@ impl World {
                         placed: false,
                         times_new: 0,
                         cancel_taken: false,
+                        wishes: Some(Vec::new()),
                         shown: BTreeSet::new(),
                     };
                     self.reference.online.entry(order).or_insert(new);
@@ -830,6 +896,10 @@ impl World {
                 self.trace.rare("paid too late");
                 Home::Idle
             }
+            CheckoutState::Paused => {
+                self.trace.rare("paused while paying");
+                Home::Idle
+            }
         }
     }
 
@@ -853,8 +923,19 @@ impl World {
             }
         };
         let view = &seen.live.view;
+        for request in &view.amendments {
+            self.trace.rare(match request.state {
+                AmendmentState::Asked => "wish waits",
+                AmendmentState::Granted => "wish granted",
+                AmendmentState::Refused(_) => "wish refused",
+                AmendmentState::Lapsed => "wish lapsed",
+            });
+        }
         if is_over(view) || view.status == Status::DeliveryFailed {
             return Home::Idle;
+        }
+        if !self.healed && self.chance(250) {
+            self.amend_online(front, customer, seen.clone());
         }
         if self.healed || !self.chance(220) {
             return Home::Waiting(order);
@@ -862,6 +943,57 @@ impl World {
         let now = self.shown(self.machines[front].skew_ms);
         self.cancel_online(front, customer, seen, now);
         Home::Waiting(order)
+    }
+
+    /// A customer wants something otherwise, and perhaps taps twice.
+    fn amend_online(&mut self, front: usize, customer: CustomerId, seen: pilotlight_relay::ordering::desk::Seen) {
+        let order = seen.kept.order;
+        let name = self.mint("wish");
+        let now = self.shown(self.machines[front].skew_ms);
+        let wanted = match self.rng.below(4) {
+            0 => Wanted::Instructions(Some(name.clone())),
+            1 => Wanted::Contact(Contact { name: name.clone(), phone: "555".to_owned() }),
+            2 => {
+                let lat = PLACE.lat + 0.001 * (1 + self.rng.below(20)) as f64;
+                Wanted::Address(Address { street: name.clone(), city: "Town".into(), lat, lon: PLACE.lon, note: None })
+            }
+            _ if self.chance(300) => Wanted::Time(None),
+            _ => Wanted::Time(Some(now.plus_ms(self.between(5, 40) * 60_000))),
+        };
+        let intent = IntentId::derived(&[&name]);
+        let taps = if self.chance(150) { 2 } else { 1 };
+        for _ in 0..taps {
+            let (wish, seen) = (Otherwise { intent, wanted: wanted.clone() }, seen.clone());
+            let done = self.at_relay(front, |process| {
+                let desk = process.desk.clone();
+                process.block(async move { desk.amend(customer, &seen, wish).await })
+            });
+            match done {
+                Some(Ok(())) => {
+                    self.note(format_args!("{order}: {wanted:?} is wanted"));
+                    let online = self.reference.online.get_mut(&order);
+                    if let Some(wishes) = online.and_then(|online| online.wishes.as_mut())
+                        && !wishes.iter().any(|(known, _)| *known == intent)
+                    {
+                        wishes.push((intent, wanted.clone()));
+                    }
+                }
+                Some(Err(WorkError::Refused(AmendError::Refused(AmendRefusal::AddressFixed)))) => {
+                    self.trace.rare("address fixed");
+                }
+                Some(Err(WorkError::Refused(_))) => self.trace.rare("wish not taken"),
+                Some(Err(WorkError::Store(error))) => {
+                    self.found(Finding::new("the relay's store failed", error.to_string()));
+                }
+                // Written or not: nobody was told.
+                Some(Err(WorkError::TooLarge(_) | WorkError::Unknown | WorkError::Closed)) | None => {
+                    if let Some(online) = self.reference.online.get_mut(&order) {
+                        online.wishes = None;
+                    }
+                    return;
+                }
+            }
+        }
     }
 
     fn cancel_online(

@@ -2,9 +2,10 @@
 //! it is excused only when the disk that had it went back, or was one of two under one name, before the relay had it.
 
 use crate::sim::world::SEATS;
+use pilotlight_relay::store::amendments::Wanted;
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::domain::business_day::DayNumber;
-use pilotlight_sync::domain::id::{CustomerId, IngredientId, LineId, OrderId, OriginId, PaymentId};
+use pilotlight_sync::domain::id::{CustomerId, IngredientId, IntentId, LineId, OrderId, OriginId, PaymentId};
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,7 +75,7 @@ pub struct Promise {
 }
 
 /// A promise to a customer at home.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Online {
     /// Whose.
     pub customer: CustomerId,
@@ -86,6 +87,8 @@ pub struct Online {
     pub times_new: u32,
     /// The cancellation was taken.
     pub cancel_taken: bool,
+    /// What was wanted otherwise, in its order; `None`: of one nobody knows whether it was heard.
+    pub wishes: Option<Vec<(IntentId, Wanted)>>,
     /// What a cancellation would give back, each time it was asked for, in minor units.
     pub shown: BTreeSet<i64>,
 }

@@ -18,7 +18,7 @@ fn j1_the_relays_types_are_generated_from_these_shapes() {
         NewCustomerJson, NewGuestJson, SignInCustomerJson, SessionJson, NewRiderJson, RiderSignInJson, RiderSessionJson,
         RestaurantsJson, RestaurantMenuJson, TermsJson,
         QuoteRequestJson, QuoteJson, PlaceCustomerOrderJson, PayingJson,
-        CustomerOrdersJson, CancelPreviewJson, CancelJson,
+        CustomerOrdersJson, CancelPreviewJson, CancelJson, AmendCustomerOrderJson,
         ShiftJson, PositionOnEarthJson, WhyJson, RiderTaskJson, LiveHelloJson,
     );
     let generated = std::fs::read_to_string(dir.path().join("relay.ts")).unwrap();

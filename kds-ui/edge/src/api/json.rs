@@ -32,6 +32,10 @@ words! {
     pub enum FulfilmentJson { DineIn, Takeaway, Delivery }
     /// What is known of an allergen.
     pub enum AllergenStateJson { Contains, MayContain, Free, Unknown }
+    /// What of an order a customer wants otherwise.
+    pub enum AmendedFieldJson { Instructions, Contact, Address, Time }
+    /// What became of it; lapsed: nobody answered in time, or the order ended.
+    pub enum AmendmentStateJson { Asked, Granted, Refused, Lapsed }
     /// Why an item cannot be ordered now.
     pub enum UnavailableReasonJson { EightySix, SoldOut }
 }
@@ -121,6 +125,39 @@ shape! {
     /// Everything that cannot be ordered now; what is not listed can.
     pub struct AvailabilityJson {
         pub unavailable: Vec<UnavailableJson>,
+    }
+    /// What a customer asked for after an order was confirmed, against what it was.
+    pub struct AmendmentJson {
+        pub id: String,
+        pub field: AmendedFieldJson,
+        /// Instructions: as they were.
+        pub old: Option<String>,
+        /// Instructions: as they are wanted.
+        pub new: Option<String>,
+        /// The time: as it was.
+        #[ts(type = "number | null")]
+        pub old_at: Option<Millis>,
+        /// The time: as it is wanted.
+        #[ts(type = "number | null")]
+        pub new_at: Option<Millis>,
+        /// The address: how far the new one is from the restaurant. Where it is only the relay knows.
+        pub distance_m: Option<u32>,
+        #[ts(type = "number")]
+        pub asked_at: Millis,
+        pub state: AmendmentStateJson,
+        /// Why it was refused.
+        pub why: Option<String>,
+    }
+    /// Whether orders from home are taken now.
+    pub struct IntakeJson {
+        /// None are, until then.
+        #[ts(type = "number | null")]
+        pub paused_until: Option<Millis>,
+        /// They take so many minutes longer than usual.
+        pub busy_minutes: u32,
+        /// Until then.
+        #[ts(type = "number | null")]
+        pub busy_until: Option<Millis>,
     }
     /// An item, one of its variants, or an option that cannot be ordered now.
     pub struct UnavailableJson {

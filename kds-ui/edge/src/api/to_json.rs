@@ -4,8 +4,11 @@ use crate::api::json::*;
 use crate::api::problem::Problem;
 use crate::api::request::id;
 use crate::api::text;
+use pilotlight_sync::domain::amendment::{AmendedField, Amendment, AmendmentState, AmendmentView};
+use pilotlight_sync::domain::intake::Intake;
 use pilotlight_sync::domain::order::{Fulfilment, Status};
 use pilotlight_sync::domain::pricing::{CartChoice, CartLine};
+use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// How the guest gets it.
 pub fn fulfilment(fulfilment: Fulfilment) -> FulfilmentJson {
@@ -13,6 +16,56 @@ pub fn fulfilment(fulfilment: Fulfilment) -> FulfilmentJson {
         Fulfilment::DineIn => FulfilmentJson::DineIn,
         Fulfilment::Takeaway => FulfilmentJson::Takeaway,
         Fulfilment::Delivery => FulfilmentJson::Delivery,
+    }
+}
+
+/// What a customer asked for, against what it was.
+pub fn amendment(request: &AmendmentView) -> AmendmentJson {
+    let (mut old, mut old_at) = (None, None);
+    match &request.before {
+        Some(Amendment::Instructions(text)) => old.clone_from(text),
+        Some(Amendment::Time(at)) => old_at = at.map(|at| at.0),
+        Some(Amendment::Contact | Amendment::Address { .. }) | None => {}
+    }
+    let (mut new, mut new_at, mut far) = (None, None, None);
+    match &request.wanted {
+        Amendment::Instructions(text) => new.clone_from(text),
+        Amendment::Time(at) => new_at = at.map(|at| at.0),
+        Amendment::Address { distance_m } => far = Some(*distance_m),
+        Amendment::Contact => {}
+    }
+    let (state, why) = match &request.state {
+        AmendmentState::Asked => (AmendmentStateJson::Asked, None),
+        AmendmentState::Granted => (AmendmentStateJson::Granted, None),
+        AmendmentState::Refused(why) => (AmendmentStateJson::Refused, Some(why.clone())),
+        AmendmentState::Lapsed => (AmendmentStateJson::Lapsed, None),
+    };
+    AmendmentJson {
+        id: request.intent.to_string(),
+        field: match request.wanted.field() {
+            AmendedField::Instructions => AmendedFieldJson::Instructions,
+            AmendedField::Contact => AmendedFieldJson::Contact,
+            AmendedField::Address => AmendedFieldJson::Address,
+            AmendedField::Time => AmendedFieldJson::Time,
+        },
+        old,
+        new,
+        old_at,
+        new_at,
+        distance_m: far,
+        asked_at: request.asked_at.0,
+        state,
+        why,
+    }
+}
+
+/// Whether orders from home are taken at this moment.
+pub fn intake(intake: &Intake, now: Timestamp) -> IntakeJson {
+    let busy = intake.busy_until(now);
+    IntakeJson {
+        paused_until: intake.paused_until(now).map(|until| until.0),
+        busy_minutes: busy.map_or(0, |(minutes, _)| minutes),
+        busy_until: busy.map(|(_, until)| until.0),
     }
 }
 

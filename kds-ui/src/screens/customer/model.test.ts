@@ -8,7 +8,7 @@ import { addressFor, addressOf, blocked, byDistance, changes, choose, newBasket,
 
 const problem = (code: string, more: Partial<ProblemJson> = {}): ProblemJson => ({ type: '', title: '', status: 409, code, detail: '', field: null, remedy: null, ...more })
 const FRESH = { order: 'order 2', payment: 'payment 2' }
-const site: RestaurantJson = { site: 's', name: 'Pilota', distance_m: 100, open: true, open_reason: null, minutes_min: 30, minutes_max: 40, delivery_fee_minor: 250, currency: 'USD' }
+const site: RestaurantJson = { site: 's', name: 'Pilota', distance_m: 100, open: true, open_reason: null, minutes_min: 30, minutes_max: 40, delivery_fee_minor: 250, currency: 'USD', intake: { paused_until: null, busy_minutes: 0, busy_until: null } }
 const fries = MENU.items.find(({ name }) => name === 'Fries')
 if (!fries) throw new Error('no fries')
 const filled = choose(choose(newBasket(site, 'order', 'payment'), { type: 'open', item: fries }), { type: 'keep', id: 'l1' })
@@ -72,6 +72,7 @@ it.each([
   [problem('sold_out'), 'sold_out'],
   [problem('eighty_six'), 'sold_out'],
   [problem('restaurant_closed'), 'closed'],
+  [problem('restaurant_paused'), 'paused'],
   [problem('same_id_other_cart'), 'other_cart'],
   [problem('quote_used'), 'ordered'],
   [problem('quote_expired'), 'requote'],

@@ -1,6 +1,6 @@
 // The customer's phone: which page an address names, the basket until it is answered, and what is said about prices, payments and orders. Pure.
-import type { ProblemJson, StatusJson } from '../../generated/api'
-import type { AddressJson, CancelPreviewJson, ChargesJson, CustomerJson, CustomerOrderJson, OrderFulfilmentJson, QuoteJson, QuoteRequestJson, RestaurantJson, StepJson } from '../../generated/relay'
+import type { AmendedFieldJson, ProblemJson, StatusJson } from '../../generated/api'
+import type { AddressJson, CancelPreviewJson, ChargesJson, CustomerJson, CustomerOrderJson, OrderFulfilmentJson, QuoteJson, QuoteRequestJson, RestaurantJson, StepJson, WishJson } from '../../generated/relay'
 import type { PricedCart } from '../../kernels/cart_price'
 import type { Point } from '../../kernels/geo'
 import { unreachable } from '../../kernels/unreachable'
@@ -121,6 +121,7 @@ export type PayRefusal =
   | { why: 'declined' }
   | { why: 'sold_out' }
   | { why: 'closed' }
+  | { why: 'paused' }
   | { why: 'other_cart' }
   /** This price became another order, whose id this device has forgotten. */
   | { why: 'ordered' }
@@ -139,6 +140,8 @@ export function payRefusal(problem: ProblemJson): PayRefusal {
       return { why: 'sold_out' }
     case 'restaurant_closed':
       return { why: 'closed' }
+    case 'restaurant_paused':
+      return { why: 'paused' }
     case 'same_id_other_cart':
       return { why: 'other_cart' }
     case 'quote_used':
@@ -150,6 +153,39 @@ export function payRefusal(problem: ProblemJson): PayRefusal {
       return { why: 'requote' }
     default:
       return { why: 'other', detail: plain(problem) }
+  }
+}
+
+/** What a customer is at who wants something otherwise about an order. */
+export type Amending =
+  | { state: 'no' }
+  | { state: 'editing'; field: AmendedFieldJson }
+  | { state: 'sending'; field: AmendedFieldJson }
+  | { state: 'problem'; field: AmendedFieldJson; text: string }
+
+export type WishForm = { text: string; name: string; phone: string; street: string; city: string; note: string; at: string }
+
+const QUARTER_MS = 15 * 60_000
+
+/** Quarters of an hour within three hours, the first one half an hour away; the one that is set is among them. */
+export function laterTimes(now: number, set: number | null): number[] {
+  const first = Math.ceil((now + 2 * QUARTER_MS) / QUARTER_MS) * QUARTER_MS
+  const times = Array.from({ length: 10 }, (_, index) => first + index * QUARTER_MS)
+  return set === null || times.includes(set) ? times : [set, ...times]
+}
+
+/** What a form says. Another street is taken to be near the place that is known: the rider asks when it is not. */
+export function wishOf(field: AmendedFieldJson, form: WishForm, address: AddressJson | null): WishJson {
+  const given = (text: string) => (text.trim() === '' ? null : text.trim())
+  switch (field) {
+    case 'instructions':
+      return { type: 'instructions', text: given(form.text) }
+    case 'contact':
+      return { type: 'contact', contact: { name: form.name.trim(), phone: form.phone.trim() } }
+    case 'address':
+      return { type: 'address', address: { street: form.street.trim(), city: form.city.trim(), lat: address?.lat ?? 0, lon: address?.lon ?? 0, note: given(form.note) } }
+    case 'time':
+      return { type: 'time', at: form.at === '' ? null : Number(form.at) }
   }
 }
 

@@ -1,5 +1,5 @@
 // The customer's phone in every state.
-import type { ProblemJson } from '../../generated/api'
+import type { AmendmentJson, ProblemJson } from '../../generated/api'
 import type { CustomerOrderJson, QuoteJson, RestaurantJson, StepJson, StepNameJson } from '../../generated/relay'
 import { indexMenu, NOTHING_SOLD_OUT, soldOut } from '../../kernels/menu_index'
 import type { Words } from '../../words'
@@ -27,12 +27,14 @@ const site = (name: string, distance_m: number, more: Partial<RestaurantJson> = 
   minutes_max: 40,
   delivery_fee_minor: 250,
   currency: 'USD',
+  intake: { paused_until: null, busy_minutes: 0, busy_until: null },
   ...more,
 })
 const PILOTA = site('Pizzeria Pilota', 620)
 const NEAR = [
   PILOTA,
   site('Salad Garden', 340, { open: false, open_reason: 'Opens again at 11:00', minutes_min: 20, minutes_max: 25 }),
+  site('Noodle Bar', 900, { open: false, open_reason: 'it takes no orders for now', intake: { paused_until: f.NOW + 18 * 60_000, busy_minutes: 0, busy_until: null } }),
   site('Burger Corner', 1_840, { delivery_fee_minor: 0, minutes_min: 45, minutes_max: 60 }),
 ]
 
@@ -116,6 +118,12 @@ function order(done: number, more: Partial<CustomerOrderJson> = {}): CustomerOrd
     delivery: null,
     steps: stepsTo(done),
     can_cancel: done < 4,
+    instructions: 'Ring twice',
+    ready_not_before: null,
+    address: { street: 'Linienstraße 12', city: 'Berlin', lat: 52.52, lon: 13.4, note: null },
+    contact: null,
+    amendments: [],
+    can_amend: done < 4,
     now: f.NOW,
     ...more,
   }
@@ -154,6 +162,7 @@ function customer(w: Words, more: Partial<CustomerProps> = {}): CustomerProps {
     home: HOME,
     cancelling: { state: 'no' },
     cancelAsked: false,
+    amending: { state: 'no' },
     orders: { state: 'loading' },
     languages: [
       { language: 'en', name: 'English' },
@@ -161,7 +170,7 @@ function customer(w: Words, more: Partial<CustomerProps> = {}): CustomerProps {
     ],
     on: {
       back: nothing, page: nothing, language: nothing, locate: nothing, typed: nothing, changePlace: nothing, open: nothing, again: nothing, send: nothing, keep: nothing, remove: nothing, begin: nothing,
-      who: nothing, signOut: nothing, way: nothing, where: nothing, tip: nothing, card: nothing, pay: nothing, stop: nothing, anew: nothing, ordered: nothing, cancel: nothing, confirmCancel: nothing, keepOrder: nothing,
+      who: nothing, signOut: nothing, way: nothing, where: nothing, tip: nothing, card: nothing, pay: nothing, stop: nothing, anew: nothing, ordered: nothing, cancel: nothing, confirmCancel: nothing, keepOrder: nothing, amend: nothing, wish: nothing, keepWish: nothing,
     },
     ...more,
   }
@@ -173,6 +182,20 @@ const ANA = { id: 'c', name: 'Ana Belén', guest: false }
 const checkout = (w: Words, more: Partial<CustomerProps> = {}) => customer(w, { page: { at: 'checkout' }, basket: basket(), customer: ANA, where: WHERE, quoting: quoted(), soldOut: NOTHING_SOLD_OUT, ...more })
 const paid = (w: Words, paying: CustomerProps['paying'], more: Partial<CustomerProps> = {}) => checkout(w, { basket: pay(basket(), QUOTE, 'tok_ok', f.NOW), paying, ...more })
 const track = (w: Words, value: CustomerOrderJson, more: Partial<CustomerProps> = {}) => customer(w, { page: { at: 'order', id: 'o1' }, customer: ANA, order: shown(value), ...more })
+const wish = (field: AmendmentJson['field'], state: AmendmentJson['state'], more: Partial<AmendmentJson> = {}): AmendmentJson => ({
+  id: `${field} ${state}`, field, old: null, new: null, old_at: null, new_at: null, distance_m: null, asked_at: f.NOW - 2 * MIN, state, why: null, ...more,
+})
+const wished = () =>
+  order(3, {
+    ready_not_before: f.NOW + 45 * MIN,
+    contact: { name: 'Yusuf', phone: '+49 30 555 0112' },
+    amendments: [
+      wish('contact', 'granted'),
+      wish('time', 'granted', { new_at: f.NOW + 45 * MIN }),
+      wish('address', 'refused', { distance_m: 1_900, why: 'the rider has it' }),
+      wish('instructions', 'asked', { old: 'Ring twice', new: 'Please no onions, and knock: the baby sleeps' }),
+    ],
+  })
 const HELD = () => order(1, { held: { expires_at: f.NOW + 10 * MIN } })
 const PREVIEW = { refund_minor: 4_461, rule: 'Within 10 minutes of ordering 70 % of the food comes back; tip and delivery come back whole.', expires_at: f.NOW + 2 * MIN }
 const CANCELLED = () =>
@@ -222,6 +245,11 @@ export const customerStories = [
   story('customer-track-dark', 'phone', 'dark', CustomerView, (w) => track(w, order(4, { delivery: RIDER }))),
   story('customer-track-done', 'phone', 'light', CustomerView, (w) => track(w, order(5))),
   story('customer-track-offline', 'phone', 'light', CustomerView, (w) => track(w, order(3), { lostAt: f.NOW - 3 * MIN })),
+  story('customer-track-wishes', 'phone', 'light', CustomerView, (w) => track(w, wished())),
+  story('customer-wish-note', 'phone', 'light', CustomerView, (w) => track(w, order(1), { amending: { state: 'editing', field: 'instructions' } })),
+  story('customer-wish-address', 'phone', 'dark', CustomerView, (w) => track(w, order(3), { amending: { state: 'problem', field: 'address', text: w.customer.wishAway } })),
+  story('customer-wish-time', 'phone', 'light', CustomerView, (w) => track(w, order(2), { amending: { state: 'editing', field: 'time' } })),
+  story('customer-wish-rtl', 'phone', 'light', CustomerView, (w) => track(w, wished(), { amending: { state: 'editing', field: 'contact' } }), { rtl: true }),
   story('customer-track-asked', 'phone', 'light', CustomerView, (w) => track(w, order(2, { can_cancel: false }), { cancelAsked: true })),
   story('customer-track-loading', 'phone', 'light', CustomerView, (w) => customer(w, { page: { at: 'order', id: 'o1' }, customer: ANA })),
   story('customer-track-gone', 'phone', 'light', CustomerView, (w) => customer(w, { page: { at: 'order', id: 'o1' }, customer: ANA, order: { state: 'refused', problem: problem('unknown_order', 404, '') } })),

@@ -1,4 +1,5 @@
 // What the stories show: typed by the contract, made without chance, so that two pictures of one story are alike.
+import type { OnlineJson } from '../../generated/api'
 import type { AvailabilityJson, BoardOrderJson, GroupJson, ItemJson, LineChangeJson, MenuJson, OrderJson, StaffJson, TicketJson, TicketLineJson } from '../../generated/api'
 import { seeded } from '../../kernels/picture'
 
@@ -152,6 +153,22 @@ export const ARABIC_MENU: MenuJson = {
   items: MENU.items.map((each) => ({ ...each, name: arabic(each.name), kitchen_name: arabic(each.name) })),
 }
 
+export const OPEN_ONLINE: OnlineJson = { intake: { paused_until: null, busy_minutes: 0, busy_until: null }, waiting: [], requests: [] }
+export const PAUSED_ONLINE: OnlineJson = {
+  intake: { paused_until: NOW + 23 * 60_000, busy_minutes: 20, busy_until: NOW + 41 * 60_000 },
+  waiting: [
+    { id: 'w1', placed_at: NOW - 250_000, fulfilment: 'delivery', items: ['2 Margherita', '1 Four Cheese', '1 Cola'], note: 'Ring twice, the bell is quiet', total_minor: 4_150, currency: 'USD' },
+    { id: 'w2', placed_at: NOW - 40_000, fulfilment: 'takeaway', items: ['1 Hawaiian'], note: null, total_minor: 1_150, currency: 'USD' },
+  ],
+  requests: [
+    {
+      order: 'o7',
+      number: 'A007',
+      amendment: { id: 'q1', field: 'instructions', old: 'Extra basil', new: 'No basil at all please', old_at: null, new_at: null, distance_m: null, asked_at: NOW - 65_000, state: 'asked', why: null },
+    },
+  ],
+}
+
 export const SOME_SOLD_OUT: AvailabilityJson = {
   unavailable: [
     { item: uuid('Pepperoni'), variant: null, option: null, reason: 'eighty_six', until: null },
@@ -210,6 +227,8 @@ export function order(number: number, agoS: number, tickets: TicketJson[], more:
     fulfilment: 'dine_in',
     table: null,
     note: null,
+    ready_not_before: null,
+    amendments: [],
     placed_at: placed,
     start_at: placed,
     tickets: tickets.map((each) => ({ ...each, queued_at: placed })),
@@ -218,6 +237,13 @@ export function order(number: number, agoS: number, tickets: TicketJson[], more:
 }
 
 const change = (value: LineChangeJson) => ({ change: value })
+
+/** What the customer wanted otherwise, old against new; and one for later. */
+export function wished(): BoardOrderJson[] {
+  const granted = { id: 'g', field: 'instructions' as const, old: 'Extra basil', new: 'No basil', old_at: null, new_at: null, distance_m: null, asked_at: NOW - 60_000, state: 'granted' as const, why: null }
+  const [first, second, ...rest] = oneOfEach()
+  return [...(first ? [{ ...first, note: 'No basil', amendments: [granted] }] : []), ...(second ? [{ ...second, ready_not_before: NOW + 40 * 60_000 }] : []), ...rest]
+}
 
 /** The ticket of the design's drawing, and its kin: one of each state. */
 export function oneOfEach(): BoardOrderJson[] {
@@ -348,6 +374,8 @@ export function placed(number: string, due_minor: number, currency = 'USD'): Ord
     fulfilment: 'dine_in',
     table: null,
     note: null,
+    ready_not_before: null,
+    amendments: [],
     placed_at: NOW,
     lines: [
       ['Margherita', 'L', 2, 4660],

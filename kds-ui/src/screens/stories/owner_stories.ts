@@ -74,12 +74,13 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     others: [],
     menu: indexMenu(f.MENU),
     soldOut: soldOut(f.SOME_SOLD_OUT),
+    online: f.OPEN_ONLINE,
     sending: new Set(),
     panel: { open: 'none' },
     toasts: [],
     problem: null,
     person: null,
-    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, takeOver: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
+    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, takeOver: nothing, intake: nothing, decide: nothing, answer: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
     ...rest,
   }
 }
@@ -119,6 +120,8 @@ export const ownerStories = [
   story('owner-tablet', 'tablet', 'light', OwnerView, (w) => owner(day(96), w, { shown: 14 })),
   story('owner-empty', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w, { board: false, before: false, soldOut: NOTHING_SOLD_OUT, safety: told(w, { ...NO_UPLINK, state: 'none', safe_on: 1, waiting_commits: 0 }) }), decisions: [], stock: [] })),
   story('owner-loading', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w), safety: told(w, null), sales: null, decisions: null, orders: null, stock: null })),
+  story('owner-paused', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { online: f.PAUSED_ONLINE })),
+  story('owner-paused-dark', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { online: f.PAUSED_ONLINE, sending: new Set(['online']) })),
   story('owner-offline', 'phone', 'light', OwnerView, (w) => owner(day(96), w, offline(w))),
   story('owner-away', 'phone', 'light', OwnerView, (w) => owner(day(96), w, { safety: told(w, null, f.NOW - 240_000) })),
   story('owner-connecting', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { safety: told(w, { ...NO_UPLINK, state: 'connecting', safe_on: 1, waiting_commits: 12 }) })),

@@ -56,13 +56,15 @@ function kitchen(orders: BoardOrderJson[], w: Words, more: Partial<KitchenProps>
     menu: indexMenu(f.MENU),
     soldOut: NOTHING_SOLD_OUT,
     eightySixSending: new Set(),
+    online: f.OPEN_ONLINE,
+    onlineSending: false,
     clock: '19:42',
     person: null,
     canUndo: () => true,
     on: {
       bump: nothing, line: nothing, start: nothing, undo: nothing, recall: nothing, remake: nothing, handOver: nothing, split: nothing, page: nothing,
       shown: nothing, station: nothing, panel: nothing, allDay: nothing, highlight: nothing, arm: nothing, mute: nothing, fullScreen: nothing, theme: nothing, startStep: nothing,
-      pair: nothing, dismiss: nothing, eightySix: nothing, signOut: nothing,
+      pair: nothing, dismiss: nothing, eightySix: nothing, intake: nothing, decide: nothing, answer: nothing, signOut: nothing,
     },
     ...more,
   }
@@ -123,6 +125,11 @@ const kitchenStories: Story[] = [
   story('kitchen-86', 'kitchen', 'dark', KitchenView, (w) =>
     kitchen(f.oneOfEach(), w, { panel: { open: 'eighty_six' }, soldOut: soldOut(f.SOME_SOLD_OUT), eightySixSending: new Set([f.itemId('Four Cheese')]) }),
   ),
+  story('kitchen-wishes', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.wished(), w)),
+  story('kitchen-paused', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.oneOfEach(), w, { online: { ...f.PAUSED_ONLINE, waiting: [] } })),
+  story('kitchen-waiting', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.oneOfEach(), w, { online: f.PAUSED_ONLINE })),
+  story('kitchen-online', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.oneOfEach(), w, { online: f.OPEN_ONLINE, panel: { open: 'online' } })),
+  story('kitchen-online-paused', 'kitchen', 'light', KitchenView, (w) => kitchen(f.oneOfEach(), w, { online: f.PAUSED_ONLINE, panel: { open: 'online' } })),
   story('kitchen-recall', 'kitchen', 'dark', KitchenView, (w) => {
     const props = kitchen(f.bumped(), w)
     const [card] = props.lists.recall

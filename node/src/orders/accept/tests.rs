@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::inventory::share;
+use crate::orders::intake;
 use crate::testing::{Shop, dough, line};
 use pilotlight_sync::doc::order::{Charges, Header};
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::replica::{Loading, ReadOrder, Replica};
 use pilotlight_sync::doc::site::Off;
 use pilotlight_sync::domain::id::{MenuItemId, OriginId};
+use pilotlight_sync::domain::intake::{IntakeCommand, PauseFor};
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
 use pilotlight_sync::domain::pricing::price;
 use pilotlight_sync::domain::ticket::TicketPhase;
@@ -15,7 +17,7 @@ use pilotlight_sync::store::{LogEntry, Seal};
 use std::collections::BTreeMap;
 
 /// The relay as a second replica in memory, and what passes between it and the shop.
-struct Relay {
+pub(crate) struct Relay {
     state: Replica,
     log: Vec<LogEntry>,
 }
@@ -32,7 +34,7 @@ impl ReadOrder for NothingStored {
 
 impl Relay {
     /// A relay that knows nothing of the shop but its name.
-    fn new(shop: &mut Shop) -> Self {
+    pub(crate) fn new(shop: &mut Shop) -> Self {
         let origin = OriginId::derived(&["relay"]);
         let loading = Loading::begin([], &BTreeMap::new()).unwrap();
         let mut relay = Self { state: loading.finish(origin, BTreeMap::new()), log: vec![] };
@@ -42,7 +44,7 @@ impl Relay {
     }
 
     /// Writes at the relay, and at once the shop has it.
-    fn write(&mut self, shop: &mut Shop, changes: Vec<Change>) {
+    pub(crate) fn write(&mut self, shop: &mut Shop, changes: Vec<Change>) {
         let now = shop.clock.now();
         self.state.commit(Actor::System, now, &changes, &NothingStored).unwrap();
         let (writes, _) = self.state.take_writes(|_| [0; 64]);
@@ -52,7 +54,7 @@ impl Relay {
         self.log.extend(writes.log);
     }
 
-    fn order(&mut self, shop: &mut Shop, name: &str) -> OrderId {
+    pub(crate) fn order(&mut self, shop: &mut Shop, name: &str) -> OrderId {
         let id = OrderId::derived(&[name]);
         let site = shop.replica().site();
         let priced = price(&[line(name, "pizza", 1)], site.menu()).unwrap();
@@ -75,12 +77,12 @@ impl Relay {
         id
     }
 
-    fn decide(&mut self, shop: &mut Shop, id: OrderId, phase: CommercialPhase) {
+    pub(crate) fn decide(&mut self, shop: &mut Shop, id: OrderId, phase: CommercialPhase) {
         self.write(shop, vec![Change::Order(id, OrderFact::Commercial { phase })]);
     }
 }
 
-fn tend(shop: &mut Shop, last_held: Option<Timestamp>) -> Tended {
+pub(crate) fn tend(shop: &mut Shop, last_held: Option<Timestamp>) -> Tended {
     let now = shop.clock.now();
     let plan = plan(shop.replica(), now, last_held).unwrap();
     for changes in std::iter::once(plan.changes).chain(plan.more).filter(|changes| !changes.is_empty()) {
@@ -89,7 +91,7 @@ fn tend(shop: &mut Shop, last_held: Option<Timestamp>) -> Tended {
     (plan.answer)(shop.replica())
 }
 
-fn seen(shop: &mut Shop, id: &OrderId) -> OrderView {
+pub(crate) fn seen(shop: &mut Shop, id: &OrderId) -> OrderView {
     shop.replica().order(id).unwrap().unwrap().view.clone()
 }
 
@@ -125,6 +127,76 @@ fn q1_a_dish_that_staff_took_off_sale_is_rejected_with_its_name_and_a_foreign_or
     tend(&mut shop, None);
     let view = seen(&mut shop, &id);
     assert!(view.cancelled.is_some_and(|deed| deed.why.contains("off sale")) && !view.accepted);
+}
+
+fn tap(shop: &mut Shop, command: IntakeCommand) {
+    let now = shop.clock.now();
+    let changes = intake::plan(shop.replica(), now, Actor::System, command).unwrap().changes;
+    shop.commit(&changes);
+}
+
+fn say(shop: &mut Shop, id: OrderId, rejected: Option<&str>) -> Result<(), DecideRefusal> {
+    match decide(shop.replica(), Actor::System, id, rejected.map(str::to_owned)) {
+        Ok(plan) => {
+            shop.commit(&plan.changes);
+            Ok(())
+        }
+        Err(PlanError::Refused(refusal)) => Err(refusal),
+        Err(PlanError::Damaged(error)) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn pb4_while_paused_nothing_is_accepted_by_itself_and_a_person_may_say_yes_or_no() {
+    let mut shop = Shop::open();
+    let mut relay = Relay::new(&mut shop);
+    tap(&mut shop, IntakeCommand::Pause(PauseFor::Minutes(15)));
+    let until = shop.clock.now().plus_ms(15 * 60_000);
+    let ids = ["yes", "no", "later"].map(|name| relay.order(&mut shop, name));
+    assert_eq!(tend(&mut shop, None).again_at, Some(until), "it is looked at again when the pause is over");
+    assert!(ids.iter().all(|id| !seen(&mut shop, id).accepted));
+    let now = shop.clock.now();
+    assert_eq!(waiting(shop.replica(), now).len(), 3);
+    assert_eq!(say(&mut shop, ids[0], None), Ok(()));
+    assert_eq!(say(&mut shop, ids[0], None), Ok(()), "again changes nothing");
+    assert_eq!(say(&mut shop, ids[0], Some("no oven")), Err(DecideRefusal::Decided(Status::OrderConfirmed)));
+    assert_eq!(say(&mut shop, ids[1], Some("  ")), Err(DecideRefusal::Why));
+    assert_eq!(say(&mut shop, ids[1], Some("no oven")), Ok(()));
+    assert_eq!(
+        say(&mut shop, OrderId::derived(&["none"]), None),
+        Err(DecideRefusal::UnknownOrder(OrderId::derived(&["none"])))
+    );
+    let (yes, no) = (seen(&mut shop, &ids[0]), seen(&mut shop, &ids[1]));
+    assert!(yes.accepted && no.cancelled.is_some_and(|deed| deed.why == "no oven"));
+    assert_eq!(waiting(shop.replica(), now).iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[2]]);
+    // It ends by itself, and what still waits is accepted; a tap does the same.
+    shop.clock.advance(15 * 60_000);
+    tend(&mut shop, None);
+    assert!(seen(&mut shop, &ids[2]).accepted && waiting(shop.replica(), until).is_empty());
+    tap(&mut shop, IntakeCommand::Pause(PauseFor::Tomorrow));
+    let last = relay.order(&mut shop, "last");
+    tend(&mut shop, None);
+    assert!(!seen(&mut shop, &last).accepted);
+    tap(&mut shop, IntakeCommand::Open);
+    tend(&mut shop, None);
+    assert!(seen(&mut shop, &last).accepted);
+}
+
+#[test]
+fn pb4_a_pause_stops_neither_what_was_accepted_nor_an_answer() {
+    let mut shop = Shop::open();
+    let mut relay = Relay::new(&mut shop);
+    let (cooks, asks) = (relay.order(&mut shop, "cooks"), relay.order(&mut shop, "asks"));
+    tend(&mut shop, None);
+    tap(&mut shop, IntakeCommand::Pause(PauseFor::Minutes(60)));
+    relay.decide(&mut shop, cooks, CommercialPhase::Confirmed);
+    relay.decide(&mut shop, asks, CommercialPhase::CancelRequested);
+    tend(&mut shop, None);
+    assert!(seen(&mut shop, &cooks).sent);
+    assert_eq!(seen(&mut shop, &asks).verdict, Some(true));
+    shop.reopen();
+    let now = shop.clock.now();
+    assert!(shop.replica().site().intake().paused_until(now).is_some(), "it is on the disk");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::crdt::hlc::Hlc;
 use crate::doc::change::Commit;
 use crate::doc::order::OrderFact;
 use crate::domain::id::OrderId;
+use crate::domain::intake::Span;
 use crate::domain::menu::Unit;
 use crate::domain::role::Actor;
 use proptest::prelude::*;
@@ -132,6 +133,7 @@ fn x1_every_small_document_reads_back_as_it_was_written() {
         Change::Stock(flour(true).id, Row::default().deliver(5)),
         Change::Day(Day { number: DayNumber(1), date: 20_261_121 }),
         Change::Fence(origin(9)),
+        site.write_intake(paused(Timestamp(7))),
     ];
     let mut docs = BTreeSet::new();
     for (at, change) in changes.iter().enumerate() {
@@ -152,9 +154,34 @@ fn x1_every_small_document_reads_back_as_it_was_written() {
     assert!(read.load(&DocKey::Settings, &[0xff]).is_err());
 }
 
+fn paused(from: Timestamp) -> Intake {
+    Intake { paused: Some(Span { from, until: from.plus_ms(60_000) }), busy: None }
+}
+
+#[test]
+fn w1_a_pause_is_a_register_that_ends_by_itself_and_stays_after_it_is_read_back() {
+    let mut site = Site::default();
+    assert_eq!((site.intake(), site.encode(&DocKey::Intake)), (Intake::default(), None));
+    let change = site.write_intake(paused(Timestamp(1_000)));
+    let touched = apply(&mut site, 1, 1, &change);
+    assert!(touched.availability && touched.docs.contains(&DocKey::Intake));
+    assert_eq!(site.intake().paused_until(Timestamp(60_999)), Some(Timestamp(61_000)));
+    assert_eq!(
+        (site.next_return(Timestamp(2_000)), site.next_return(Timestamp(61_000))),
+        (Some(Timestamp(61_000)), None)
+    );
+    // What has not seen it and has the earlier clock is overruled; what has seen it overrules it, whatever its clock says.
+    let late = Change::Intake(Write { key: (), value: Some(Intake::default()), version: 1 });
+    let again = site.write_intake(Intake::default());
+    apply(&mut site, 0, 0, &late);
+    assert_ne!(site.intake(), Intake::default());
+    apply(&mut site, 0, 0, &again);
+    assert_eq!(site.intake(), Intake::default());
+}
+
 /// One commit's change, as whoever wrote it said it: its stamp belongs to it for ever.
 fn any_change() -> impl Strategy<Value = (u8, u64, u8, u64, u8)> {
-    (0u8..12, 1u64..5, 0u8..3, 1u64..4, 0u8..4)
+    (0u8..13, 1u64..5, 0u8..3, 1u64..4, 0u8..4)
 }
 
 fn said((kind, seq, from, version, b): (u8, u64, u8, u64, u8)) -> (Commit, Change) {
@@ -197,6 +224,7 @@ fn said((kind, seq, from, version, b): (u8, u64, u8, u64, u8)) -> (Commit, Chang
             let station = Station { id: StationId::kitchen(), name };
             Change::Station(Write { key: station.id.clone(), value: some.then_some(station), version })
         }
+        11 => Change::Intake(Write { key: (), value: some.then_some(paused(Timestamp(version + seq))), version }),
         _ => {
             let (site, currency) = (SiteId::derived(&["s"]), Currency::GBP);
             let value = Settings { site, name, currency, time_zone: "UTC".into(), roll_over_hour: 4 };
