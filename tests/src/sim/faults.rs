@@ -193,10 +193,6 @@ impl World {
 
     /// The disk of the one node goes back to what it was some time ago.
     fn disk_goes_back(&mut self, fault: Fault) {
-        // A branch that another node of the site has seen: not in the world yet.
-        if fault == Fault::WholeDisk && self.has_siblings() {
-            return;
-        }
         let mains = self.mains();
         let at = if self.has_siblings() { mains[self.rng.below(mains.len())] } else { self.main };
         let seat = self.boxes[at].seat;
@@ -245,7 +241,7 @@ impl World {
     /// Somebody starts a second machine with a copy of the first one's disk.
     fn second_box(&mut self) {
         let at = self.main;
-        if self.has_siblings() || self.boxes[at].replica.is_none() || self.reference.is_branching() {
+        if self.boxes[at].replica.is_none() || self.reference.is_branching() {
             return;
         }
         self.trace.rare("two boxes with one identity");
