@@ -372,7 +372,7 @@ impl Folding {
             OrderFact::Amended { .. }
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
-            | OrderFact::AmendmentLapsed { .. } => self.amendments.take(fact),
+            | OrderFact::AmendmentEnded { .. } => self.amendments.take(fact),
             // Read before the others: see `Ownership`.
             OrderFact::TakenOver { .. } => {}
         }
@@ -436,7 +436,7 @@ impl Folding {
             | OrderFact::Amended { .. }
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
-            | OrderFact::AmendmentLapsed { .. }
+            | OrderFact::AmendmentEnded { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => {}
         }
@@ -488,7 +488,7 @@ impl Folding {
             | OrderFact::Amended { .. }
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
-            | OrderFact::AmendmentLapsed { .. }
+            | OrderFact::AmendmentEnded { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => String::new(),
         }
@@ -538,7 +538,7 @@ impl Folding {
             | OrderFact::Amended { .. }
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
-            | OrderFact::AmendmentLapsed { .. }
+            | OrderFact::AmendmentEnded { .. }
             | OrderFact::StockReturned { .. } => {}
         }
         let captured = self.view.payments.values().filter(|(phase, _)| *phase == PaymentPhase::Captured);
