@@ -71,6 +71,7 @@ export async function ownerChecks(house, check, pictures) {
     await shot('owner-paused')
     // The counter goes on.
     await house.place([['The Hawaiian Pizza', 'M']])
+    await until('it is listed', async () => (await rows().count()) === 4)
     await online.getByRole('button', { name: 'Open again now' }).click()
     await online.getByText('Orders from home come in').waitFor()
     equal((await intake()).paused_until, null, 'paused until')

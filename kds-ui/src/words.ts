@@ -150,6 +150,7 @@ export const en = {
   changesAsked: (n: number) => plural(n, 'change is asked for', 'changes are asked for'),
   waitsForYou: (n: number) => (n === 0 ? 'Just placed: will you make it?' : `Waits for ${n} min: will you make it?`),
   waitingOrders: (n: number) => plural(n, 'order from home waits for you', 'orders from home wait for you'),
+  look: 'Look',
   makeIt: 'Make it',
   cannotMakeIt: 'Cannot make it',
   tooBusy: 'the kitchen has too much to do',

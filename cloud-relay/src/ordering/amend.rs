@@ -212,8 +212,8 @@ fn with(order: &CloudOrder, wanted: &Wanted) -> CloudOrder {
 pub enum Ends {
     /// Granted: the order as the relay keeps it from here on.
     Granted(Box<CloudOrder>),
-    /// Refused, or ended before.
-    Closed,
+    /// It stays as it was.
+    Refused,
     /// Nobody answered in time, the order has ended, or the rider has it: the log says so.
     Lapses,
 }
@@ -228,7 +228,8 @@ pub fn ends(
 ) -> Option<Ends> {
     match request.state {
         AmendmentState::Granted => Some(Ends::Granted(Box::new(with(order, &row.wanted)))),
-        AmendmentState::Refused(_) | AmendmentState::Lapsed => Some(Ends::Closed),
+        AmendmentState::Refused(_) => Some(Ends::Refused),
+        AmendmentState::Lapsed => Some(Ends::Lapses),
         AmendmentState::Asked => {
             let over = is_over(view)
                 || view.cancelled.is_some()

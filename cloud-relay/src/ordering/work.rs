@@ -95,30 +95,28 @@ async fn follow_amendments<R>(tx: &mut SiteTx, kept: &CloudOrder) -> Result<(), 
     if live.view.amendments.is_empty() {
         return Ok(());
     }
-    let (mut kept, now, mut lapsed) = (kept.clone(), tx.now(), Vec::new());
-    let mut ended = false;
+    let (mut kept, now, mut ended) = (kept.clone(), tx.now(), Vec::new());
     for row in amendments::of_order_in(tx.sql(), &kept.order).await?.into_iter().filter(|row| row.due_at.is_some()) {
         let request = live.view.amendments.iter().find(|request| request.intent == row.intent);
         let Some(ends) = request.and_then(|request| amend::ends(&live.view, request, &kept, &row, now)) else {
             continue;
         };
-        match ends {
-            Ends::Granted(with) => kept = *with,
-            Ends::Closed => {}
-            Ends::Lapses => {
-                lapsed.push(Change::Order(kept.order, OrderFact::AmendmentLapsed { intent: row.intent }));
+        let granted = match ends {
+            Ends::Granted(with) => {
+                kept = *with;
+                Some(true)
             }
-        }
+            Ends::Refused => Some(false),
+            Ends::Lapses => None,
+        };
+        ended.push(Change::Order(kept.order, OrderFact::AmendmentEnded { intent: row.intent, granted }));
         amendments::close(tx.sql(), &row.order, &row.intent).await?;
-        ended = true;
     }
-    if ended {
-        cloud_orders::put(tx.sql(), &kept).await?;
+    if ended.is_empty() {
+        return Ok(());
     }
-    if !lapsed.is_empty() {
-        tx.commit(Actor::System, &lapsed).await?;
-    }
-    Ok(())
+    cloud_orders::put(tx.sql(), &kept).await?;
+    tx.commit(Actor::System, &ended).await
 }
 
 /// A confirmed order that is to be brought needs a rider; one that ended needs none.

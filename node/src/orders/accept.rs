@@ -172,7 +172,7 @@ pub enum DecideRefusal {
     #[error("order {0} is not known here")]
     UnknownOrder(OrderId),
     /// It was decided, or is none of the relay's.
-    #[error("the order is {0:?}")]
+    #[error("nobody waits for a word: the order is {0:?}")]
     Decided(Status),
     /// Another node decides about it.
     #[error("node {0} decides about this order")]

@@ -1,7 +1,8 @@
 //! What became of a customer's wishes about an order's fulfilment (SPEC FA1 to FA3): a fold that no node's clock can upset.
 //!
 //! An answer may carry an earlier time than its request, when the node's clock is far behind the relay's. So requests are taken in the
-//! order in which the relay wrote them, and what was said of each is looked up at the end. What the relay has ended stays ended.
+//! order in which the relay wrote them, and what was said of each is looked up at the end. What the relay says of its end stands: where an
+//! order goes was decided there.
 
 use crate::doc::order::{OrderFact, StampedOrderFact};
 use crate::doc::order_view::OrderView;
@@ -17,7 +18,8 @@ pub(crate) struct Amendments {
     writes: Vec<Wish>,
     /// The first answer to each counts.
     answers: BTreeMap<IntentId, Option<String>>,
-    lapsed: BTreeSet<IntentId>,
+    /// What the relay says: it stands, whatever is answered.
+    ended: BTreeMap<IntentId, Option<bool>>,
 }
 
 #[derive(Debug)]
@@ -37,8 +39,8 @@ impl Amendments {
             self.writes.push(Wish { asked, wanted: amendment.clone() });
         } else if let OrderFact::AmendmentAnswered { intent, refused } = &fact.what {
             self.answers.entry(*intent).or_insert_with(|| refused.clone());
-        } else if let OrderFact::AmendmentLapsed { intent } = &fact.what {
-            self.lapsed.insert(*intent);
+        } else if let OrderFact::AmendmentEnded { intent, granted } = &fact.what {
+            self.ended.entry(*intent).or_insert(*granted);
         }
     }
 
@@ -53,11 +55,13 @@ impl Amendments {
             if !known.insert(intent) {
                 continue;
             }
-            let state = match self.answers.get(&intent) {
-                _ if self.lapsed.contains(&intent) => AmendmentState::Lapsed,
-                None => AmendmentState::Asked,
-                Some(None) => AmendmentState::Granted,
-                Some(Some(why)) => AmendmentState::Refused(why.clone()),
+            let state = match (self.ended.get(&intent), self.answers.get(&intent)) {
+                (Some(None), _) => AmendmentState::Lapsed,
+                (Some(Some(true)), _) | (None, Some(None)) => AmendmentState::Granted,
+                (Some(Some(false)) | None, Some(Some(why))) => AmendmentState::Refused(why.clone()),
+                // It was said by a former owner that did not know of it.
+                (Some(Some(false)), Some(None) | None) => AmendmentState::Refused(String::new()),
+                (None, None) => AmendmentState::Asked,
             };
             let before = view.fulfilled(wanted.field());
             if state == AmendmentState::Granted {

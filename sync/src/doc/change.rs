@@ -256,7 +256,7 @@ impl Change {
                 OrderFact::Commercial { .. }
                 | OrderFact::Delivery { .. }
                 | OrderFact::AmendmentAsked { .. }
-                | OrderFact::AmendmentLapsed { .. } => writer == OriginRole::Relay,
+                | OrderFact::AmendmentEnded { .. } => writer == OriginRole::Relay,
                 // An order is born where it is taken; lines, stock and money are booked by whoever took them.
                 OrderFact::Placed(header) => header.owner.is_some() == (writer == OriginRole::Relay),
                 OrderFact::LinesAdded { .. }
@@ -414,9 +414,10 @@ mod tests {
                 "82181f82I82028109",
             ),
             (OrderFact::AmendmentAsked { intent, amendment: time }, "82181f82I82038107"),
-            (OrderFact::AmendmentAnswered { intent, refused: None }, "82182082If6"),
+            (OrderFact::AmendmentAnswered { intent, refused: None }, "82182081I"),
             (OrderFact::AmendmentAnswered { intent, refused: Some("no".into()) }, "82182082I626e6f"),
-            (OrderFact::AmendmentLapsed { intent }, "82182181I"),
+            (OrderFact::AmendmentEnded { intent, granted: None }, "82182181I"),
+            (OrderFact::AmendmentEnded { intent, granted: Some(true) }, "82182182If5"),
         ];
         for (fact, expected) in facts {
             let raw = Change::Order(order, fact.clone()).to_raw();

@@ -90,7 +90,7 @@ fn in_words(what: &OrderFact, names: &BTreeMap<LineId, String>, again: bool) -> 
         | OrderFact::Amended { .. }
         | OrderFact::AmendmentAsked { .. }
         | OrderFact::AmendmentAnswered { .. }
-        | OrderFact::AmendmentLapsed { .. }
+        | OrderFact::AmendmentEnded { .. }
         | OrderFact::Verdict { .. } => return None,
     })
 }

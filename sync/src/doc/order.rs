@@ -317,12 +317,15 @@ pub enum OrderFact {
         #[n(1)]
         refused: Option<String>,
     },
-    /// Such a request ended without an answer that counts. By the relay.
+    /// How such a request ended: the relay has taken an answer, or nobody gave one in time. By the relay, once.
     #[n(33)]
-    AmendmentLapsed {
+    AmendmentEnded {
         /// Which.
         #[n(0)]
         intent: IntentId,
+        /// The answer that was taken; `None`: it lapsed.
+        #[n(1)]
+        granted: Option<bool>,
     },
 }
 
@@ -353,7 +356,7 @@ impl OrderFact {
             | Self::TakenOver { .. }
             | Self::Amended { .. }
             | Self::AmendmentAsked { .. }
-            | Self::AmendmentLapsed { .. }
+            | Self::AmendmentEnded { .. }
             | Self::Resumed => false,
         }
     }

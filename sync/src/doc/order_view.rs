@@ -406,7 +406,7 @@ impl Folding {
             OrderFact::Amended { .. }
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
-            | OrderFact::AmendmentLapsed { .. } => self.amendments.take(fact),
+            | OrderFact::AmendmentEnded { .. } => self.amendments.take(fact),
             // Read before the others: see `Ownership`.
             OrderFact::TakenOver { .. } => {}
         }
@@ -470,7 +470,7 @@ impl Folding {
             | OrderFact::Amended { .. }
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
-            | OrderFact::AmendmentLapsed { .. }
+            | OrderFact::AmendmentEnded { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => {}
         }
@@ -522,7 +522,7 @@ impl Folding {
             | OrderFact::Amended { .. }
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
-            | OrderFact::AmendmentLapsed { .. }
+            | OrderFact::AmendmentEnded { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => String::new(),
         }
@@ -572,7 +572,7 @@ impl Folding {
             | OrderFact::Amended { .. }
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
-            | OrderFact::AmendmentLapsed { .. }
+            | OrderFact::AmendmentEnded { .. }
             | OrderFact::StockReturned { .. } => {}
         }
         let captured = self.view.payments.values().filter(|(phase, _)| *phase == PaymentPhase::Captured);

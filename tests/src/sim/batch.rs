@@ -26,7 +26,6 @@ pub const RARE: &[&str] = &[
     "check changed by a waiter",
     "clock off by more than ten minutes",
     "cut with frames under way",
-    "decided by a person while paused",
     "delivered",
     "double tap",
     "double tap at home",
@@ -74,7 +73,6 @@ pub const RARE: &[&str] = &[
     "unknown payment outcome",
     "whole disk went back",
     "wish granted",
-    "wish lapsed",
 ];
 /// One seed in so many is run twice, and both must leave the same trace.
 const TWICE_EVERY: u64 = 50;

@@ -650,10 +650,10 @@ impl World {
             }
         }
         let command = match self.rng.below(10) {
-            0..7 if paused => Some(IntakeCommand::Open),
+            0..8 if paused => Some(IntakeCommand::Open),
+            0 if self.chance(300) => Some(IntakeCommand::Pause(PauseFor::Tomorrow)),
             0 => Some(IntakeCommand::Pause(PauseFor::Minutes([15, 30, 60][self.rng.below(3)]))),
-            1 => Some(IntakeCommand::Pause(PauseFor::Tomorrow)),
-            2 => Some(IntakeCommand::Busy([0, 10, 20, 30][self.rng.below(4)])),
+            1 => Some(IntakeCommand::Busy([0, 10, 20, 30][self.rng.below(4)])),
             _ => None,
         };
         if let Some(command) = command {
@@ -665,7 +665,7 @@ impl World {
                 }
             });
         }
-        let delay = self.between(10_000, 40_000);
+        let delay = if paused { self.between(3_000, 10_000) } else { self.between(10_000, 40_000) };
         self.after(delay, Self::pause_or_open);
     }
 

@@ -52,7 +52,7 @@ async fn b3_held_orders_are_released_when_the_restaurant_is_back_and_made() {
     let kept = market.seen(&order).await.kept;
     assert!(!kept.held && kept.released_at == Some(market.clock.now()));
     // It has time to be accepted again.
-    market.clock.advance(5 * MINUTE);
+    market.clock.advance(4 * MINUTE);
     market.app.desk.sweep().await.unwrap();
     market.cook(order).await;
     let view = market.view(&order).await;

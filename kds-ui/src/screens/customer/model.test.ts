@@ -4,7 +4,7 @@ import type { CustomerOrderJson, QuoteJson, RestaurantJson } from '../../generat
 import { en } from '../../words'
 import { itemId, MENU, NOW, variantId } from '../stories/fixtures'
 import type { Basket } from './model'
-import { addressFor, addressOf, blocked, byDistance, changes, choose, newBasket, pageOf, pay, payRefusal, plain, quoteRequest, refused, steps, tipMinor, whoMissing } from './model'
+import { addressFor, addressOf, blocked, byDistance, changes, choose, laterTimes, newBasket, pageOf, pay, payRefusal, plain, quoteRequest, refused, steps, tipMinor, whoMissing, wishOf } from './model'
 
 const problem = (code: string, more: Partial<ProblemJson> = {}): ProblemJson => ({ type: '', title: '', status: 409, code, detail: '', field: null, remedy: null, ...more })
 const FRESH = { order: 'order 2', payment: 'payment 2' }
@@ -164,4 +164,23 @@ describe('tracking', () => {
 it('survives being kept', () => {
   const marked: Basket = refused(pay(filled, quote, 'tok_ok', NOW), problem('sold_out', { field: 'lines[0]' }), FRESH)
   expect(structuredClone(marked)).toEqual(marked)
+})
+
+describe('what is wanted otherwise', () => {
+  it('offers quarters of an hour from half an hour on, and what is set', () => {
+    const now = Date.UTC(2026, 10, 20, 19, 2)
+    const times = laterTimes(now, null)
+    expect(new Date(times[0] ?? 0).toISOString()).toBe('2026-11-20T19:45:00.000Z')
+    expect(times).toHaveLength(10)
+    expect(laterTimes(now, now + 1)[0]).toBe(now + 1)
+  })
+
+  it('says what a form says, and keeps the place of another street', () => {
+    const form = { text: '  ', name: ' Eve ', phone: '555', street: ' Way 2 ', city: 'Town', note: '', at: '' }
+    const known = { street: 'Way 1', city: 'Town', lat: 52.5, lon: 13.4, note: 'ring' }
+    expect(wishOf('instructions', form, known)).toEqual({ type: 'instructions', text: null })
+    expect(wishOf('contact', form, known)).toEqual({ type: 'contact', contact: { name: 'Eve', phone: '555' } })
+    expect(wishOf('address', form, known)).toEqual({ type: 'address', address: { street: 'Way 2', city: 'Town', lat: 52.5, lon: 13.4, note: null } })
+    expect(wishOf('time', { ...form, at: '17' }, known)).toEqual({ type: 'time', at: 17 })
+  })
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { BoardOrderJson } from '../../generated/api'
 import type { Link } from '../../live/link'
 import { en } from '../../words'
-import { alike, bumped, line, many, NOW, oneOfEach, order, ticket } from '../stories/fixtures'
+import { alike, bumped, line, many, NOW, oneOfEach, order, ticket, wished } from '../stories/fixtures'
 import type { Card } from './model'
 import { ALL, banner, cardMemo, cardsOf, keyOf, lists, soundFor, unseen } from './model'
 
@@ -21,6 +21,12 @@ describe('a card', () => {
     ])
     expect(card?.allergy).toBe(true)
     expect(card?.lines[1]).toMatchObject({ done: true, doneAfterMs: 130_000 })
+  })
+  it('shows what was wanted otherwise, old against new, and that it is for later', () => {
+    const [changed, later] = wished() as [BoardOrderJson, BoardOrderJson]
+    expect(cardsOf(changed, [], NAMES)[0]?.rows.at(-1)).toMatchObject({ type: 'note', text: 'No basil', was: 'Extra basil' })
+    expect(cardsOf({ ...changed, note: null }, [], NAMES)[0]?.rows.at(-1)).toMatchObject({ type: 'note', text: '', was: 'Extra basil' })
+    expect(cardsOf(later, [], NAMES)[0]?.rows.at(-1)).toMatchObject({ type: 'later', at: later.ready_not_before })
   })
   it('knows what the others do', () => {
     const [card] = cardsOf(anatomy, [], NAMES)

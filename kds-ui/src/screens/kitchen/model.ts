@@ -99,11 +99,12 @@ export function cardsOf(order: BoardOrderJson, taps: readonly Tap[], names: Stat
       if (line.note !== null && isAllergy(line.note)) rows.push({ type: 'allergy', key: `${line.id} allergy`, text: line.note })
     }
     for (const text of allergies) rows.push({ type: 'allergy', key: `allergy ${text}`, text })
-    const said = order.amendments.filter(({ field, state }) => field === 'instructions' && state === 'granted').at(-1)
+    // A board that was kept before an upgrade has none.
+    const said = (order.amendments ?? []).filter(({ field, state }) => field === 'instructions' && state === 'granted').at(-1)
     for (const text of plain) rows.push({ type: 'note', key: `note ${text}`, text, was: said?.old ?? null })
     // What is not wanted any more is shown too: somebody may have read it.
     if (order.note === null && said?.old) rows.push({ type: 'note', key: 'note gone', text: '', was: said.old })
-    if (order.ready_not_before !== null) rows.push({ type: 'later', key: 'later', at: order.ready_not_before })
+    if (order.ready_not_before != null) rows.push({ type: 'later', key: 'later', at: order.ready_not_before })
     return {
       key: ticketKey(order.id, ticket.station, ticket.course),
       order: order.id,

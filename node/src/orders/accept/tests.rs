@@ -159,7 +159,7 @@ fn pb4_while_paused_nothing_is_accepted_by_itself_and_a_person_may_say_yes_or_no
     assert_eq!(waiting(shop.replica(), now).len(), 3);
     assert_eq!(say(&mut shop, ids[0], None), Ok(()));
     assert_eq!(say(&mut shop, ids[0], None), Ok(()), "again changes nothing");
-    assert_eq!(say(&mut shop, ids[0], Some("no oven")), Err(DecideRefusal::Decided(Status::OrderConfirmed)));
+    assert_eq!(say(&mut shop, ids[0], Some("no oven")), Err(DecideRefusal::Decided(Status::OrderPlaced)));
     assert_eq!(say(&mut shop, ids[1], Some("  ")), Err(DecideRefusal::Why));
     assert_eq!(say(&mut shop, ids[1], Some("no oven")), Ok(()));
     assert_eq!(

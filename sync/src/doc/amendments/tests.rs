@@ -67,8 +67,8 @@ fn answered(seq: u64, at_ms: u64, name: &str, refused: Option<&str>) -> StampedO
     fact(node(), seq, at_ms, OrderFact::AmendmentAnswered { intent: intent(name), refused })
 }
 
-fn lapsed(seq: u64, name: &str) -> StampedOrderFact {
-    fact(relay(), seq, 1_000 * seq, OrderFact::AmendmentLapsed { intent: intent(name) })
+fn ended(seq: u64, name: &str, granted: Option<bool>) -> StampedOrderFact {
+    fact(relay(), seq, 1_000 * seq, OrderFact::AmendmentEnded { intent: intent(name), granted })
 }
 
 #[test]
@@ -113,7 +113,16 @@ fn fa2_a_request_changes_nothing_until_it_is_granted_and_its_first_answer_counts
 
 #[test]
 fn fa3_what_the_relay_has_ended_stays_ended_whatever_answer_comes() {
-    let facts = [placed(), asked(2, "a", note("knock")), lapsed(3, "a"), answered(1, 2_500, "a", None)];
+    let facts = [placed(), asked(2, "a", note("knock")), ended(3, "a", None), answered(1, 2_500, "a", None)];
     let view = seen(&facts);
     assert_eq!((view.instructions.as_deref(), &view.amendments[0].state), (Some("ring"), &AmendmentState::Lapsed));
+    // What it has taken is so, also when the one who said it was no owner any more.
+    let over =
+        OrderFact::TakenOver { term: 1, owner: OriginId::derived(&["heir"]), upto: Some(0), why: "silent".into() };
+    let over = fact(OriginId::derived(&["heir"]), 1, 9_000, over);
+    let facts = [placed(), asked(2, "a", note("knock")), answered(1, 2_500, "a", None), over.clone()];
+    assert_eq!(seen(&facts).amendments[0].state, AmendmentState::Asked, "nobody has said yes");
+    let facts =
+        [placed(), asked(2, "a", note("knock")), answered(1, 2_500, "a", None), ended(3, "a", Some(true)), over];
+    assert_eq!(seen(&facts).instructions.as_deref(), Some("knock"));
 }
