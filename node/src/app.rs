@@ -16,6 +16,7 @@ use crate::orders::accept;
 use crate::store::StoreError;
 use crate::store::replica::{Flushed, Position, Replica};
 use crate::store::store_handle::{Plan, PlanError, StoreHandle};
+use crate::till::day;
 use crate::uplink::siblings::Siblings;
 use crate::uplink::{self, Uplink, Wishes, WishesOfOthers};
 use anyhow::Context;
@@ -52,6 +53,8 @@ const RELAY_AGAIN: Duration = Duration::from_millis(500);
 const ARCHIVE_EVERY_MS: u64 = 3_600_000;
 /// How often it is seen whether that time has come: business time may run faster than the machine's.
 const ARCHIVE_LOOK: Duration = Duration::from_secs(5);
+/// How often it is seen whether a day is to be closed: business time may run faster than the machine's.
+const DAY_LOOK: Duration = Duration::from_secs(5);
 /// Reads of archived orders that run at the same time.
 const ARCHIVE_READS_MAX: usize = 2;
 /// What can be ordered is told at most this often.
@@ -311,6 +314,20 @@ impl App {
                 }
             }
             if tokio::time::timeout(ARCHIVE_LOOK, self.stopping.cancelled()).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Closes days that nobody has closed in time, until the node stops.
+    pub async fn tend_days(self: Arc<Self>) {
+        loop {
+            match self.store.run(day::plan_due).await {
+                Ok(Some(number)) => tracing::info!(day = number.0, "the day was closed: nobody had"),
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, "a day that is over could not be closed; it is tried again"),
+            }
+            if tokio::time::timeout(DAY_LOOK, self.stopping.cancelled()).await.is_ok() {
                 return;
             }
         }

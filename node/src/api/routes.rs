@@ -1,7 +1,7 @@
 //! All paths of the node on one page. Every group ends in `.boxed()`, or the types take minutes to compile.
 
 use crate::api::call::{Call, Request};
-use crate::api::{devices, digest, health, kitchen, live, menu, openapi, orders, siblings, staff, stock, uplink};
+use crate::api::{devices, digest, health, kitchen, live, menu, openapi, orders, siblings, staff, stock, till, uplink};
 use crate::app::App;
 use crate::recovery::RecoveryDesk;
 use pilotlight_edge::api::routes::{self, Route, Service, run, run_at};
@@ -21,6 +21,7 @@ pub fn service(app: &Arc<App>) -> Service {
         staff_routes(app),
         operation_routes(app),
         sibling_routes(app),
+        till_routes(app),
     ];
     routes::service(groups)
 }
@@ -161,6 +162,20 @@ fn sibling_routes(app: &Arc<App>) -> Route {
     let link = path!("sync").and(warp::ws()).and(call(app)).then(siblings::link);
     let known = list.boxed().or(join).unify().boxed().or(code).unify().boxed();
     known.or(enrol).unify().boxed().or(link).unify().boxed()
+}
+
+fn till_routes(app: &Arc<App>) -> Route {
+    let get = path!("api" / "v1" / "till").and(warp::get()).and(call(app)).then(run(till::get_till));
+    let open = path!("api" / "v1" / "till" / "shifts").and(warp::post()).and(call(app)).then(run(till::open_shift));
+    let cash = path!("api" / "v1" / "till" / "shifts" / String / "cash").and(warp::post()).and(call(app));
+    let end = path!("api" / "v1" / "till" / "shifts" / String / "close").and(warp::post()).and(call(app));
+    let keeper = path!("api" / "v1" / "till" / "keeper").and(warp::put()).and(call(app)).then(run(till::name_keeper));
+    let day = path!("api" / "v1" / "days" / String).and(warp::get()).and(call(app)).then(run_at(till::get_day));
+    let close = path!("api" / "v1" / "days" / String / "close").and(warp::post()).and(call(app));
+    let (cash, end) = (cash.then(run_at(till::move_cash)), end.then(run_at(till::close_shift)));
+    let close = close.then(run_at(till::close_day));
+    let shifts = get.boxed().or(open).unify().boxed().or(cash).unify().boxed().or(end).unify().boxed();
+    shifts.or(keeper).unify().boxed().or(day).unify().boxed().or(close).unify().boxed()
 }
 
 /// Puts a call together.

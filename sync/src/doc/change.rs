@@ -5,13 +5,16 @@
 
 use crate::crdt::counter::{BranchRow, Row, ShortRow};
 use crate::crdt::hlc::Hlc;
+use crate::doc::books::SignedReport;
 use crate::doc::order::OrderFact;
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
 use crate::doc::recovered::Recovered;
 use crate::doc::site::{Day, Off, Receipt, Settings};
+use crate::doc::till::TillFact;
 use crate::domain::id::{
-    CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, OriginId, StaffId,
+    CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, OriginId, ShiftId,
+    StaffId,
 };
 use crate::domain::menu::{Category, Ingredient, MenuItem, ModifierGroup, Station, StationId};
 use crate::domain::role::Actor;
@@ -77,6 +80,12 @@ pub enum Change {
     Day(Day),
     /// The site's settings.
     Settings(Write<(), Settings>),
+    /// Something happened to a drawer in a shift.
+    Till(ShiftId, TillFact),
+    /// A business day was closed, with its signed report.
+    DayClosed(SignedReport),
+    /// The node that books stock and closes days.
+    Keeper(Write<(), OriginId>),
     /// Written by a later version: kept, passed on, without effect.
     Unknown(RawChange),
 }
@@ -215,6 +224,9 @@ impl Change {
             | Self::Receipt(..)
             | Self::Day(_)
             | Self::Settings(_)
+            | Self::Till(..)
+            | Self::DayClosed(_)
+            | Self::Keeper(_)
             | Self::Unknown(_) => Vec::new(),
         }
     }
@@ -263,7 +275,10 @@ impl Change {
             | Self::Recovered(_)
             | Self::Branch(..)
             | Self::Adopted(..)
-            | Self::Short(..) => writer == OriginRole::Node,
+            | Self::Short(..)
+            | Self::Till(..)
+            | Self::DayClosed(_)
+            | Self::Keeper(_) => writer == OriginRole::Node,
             Self::Stock(..)
             | Self::Fence(_)
             | Self::Origin(_)
@@ -302,6 +317,9 @@ impl Change {
             Self::Receipt(intent, receipt) => raw(22, to_vec((intent, receipt))),
             Self::Day(day) => raw(23, to_vec(day)),
             Self::Settings(write) => raw(24, to_vec(write)),
+            Self::Till(shift, fact) => raw(40, to_vec((shift, fact))),
+            Self::DayClosed(signed) => raw(41, to_vec(signed)),
+            Self::Keeper(write) => raw(42, to_vec(write)),
             Self::Unknown(unknown) => unknown.clone(),
         }
     }
@@ -329,6 +347,9 @@ impl Change {
             22 => minicbor::decode(body).map(|(intent, receipt)| Self::Receipt(intent, receipt))?,
             23 => Self::Day(minicbor::decode(body)?),
             24 => Self::Settings(minicbor::decode(body)?),
+            40 => minicbor::decode(body).map(|(shift, fact)| Self::Till(shift, fact))?,
+            41 => Self::DayClosed(minicbor::decode(body)?),
+            42 => Self::Keeper(minicbor::decode(body)?),
             _ => Self::Unknown(raw.clone()),
         })
     }

@@ -1,5 +1,6 @@
 //! Replicated documents: merge laws of `crdt` joined with the nouns of `domain`.
 
+pub mod books;
 pub mod change;
 pub mod digest;
 pub mod key;
@@ -14,3 +15,4 @@ pub mod recovered;
 pub mod replica;
 pub mod site;
 pub mod stock_rows;
+pub mod till;

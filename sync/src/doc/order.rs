@@ -317,6 +317,34 @@ impl OrderFact {
     }
 }
 
+impl OrderFact {
+    /// Whether it tells of the kitchen's and the stock's work alone: it changes no amount.
+    pub const fn is_kitchens(&self) -> bool {
+        match self {
+            Self::Phase { .. }
+            | Self::EpochOpened { .. }
+            | Self::LineDone { .. }
+            | Self::Acknowledged { .. }
+            | Self::LineSeen { .. }
+            | Self::StockReturned { .. }
+            | Self::Resumed => true,
+            Self::Placed(_)
+            | Self::Sent { .. }
+            | Self::LinesAdded { .. }
+            | Self::LineVoided { .. }
+            | Self::Cancelled { .. }
+            | Self::Payment { .. }
+            | Self::Refunded { .. }
+            | Self::Commercial { .. }
+            | Self::Delivery { .. }
+            | Self::Accepted
+            | Self::Rejected { .. }
+            | Self::Verdict { .. }
+            | Self::TakenOver { .. } => false,
+        }
+    }
+}
+
 /// All that happened to one order.
 pub type OrderDoc = Facts<OrderFact, Actor>;
 /// One thing that happened to one order, with its name, time and cause.

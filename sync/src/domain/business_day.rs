@@ -10,6 +10,9 @@ use minicbor::{Decode, Encode};
 #[cbor(transparent)]
 pub struct DayNumber(pub u32);
 
+/// A day that nobody has closed closes by itself so long after its end.
+pub const CLOSES_AFTER_MS: u64 = 6 * 3_600_000;
+
 /// When business days of a site begin.
 #[derive(Debug, Clone)]
 pub struct DayRule {
@@ -48,6 +51,16 @@ impl DayRule {
         };
         number_of(date)
     }
+
+    /// When the business day that carries this date ends: the roll-over of the next morning. `None`: no calendar has the date.
+    pub fn end(&self, date: u32) -> Option<Timestamp> {
+        let part = |value: u32| i8::try_from(value % 100).ok();
+        let year = i16::try_from(date / 10_000).ok()?;
+        let date = Date::new(year, part(date / 100)?, part(date)?).ok()?;
+        let morning = date.tomorrow().ok()?.at(self.roll_over_hour, 0, 0, 0);
+        let moment = morning.to_zoned(self.zone.clone()).ok()?.timestamp().as_millisecond();
+        u64::try_from(moment).ok().map(Timestamp)
+    }
 }
 
 fn number_of(date: Date) -> u32 {
@@ -81,6 +94,14 @@ mod tests {
         ] {
             assert_eq!(berlin.date(at(now)), date, "{now}");
         }
+    }
+
+    #[test]
+    fn d1_a_day_ends_at_the_next_roll_over_also_when_clocks_change() {
+        let berlin = DayRule::new("Europe/Berlin", 4).unwrap();
+        assert_eq!(berlin.end(20_261_120), Some(at("2026-11-21T03:00:00Z")));
+        assert_eq!(berlin.end(20_261_024), Some(at("2026-10-25T03:00:00Z")), "an hour longer");
+        assert_eq!(berlin.end(20_261_331), None);
     }
 
     #[test]
