@@ -322,19 +322,30 @@ impl App {
     /// Closes days that nobody has closed in time, until the node stops.
     pub async fn tend_days(self: Arc<Self>) {
         loop {
-            match self.store.run(day::plan_due).await {
-                Ok(Some(number)) => tracing::info!(day = number.0, "the day was closed: nobody had"),
-                Ok(None) => {}
-                Err(error) => tracing::error!(%error, "a day that is over could not be closed; it is tried again"),
-            }
+            self.close_due().await;
             if tokio::time::timeout(DAY_LOOK, self.stopping.cancelled()).await.is_ok() {
                 return;
             }
         }
     }
 
+    async fn close_due(&self) {
+        loop {
+            match self.store.run(day::plan_due).await {
+                Ok(Some(number)) => tracing::info!(day = number.0, "the day was closed: nobody had"),
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::error!(%error, "a day that is over could not be closed; it is tried again");
+                    return;
+                }
+            }
+        }
+    }
+
     /// One run. Answers where the next one goes on comparing day files; `None` when it was broken off.
     async fn archive_once(&self, now: Timestamp, proved: usize) -> Option<usize> {
+        // What is in the archive no report looks at.
+        self.close_due().await;
         let site = self.store.read(|replica, _| Ok((replica.site().settings().cloned(), replica.site().relay())));
         let (settings, relay) = site.await.ok()?;
         let rule = settings.and_then(|settings| DayRule::new(&settings.time_zone, settings.roll_over_hour).ok());

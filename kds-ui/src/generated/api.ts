@@ -70,6 +70,24 @@ export type CategoryJson = { id: string, name: string, };
 export type ChannelJson = "kiosk" | "counter" | "phone" | "qr_table" | "cloud" | "marketplace";
 
 /**
+ * Ends a drawer's shift.
+ */
+export type CloseShiftJson = { counted_minor: number, };
+
+/**
+ * A business day that is closed.
+ */
+export type ClosedDayJson = { number: number, 
+/**
+ * `year * 10000 + month * 100 + day`.
+ */
+date: number, closed_at: number, sales_minor: number, 
+/**
+ * Counted less expected, over its shifts.
+ */
+over_minor: number, };
+
+/**
  * Books a count.
  */
 export type CountJson = { 
@@ -94,6 +112,52 @@ books: number,
  * Missing beyond what this node could write off: the next deliveries make it good first.
  */
 missing: number, };
+
+/**
+ * Who closed a day, when, and the signed bytes.
+ */
+export type DayCloseJson = { closed_at: number, 
+/**
+ * `system`: the program, six hours after the roll-over.
+ */
+by: string, 
+/**
+ * The node, by its store.
+ */
+node: string, 
+/**
+ * The report's name: it follows from its bytes.
+ */
+report: string, 
+/**
+ * The canonical bytes, in hexadecimal digits.
+ */
+bytes: string, 
+/**
+ * Ed25519, by the node's key, of BLAKE3 `derive_key("pilotlight day report 1")` of these bytes.
+ */
+signature: string, };
+
+/**
+ * What a day was; of an open day what its report would say now.
+ */
+export type DayReportJson = { number: number, date: number, totals: TotalsJson, 
+/**
+ * What came after the close of its day, and is booked here.
+ */
+late: Array<LateJson>, 
+/**
+ * Shifts that were counted.
+ */
+shifts: Array<ShiftLineJson>, 
+/**
+ * None: the day is open.
+ */
+close: DayCloseJson | null, 
+/**
+ * Other reports of this day, which count nothing: their node had been replaced as keeper and did not know.
+ */
+void: number, };
 
 /**
  * One paired device.
@@ -318,6 +382,23 @@ code: string,
  */
 ca_pem: string | null, };
 
+/**
+ * The node that closes days and books deliveries, waste and counts.
+ */
+export type KeeperJson = { 
+/**
+ * Its store; none while no node has said who it is.
+ */
+origin: string | null, 
+/**
+ * What its order numbers begin with.
+ */
+letters: string, 
+/**
+ * It is this node.
+ */
+here: boolean, };
+
 export type KitchenActionJson = { 
 /**
  * Minted by the screen.
@@ -344,6 +425,15 @@ export type KitchenOutcomeJson = { id: string, outcome: OutcomeJson,
 code: string | null, detail: string | null, };
 
 export type KitchenOutcomesJson = { outcomes: Array<KitchenOutcomeJson>, };
+
+/**
+ * What was late for a day.
+ */
+export type LateJson = { day: number, 
+/**
+ * So many orders.
+ */
+changed: number, totals: TotalsJson, };
 
 /**
  * What a cook must notice on a line.
@@ -375,6 +465,20 @@ export type MenuJson = {
 version: string, currency: string, categories: Array<CategoryJson>, items: Array<ItemJson>, groups: Array<GroupJson>, stations: Array<StationJson>, };
 
 /**
+ * Cash that is put in, or below zero taken out.
+ */
+export type MoveCashJson = { 
+/**
+ * Minted by the device: sending it again moves nothing twice.
+ */
+id: string, amount_minor: number, why: string, };
+
+/**
+ * Names that node.
+ */
+export type NameKeeperJson = { origin: string, };
+
+/**
  * Asks for a pairing code.
  */
 export type NewPairingCodeJson = { role: RoleJson, };
@@ -397,6 +501,32 @@ place: string, what: string,
  * What was done instead, or what to change.
  */
 remedy: string, };
+
+/**
+ * A business day that is not closed.
+ */
+export type OpenDayJson = { number: number, 
+/**
+ * `year * 10000 + month * 100 + day`.
+ */
+date: number, 
+/**
+ * It closes by itself then.
+ */
+closes_at: number | null, };
+
+/**
+ * Begins a drawer's shift.
+ */
+export type OpenShiftJson = { 
+/**
+ * Minted by the device: sending it again begins nothing twice.
+ */
+id: string, drawer: string, 
+/**
+ * Counted in it at the beginning.
+ */
+float_minor: number, };
 
 export type OptionJson = { id: string, name: string, price_minor: number, 
 /**
@@ -571,6 +701,32 @@ export type RoleJson = "customer" | "kitchen" | "staff" | "manager" | "admin";
 export type ScreenJson = "kitchen" | "kiosk" | "counter" | "pickup";
 
 /**
+ * A drawer's shift. Amounts in minor units.
+ */
+export type ShiftJson = { id: string, drawer: string, 
+/**
+ * What order numbers of its node begin with.
+ */
+node: string, 
+/**
+ * It is at this node.
+ */
+here: boolean, day: number, opened_by: string, opened_at: number, float_minor: number, taken_minor: number, in_minor: number, out_minor: number, 
+/**
+ * When it was counted; until then now.
+ */
+expected_minor: number, counted_minor: number | null, ended_at: number | null, };
+
+/**
+ * A shift in a report.
+ */
+export type ShiftLineJson = { drawer: string, node: string, 
+/**
+ * An earlier day than the report's: it was late.
+ */
+day: number, float_minor: number, taken_minor: number, in_minor: number, out_minor: number, expected_minor: number, counted_minor: number, };
+
+/**
  * The code that another node joins with: good once, for a quarter of an hour.
  */
 export type SiblingCodeJson = { code: string, 
@@ -684,7 +840,11 @@ export type TenderJson = {
 /**
  * Minted by the device: sending it again takes no money twice.
  */
-id: string, amount_minor: number, };
+id: string, amount_minor: number, 
+/**
+ * Into which drawer of this node; without it into the only one that somebody works at.
+ */
+drawer: string | null, };
 
 export type TicketChoiceJson = { name: string, count: number, removal: boolean, };
 
@@ -725,9 +885,51 @@ change: LineChangeJson | null, };
 export type TicketPhaseJson = "queued" | "started" | "ready" | "handed_over";
 
 /**
+ * The drawers that somebody works at, and the days.
+ */
+export type TillJson = { 
+/**
+ * Which node closes days and books stock.
+ */
+keeper: KeeperJson, 
+/**
+ * The day that is closed next; none while nothing has happened since the last close.
+ */
+closable: OpenDayJson | null, 
+/**
+ * Shifts that have not ended, then those of that day that have.
+ */
+shifts: Array<ShiftJson>, 
+/**
+ * The last days with a report, the newest first.
+ */
+closed: Array<ClosedDayJson>, };
+
+/**
  * What the node sends on the live socket.
  */
 export type ToScreenJson = { "type": "welcome", resumed: boolean, now: number, menu_version: string, position: PositionJson, } | { "type": "snapshot", position: PositionJson, orders: Array<BoardOrderJson>, first: boolean, last: boolean, } | { "type": "delta", position: PositionJson, orders: Array<BoardOrderJson>, gone: Array<string>, } | { "type": "availability", availability: AvailabilityJson, } | { "type": "menu", version: string, } | { "type": "link" } & UplinkJson | { "type": "pong", now: number, } | { "type": "bye", reason: string, };
+
+/**
+ * Sums over orders, in minor units. A correction may be below zero.
+ */
+export type TotalsJson = { orders: number, cancelled: number, 
+/**
+ * What is wanted, charges and tax included.
+ */
+sales_minor: number, tax_minor: number, tips_minor: number, 
+/**
+ * Lines that were voided or cancelled.
+ */
+voids: number, voids_minor: number, payments: number, 
+/**
+ * Taken in the restaurant.
+ */
+till_minor: number, 
+/**
+ * Taken online.
+ */
+online_minor: number, refunds_minor: number, };
 
 /**
  * An item, one of its variants, or an option that cannot be ordered now.
@@ -778,6 +980,23 @@ export type VoidLineJson = { line: string,
 why: string, };
 
 export type VoidedJson = { who: string, why: string, at: number, };
+
+/**
+ * What was there and cannot be sold any more.
+ */
+export type WasteJson = { 
+/**
+ * Minted by the device: sending it again books nothing twice.
+ */
+id: string, 
+/**
+ * In the ingredient's unit.
+ */
+amount: number, 
+/**
+ * Burnt, dropped, past its date.
+ */
+why: string, };
 
 /**
  * Who this token speaks for.

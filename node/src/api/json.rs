@@ -181,6 +181,16 @@ shape! {
         /// It was ended: it sells nothing any more.
         pub ended: bool,
     }
+    /// What was there and cannot be sold any more.
+    pub struct WasteJson {
+        /// Minted by the device: sending it again books nothing twice.
+        pub id: String,
+        /// In the ingredient's unit.
+        #[ts(type = "number")]
+        pub amount: u64,
+        /// Burnt, dropped, past its date.
+        pub why: String,
+    }
     /// States that a machine is off: what is known of its stock is this node's to sell.
     pub struct AdoptJson {
         pub origin: String,

@@ -4,10 +4,12 @@ use crate::archive::ArchiveError;
 use crate::devices::doors::Closed;
 use crate::devices::pairing::PairRefusal;
 use crate::devices::staff::PinRefusal;
+use crate::inventory::OtherKeeper;
 use crate::inventory::adopt::AdoptRefusal;
 use crate::inventory::count::CountRefusal;
 use crate::inventory::eighty_six::EightySixRefusal;
 use crate::inventory::receive::ReceiveRefusal;
+use crate::inventory::waste::WasteRefusal;
 use crate::menu::import::ImportRefusal;
 use crate::orders::amend::{AmendRefusal, AmendmentField};
 use crate::orders::cancel::CancelRefusal;
@@ -261,8 +263,9 @@ impl From<ShiftRefusal> for Problem {
                 .remedy("count and close that shift first"),
             R::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "unknown_shift", detail).remedy("read /api/v1/till"),
             R::Ended => Self::new(StatusCode::CONFLICT, "shift_ended", detail).remedy("open another shift"),
-            R::OtherNode(letter) => Self::new(StatusCode::CONFLICT, "other_node", detail)
-                .remedy(format!("do it at node {letter}; when that is off for good, end it first (POST /api/v1/stock/adoptions)")),
+            R::OtherNode(letter) => Self::new(StatusCode::CONFLICT, "other_node", detail).remedy(format!(
+                "do it at node {letter}; when that is off for good, end it first (POST /api/v1/stock/adoptions)"
+            )),
             R::Amount { field, .. } => Self::bad_field(field, detail, "send what was counted or moved, in minor units"),
             R::NoReason => Self::bad_field("why", detail, "say in a few words what for"),
             R::SameIdOther { field } => Self::new(StatusCode::CONFLICT, "same_id_other", detail)
@@ -281,10 +284,39 @@ impl From<CloseRefusal> for Problem {
             CloseRefusal::NotNext { next } => {
                 conflict("other_day").at("number").remedy(format!("close day {} first", next.0))
             }
-            CloseRefusal::OtherKeeper { letter, .. } => conflict("other_keeper").remedy(format!(
-                "close it at node {letter}; when that is away for long, a manager names another (PUT /api/v1/till/keeper)"
-            )),
+            CloseRefusal::OtherKeeper { letter, .. } => conflict("other_keeper").remedy(at_keeper(&letter)),
             CloseRefusal::ShiftOpen { .. } => conflict("shift_open").remedy("count and close that shift first"),
+        }
+    }
+}
+
+/// What to do when the keeper is not reached.
+fn at_keeper(letter: &str) -> String {
+    format!("do it at node {letter}; when that is away for long, a manager names another (PUT /api/v1/till/keeper)")
+}
+
+impl From<OtherKeeper> for Problem {
+    fn from(other: OtherKeeper) -> Self {
+        let problem = Self::new(StatusCode::CONFLICT, "other_keeper", other.to_string());
+        problem.remedy(at_keeper(&other.letter))
+    }
+}
+
+impl From<WasteRefusal> for Problem {
+    fn from(refusal: WasteRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            WasteRefusal::OtherKeeper(other) => other.into(),
+            WasteRefusal::UnknownIngredient(_) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
+            }
+            WasteRefusal::SameIdOther { field } => Self::new(StatusCode::CONFLICT, "same_id_other_receipt", detail)
+                .at(field)
+                .remedy("mint a new id for other waste, or send what was booked"),
+            WasteRefusal::NoReason => Self::bad_field("why", detail, "say in a few words what happened to it"),
+            WasteRefusal::Amount { most, .. } => {
+                Self::bad_field("amount", detail, format!("send 1 to {most}, or count the ingredient"))
+            }
         }
     }
 }
@@ -323,6 +355,7 @@ impl From<CountRefusal> for Problem {
     fn from(refusal: CountRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
+            CountRefusal::OtherKeeper(other) => other.into(),
             CountRefusal::UnknownIngredient(_) => {
                 Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
             }
@@ -338,6 +371,7 @@ impl From<ReceiveRefusal> for Problem {
     fn from(refusal: ReceiveRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
+            ReceiveRefusal::OtherKeeper(other) => other.into(),
             ReceiveRefusal::UnknownIngredient(_) => {
                 Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
             }

@@ -98,6 +98,8 @@ fn menu_routes(app: &Arc<App>) -> Route {
         path!("api" / "v1" / "stock" / "adoptions").and(warp::post()).and(call(app)).then(run(stock::adopt_stock));
     let count = path!("api" / "v1" / "stock" / String / "counts").and(warp::post()).and(call(app));
     let count = count.then(run_at(stock::count_stock));
+    let waste = path!("api" / "v1" / "stock" / String / "waste").and(warp::post()).and(call(app));
+    let waste = waste.then(run_at(stock::waste));
     let (receive, enforce) = (receive.then(run_at(stock::receive)), enforce.then(run_at(stock::enforce)));
     let menus = get.boxed().or(import).unify().boxed().or(availability).unify().boxed().or(set).unify().boxed();
     menus
@@ -114,6 +116,9 @@ fn menu_routes(app: &Arc<App>) -> Route {
         .unify()
         .boxed()
         .or(adopt)
+        .unify()
+        .boxed()
+        .or(waste)
         .unify()
         .boxed()
 }

@@ -5,8 +5,9 @@ use crate::api::json::*;
 use crate::api::problem::Problem;
 use crate::api::to_json;
 use crate::store::replica::Replica;
+use crate::store::store_handle::RunError;
+use crate::till::day::{self, CloseRefusal};
 use crate::till::shifts::{self, Begin, Move};
-use crate::till::day;
 use crate::uplink::enrol::hex;
 use bytes::Bytes;
 use http::StatusCode;
@@ -180,12 +181,19 @@ pub async fn get_day(call: Call, number: String) -> Answer {
 #[utoipa::path(post, path = "/api/v1/days/{number}/close", operation_id = "close_day", tag = "till", params(("number" = String, Path)),
     responses((status = 200, body = DayReportJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn close_day(call: Call, number: String) -> Answer {
-    let caller = call.allow(Action::CloseDay)?;
-    let (number, by) = (day_number(&number)?, caller.actor());
-    let signed = call.app.store.run(move |replica, now| day::plan(replica, now, by, number)).await?;
-    let shown = call.app.store.read(move |replica, _| {
-        Ok(signed.read().map(|report| report_json(replica.site(), &report, Some(&signed))))
-    });
+    let asking = call.allow_or_passed(Action::CloseDay)?;
+    let (number, by) = (day_number(&number)?, asking.by);
+    let signed = match call.app.store.run(move |replica, now| day::plan(replica, now, by, number)).await {
+        Err(RunError::Refused(refusal @ CloseRefusal::OtherKeeper { keeper, .. })) => {
+            let path = format!("/api/v1/days/{}/close", number.0);
+            return call.at_keeper(asking, keeper, &path, refusal.into()).await;
+        }
+        signed => signed?,
+    };
+    let shown = call
+        .app
+        .store
+        .read(move |replica, _| Ok(signed.read().map(|report| report_json(replica.site(), &report, Some(&signed)))));
     let shown = shown.await?.ok_or_else(|| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable_report", "the report cannot be read")
     })?;

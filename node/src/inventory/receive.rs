@@ -1,5 +1,6 @@
 //! Books a delivery, or what was found on the shelf: adding is always allowed, and a repeated request adds once.
 
+use crate::inventory::{OtherKeeper, keeper_elsewhere};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::crdt::counter::{Row, ShortRow};
@@ -14,6 +15,9 @@ use pilotlight_sync::limits::STOCK_AMOUNT_MAX;
 /// Why nothing was booked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiveRefusal {
+    /// Another node books the stock.
+    #[error(transparent)]
+    OtherKeeper(#[from] OtherKeeper),
     /// No such ingredient.
     #[error("ingredient {0} is not known")]
     UnknownIngredient(IngredientId),
@@ -46,10 +50,14 @@ pub fn plan(
             Receipt { ingredient, .. } if *ingredient != booked.ingredient => "ingredient",
             Receipt { amount, .. } if *amount != booked.amount => "amount",
             Receipt { found, .. } if *found != booked.found => "why",
-            Receipt { .. } if booked.counted.is_some() => "id",
+            Receipt { .. } if booked.counted.is_some() || booked.wasted.is_some() => "id",
             Receipt { .. } => return Ok(Plan::answer_only(by, ())),
         };
         return Err(PlanError::Refused(ReceiveRefusal::SameIdOtherReceipt { field, booked }));
+    }
+    // Whoever stands before the guest has found it; what is delivered the keeper books.
+    if receipt.found.is_none() {
+        keeper_elsewhere(replica).map_err(|other| PlanError::Refused(other.into()))?;
     }
     let site = replica.site();
     let known = site.menu().ingredients.get(&receipt.ingredient);

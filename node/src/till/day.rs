@@ -78,10 +78,10 @@ pub fn plan(
         let letter = keeper.map(|keeper| letter_of(site, &keeper)).unwrap_or_default();
         return refuse(CloseRefusal::OtherKeeper { keeper, letter });
     }
-    let open = site.open_shifts().filter_map(|(_, doc)| doc.view(|_| true));
-    if let Some(shift) = open.map(|shift| shift.opening).find(|opening| opening.day <= number) {
+    let mut open = site.open_shifts().filter_map(|(_, doc)| doc.opening());
+    if let Some(shift) = open.find(|opening| opening.day <= number) {
         let letter = letter_of(site, &shift.node);
-        return refuse(CloseRefusal::ShiftOpen { drawer: shift.drawer, letter });
+        return refuse(CloseRefusal::ShiftOpen { drawer: shift.drawer.clone(), letter });
     }
     let signed = signed(replica, now, by, day)?;
     Ok(Plan::new(by, vec![Change::DayClosed(signed.clone())], move |_| signed))

@@ -82,7 +82,7 @@ type Planned = Result<Plan<ShiftView>, PlanError<ShiftRefusal>>;
 /// or no shift of that drawer is.
 pub(super) fn taking(replica: &Replica, drawer: Option<&str>) -> Result<Option<ShiftId>, ()> {
     let own = replica.identity().origin;
-    let here = replica.site().open_shifts().filter_map(|(id, doc)| Some((*id, doc.view(|_| true)?.opening)));
+    let here = replica.site().open_shifts().filter_map(|(id, doc)| Some((*id, doc.opening()?)));
     let mut here = here.filter(|(_, opening)| opening.node == own);
     match drawer {
         Some(drawer) => here.find(|(_, opening)| opening.drawer == drawer).map(|(id, _)| Some(id)).ok_or(()),
@@ -116,7 +116,7 @@ pub fn open(replica: &Replica, now: Timestamp, by: Actor, begin: Begin) -> Plann
     }
     // What a machine of this place left open under its former name is still in the drawer.
     let same = |opening: &Opening| opening.drawer == drawer && (opening.node == node || site.is_fenced(&opening.node));
-    if site.open_shifts().filter_map(|(_, doc)| doc.view(|_| true)).any(|shift| same(&shift.opening)) {
+    if site.open_shifts().filter_map(|(_, doc)| doc.opening()).any(same) {
         return refuse(ShiftRefusal::DrawerOpen(drawer));
     }
     let Some((day, begins)) = site.business_day(now) else { return refuse(ShiftRefusal::NotSetUp) };

@@ -337,7 +337,8 @@ impl Books {
 
     /// The report of a day that counts.
     pub fn of_day(&self, number: DayNumber) -> Option<&Booked> {
-        self.0.iter().find(|booked| booked.report.day.number == number)
+        let at = self.0.binary_search_by_key(&number, |booked| booked.report.day.number).ok()?;
+        self.0.get(at)
     }
 
     /// Whether the `upto` first reports cover it. A vector of one contains those before it, but for recovered facts.
@@ -476,7 +477,14 @@ impl Closing {
     }
 
     /// The report.
-    pub fn report(self, books: &Books, day: Day, (node, keeper_version): (OriginId, u64), by: Actor, now: Timestamp) -> Report {
+    pub fn report(
+        self,
+        books: &Books,
+        day: Day,
+        (node, keeper_version): (OriginId, u64),
+        by: Actor,
+        now: Timestamp,
+    ) -> Report {
         let seen = self.heads.0.into_iter().chain(self.told).map(|(origin, seq)| Seen { origin, seq });
         Report {
             day,

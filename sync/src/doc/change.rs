@@ -13,8 +13,7 @@ use crate::doc::recovered::Recovered;
 use crate::doc::site::{Day, Off, Receipt, Settings};
 use crate::doc::till::TillFact;
 use crate::domain::id::{
-    CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, OriginId, ShiftId,
-    StaffId,
+    CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, OriginId, ShiftId, StaffId,
 };
 use crate::domain::menu::{Category, Ingredient, MenuItem, ModifierGroup, Station, StationId};
 use crate::domain::role::Actor;

@@ -15,15 +15,13 @@ use crate::doc::people::{Device, Person};
 use crate::doc::reading::Effect;
 use crate::doc::till::{ShiftDoc, TillFact};
 use crate::domain::business_day::{DayNumber, DayRule};
-use crate::domain::id::{
-    CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, ShiftId, SiteId, StaffId,
-};
+use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, ShiftId, SiteId, StaffId};
 use crate::domain::menu::{Category, Ingredient, Menu, MenuItem, ModifierGroup, Station, StationId};
 use crate::domain::money::Currency;
 use crate::domain::timestamp::Timestamp;
 use crdts::{CmRDT, Dot, VClock};
 use minicbor::{Decode, Encode};
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a site is.
@@ -133,6 +131,9 @@ pub struct Receipt {
     /// It was a count: what was on the shelf, against what.
     #[n(3)]
     pub counted: Option<Counted>,
+    /// It was waste: why, in a person's words.
+    #[n(4)]
+    pub wasted: Option<String>,
 }
 
 /// What a count compared.
@@ -155,7 +156,7 @@ pub struct Counted {
 impl Receipt {
     /// A delivery.
     pub const fn delivered(ingredient: IngredientId, amount: u64) -> Self {
-        Self { ingredient, amount, found: None, counted: None }
+        Self { ingredient, amount, found: None, counted: None, wasted: None }
     }
 }
 
@@ -303,12 +304,15 @@ impl Site {
         self.open_shifts.iter().filter_map(|id| Some((id, self.shifts.get(id)?)))
     }
 
-    /// The node that books stock and closes days: whom a manager has named, else the living node with the first letter. The second
-    /// tells how often it was named.
+    /// The node that books stock and closes days: whom a manager has named, else the living node with the first initial. The
+    /// second tells how often it was named.
     pub fn keeper(&self) -> (Option<OriginId>, u64) {
         let named = self.keeper.get().copied().flatten().filter(|keeper| !self.fenced.contains(keeper));
         let living = |card: &&OriginCard| card.role == OriginRole::Node && !self.fenced.contains(&card.origin);
-        let first = self.origins.values().filter(living).min_by_key(|card| (&card.letter, card.origin));
+        // Who goes on at the place of one that nobody has ended has its initial, and more letters.
+        let place =
+            |card: &&OriginCard| (card.letter.chars().next(), Reverse((card.letter.len(), card.letter.clone())));
+        let first = self.origins.values().filter(living).min_by_key(place);
         (named.or(first.map(|card| card.origin)), self.keeper.next_version() - 1)
     }
 
@@ -453,8 +457,7 @@ impl Site {
             }
             Change::DayClosed(signed) => self.apply_report(signed, touched),
             Change::Till(shift, what) => {
-                let fact =
-                    Fact { id: effect.id, at: effect.at, by: effect.by, what: what.clone(), way: effect.way };
+                let fact = Fact { id: effect.id, at: effect.at, by: effect.by, what: what.clone(), way: effect.way };
                 self.apply_till(*shift, fact, touched);
             }
             Change::Keeper(w) => {

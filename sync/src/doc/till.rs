@@ -142,6 +142,15 @@ impl ShiftDoc {
         any(|what| matches!(what, TillFact::Opened(_))) && !any(|what| matches!(what, TillFact::Closed { .. }))
     }
 
+    /// How it began; `None` while that is not known. Of two beginnings under one id the first by the writers' clocks is it.
+    pub fn opening(&self) -> Option<&Opening> {
+        let opened = self.0.iter().filter_map(|fact| match &fact.what {
+            TillFact::Opened(opening) => Some(((fact.at, fact.way, fact.id), opening)),
+            TillFact::Taken { .. } | TillFact::Moved { .. } | TillFact::Closed { .. } => None,
+        });
+        opened.min_by_key(|(told, _)| *told).map(|(_, opening)| opening)
+    }
+
     /// The shift as these facts tell it; `None` while its beginning is not among them. Of two beginnings, or ends, under one id the
     /// first by the writers' clocks is it.
     pub fn view(&self, covers: impl Fn(&Fact<TillFact, Actor>) -> bool) -> Option<ShiftView> {
@@ -172,11 +181,6 @@ impl ShiftDoc {
             }
         }
         Some(view)
-    }
-
-    /// The names of the facts.
-    pub fn ids(&self) -> impl Iterator<Item = &FactId> {
-        self.0.iter().map(|fact| &fact.id)
     }
 
     /// The facts that came otherwise than in their writers' logs.

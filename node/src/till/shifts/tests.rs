@@ -48,7 +48,10 @@ fn d6_a_drawer_has_one_open_shift_and_cash_names_it() {
     for _ in 0..2 {
         assert_eq!(moves(&mut shop, "out", -2_000, "to the safe"), Ok(4_300), "once");
     }
-    assert_eq!(moves(&mut shop, "out", -2_001, "to the safe"), Err(ShiftRefusal::SameIdOther { field: "amount_minor" }));
+    assert_eq!(
+        moves(&mut shop, "out", -2_001, "to the safe"),
+        Err(ShiftRefusal::SameIdOther { field: "amount_minor" })
+    );
     assert_eq!(moves(&mut shop, "none", 5, " "), Err(ShiftRefusal::NoReason));
     begin(&mut shop, "bar", "bar", 0).unwrap();
     assert_eq!(pay(&mut shop, "second", None), Err(TenderRefusal::WhichDrawer));

@@ -130,8 +130,7 @@ fn change(side: &Side, (kind, a, b): (u8, u8, u8), n: usize) -> Change {
             }
         }
         23 => {
-            let opening =
-                Opening { drawer: "front".into(), node: me, day: DayNumber(1), float_minor: i64::from(b) };
+            let opening = Opening { drawer: "front".into(), node: me, day: DayNumber(1), float_minor: i64::from(b) };
             let fact = match a {
                 0 => TillFact::Opened(opening),
                 1 => TillFact::Moved { intent: IntentId::derived(&[&name]), amount_minor: i64::from(b), why: name },
