@@ -449,17 +449,9 @@ impl Site {
                 touched.docs.insert(DocKey::Person(w.key));
                 touched.people = true;
             }
-            Change::Day(day) => {
-                self.day.open(*day);
-                touched.docs.insert(DocKey::Day);
-                let known = self.business_day_doc(day.number, touched);
-                known.day = known.day.max(Some(*day));
-            }
+            Change::Day(day) => self.apply_day(*day, touched),
             Change::DayClosed(signed) => self.apply_report(signed, touched),
-            Change::Till(shift, what) => {
-                let fact = Fact { id: effect.id, at: effect.at, by: effect.by, what: what.clone(), way: effect.way };
-                self.apply_till(*shift, fact, touched);
-            }
+            Change::Till(shift, what) => self.apply_till(*shift, effect, what, touched),
             Change::Keeper(w) => {
                 self.keeper.write(w.value, stamp(w.version));
                 touched.docs.insert(DocKey::Keeper);
@@ -469,6 +461,13 @@ impl Site {
                 self.menu_doc(DocKey::Settings, touched);
             }
         }
+    }
+
+    fn apply_day(&mut self, day: Day, touched: &mut Touched) {
+        self.day.open(day);
+        touched.docs.insert(DocKey::Day);
+        let known = self.business_day_doc(day.number, touched);
+        known.day = known.day.max(Some(day));
     }
 
     fn business_day_doc(&mut self, number: DayNumber, touched: &mut Touched) -> &mut BusinessDay {
@@ -488,7 +487,8 @@ impl Site {
         self.books = Books::of(self.days.values().flat_map(|day| &day.reports));
     }
 
-    fn apply_till(&mut self, id: ShiftId, fact: Fact<TillFact, crate::domain::role::Actor>, touched: &mut Touched) {
+    fn apply_till(&mut self, id: ShiftId, effect: &Effect, what: &TillFact, touched: &mut Touched) {
+        let fact = Fact { id: effect.id, at: effect.at, by: effect.by, what: what.clone(), way: effect.way };
         let turns = !matches!(fact.what, TillFact::Taken { .. } | TillFact::Moved { .. });
         let shift = self.shifts.entry(id).or_default();
         shift.insert(fact);

@@ -73,6 +73,28 @@ fn fact(kind: u8, name: &str, b: u8, side: &Side) -> OrderFact {
     }
 }
 
+/// What a node writes of drawers, days and who keeps them.
+fn of_the_till(side: &Side, (kind, a, b): (u8, u8, u8), name: String) -> Change {
+    let (site, me) = (side.replica.site(), side.replica.origin());
+    match kind {
+        23 => {
+            let opening = Opening { drawer: "front".into(), node: me, day: DayNumber(1), float_minor: i64::from(b) };
+            let fact = match a {
+                0 => TillFact::Opened(opening),
+                1 => TillFact::Moved { intent: IntentId::derived(&[&name]), amount_minor: i64::from(b), why: name },
+                _ => TillFact::Closed { counted_minor: i64::from(b), expected_minor: 0 },
+            };
+            Change::Till(ShiftId::derived(&[&format!("shift {}", b % 2)]), fact)
+        }
+        24 => {
+            let day = Day { number: DayNumber(u32::from(b)), date: 20_260_101 };
+            let report = Closing::begin(day.number, []).report(site.books(), day, (me, 0), Actor::System, NOW);
+            Change::DayClosed(SignedReport::sign(&report, |_| [0; 64]))
+        }
+        _ => site.write_keeper(OriginId::derived(&[&format!("actor {a}")])),
+    }
+}
+
 /// A change as this side would write it from what it has seen.
 fn change(side: &Side, (kind, a, b): (u8, u8, u8), n: usize) -> Change {
     let (site, me) = (side.replica.site(), side.replica.origin());
@@ -129,21 +151,7 @@ fn change(side: &Side, (kind, a, b): (u8, u8, u8), n: usize) -> Change {
                 _ => site.write_person(StaffId::derived(&["s"]), person),
             }
         }
-        23 => {
-            let opening = Opening { drawer: "front".into(), node: me, day: DayNumber(1), float_minor: i64::from(b) };
-            let fact = match a {
-                0 => TillFact::Opened(opening),
-                1 => TillFact::Moved { intent: IntentId::derived(&[&name]), amount_minor: i64::from(b), why: name },
-                _ => TillFact::Closed { counted_minor: i64::from(b), expected_minor: 0 },
-            };
-            Change::Till(ShiftId::derived(&[&format!("shift {}", b % 2)]), fact)
-        }
-        24 => {
-            let day = Day { number: DayNumber(u32::from(b)), date: 20_260_101 };
-            let report = Closing::begin(day.number, []).report(site.books(), day, (me, 0), Actor::System, NOW);
-            Change::DayClosed(SignedReport::sign(&report, |_| [0; 64]))
-        }
-        25 => site.write_keeper(actor(a)),
+        23..=25 => of_the_till(side, (kind, a, b), name),
         _ => {
             let station = Station { id: StationId::kitchen(), name: name.clone() };
             let group =
