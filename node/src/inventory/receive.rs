@@ -27,7 +27,7 @@ pub enum ReceiveRefusal {
         /// The first field that differs.
         field: &'static str,
         /// What was booked.
-        booked: Receipt,
+        booked: Box<Receipt>,
     },
     /// Something was found, and nobody says why it was not in the books.
     #[error("what is found needs a reason")]
@@ -53,7 +53,7 @@ pub fn plan(
             Receipt { .. } if booked.counted.is_some() || booked.wasted.is_some() => "id",
             Receipt { .. } => return Ok(Plan::answer_only(by, ())),
         };
-        return Err(PlanError::Refused(ReceiveRefusal::SameIdOtherReceipt { field, booked }));
+        return Err(PlanError::Refused(ReceiveRefusal::SameIdOtherReceipt { field, booked: booked.into() }));
     }
     // Whoever stands before the guest has found it; what is delivered the keeper books.
     if receipt.found.is_none() {
@@ -116,13 +116,13 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(book(dough(), 500), Ok(1_500));
         }
-        let refused = |field| Err(ReceiveRefusal::SameIdOtherReceipt { field, booked: booked.clone() });
+        let refused = |field| Err(ReceiveRefusal::SameIdOtherReceipt { field, booked: booked.clone().into() });
         assert_eq!(book(dough(), 501), refused("amount"));
         assert_eq!(book(other, 500), refused("ingredient"));
         shop.reopen();
         let again = Receipt { amount: 1, ..booked.clone() };
         let late = shop.run(|replica, now| plan(replica, now, Actor::System, intent, again));
-        assert_eq!(late, Err(ReceiveRefusal::SameIdOtherReceipt { field: "amount", booked }));
+        assert_eq!(late, Err(ReceiveRefusal::SameIdOtherReceipt { field: "amount", booked: booked.into() }));
         assert_eq!(shop.rights(), 1_500);
     }
 
