@@ -17,6 +17,7 @@ use crate::orders::accept;
 use crate::store::StoreError;
 use crate::store::replica::{Flushed, LiveOrder, Position, Replica};
 use crate::store::store_handle::{Plan, PlanError, StoreHandle};
+use crate::till::day;
 use crate::uplink::siblings::Siblings;
 use crate::uplink::{self, Uplink, Wishes, WishesOfOthers};
 use anyhow::Context;
@@ -53,6 +54,8 @@ const RELAY_AGAIN: Duration = Duration::from_millis(500);
 const ARCHIVE_EVERY_MS: u64 = 3_600_000;
 /// How often it is seen whether that time has come: business time may run faster than the machine's.
 const ARCHIVE_LOOK: Duration = Duration::from_secs(5);
+/// How often it is seen whether a day is to be closed: business time may run faster than the machine's.
+const DAY_LOOK: Duration = Duration::from_secs(5);
 /// Reads of archived orders that run at the same time.
 const ARCHIVE_READS_MAX: usize = 2;
 /// What can be ordered is told at most this often.
@@ -326,8 +329,33 @@ impl App {
         }
     }
 
+    /// Closes days that nobody has closed in time, until the node stops.
+    pub async fn tend_days(self: Arc<Self>) {
+        loop {
+            self.close_due().await;
+            if tokio::time::timeout(DAY_LOOK, self.stopping.cancelled()).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    async fn close_due(&self) {
+        loop {
+            match self.store.run(day::plan_due).await {
+                Ok(Some(number)) => tracing::info!(day = number.0, "the day was closed: nobody had"),
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::error!(%error, "a day that is over could not be closed; it is tried again");
+                    return;
+                }
+            }
+        }
+    }
+
     /// One run. Answers where the next one goes on comparing day files; `None` when it was broken off.
     async fn archive_once(&self, now: Timestamp, proved: usize) -> Option<usize> {
+        // What is in the archive no report looks at.
+        self.close_due().await;
         let site = self.store.read(|replica, _| Ok((replica.site().settings().cloned(), replica.site().relay())));
         let (settings, relay) = site.await.ok()?;
         let rule = settings.and_then(|settings| DayRule::new(&settings.time_zone, settings.roll_over_hour).ok());

@@ -98,6 +98,7 @@ async fn run(config: RunConfig, boot: Stopwatch) -> anyhow::Result<ExitCode> {
         tokio::spawn(app.clone().keep_uplink()),
         tokio::spawn(app.clone().keep_siblings()),
         tokio::spawn(app.clone().tend_archive()),
+        tokio::spawn(app.clone().tend_days()),
         tokio::spawn(app.clock.clone().follow(app.stopping.clone())),
     ];
     let serving = tokio::spawn(server::serve(app.clone(), listener, ca.tls.clone()));

@@ -101,6 +101,8 @@ async fn z2_a_node_that_is_killed_while_it_archives_loses_no_order_and_shows_non
     let node = options(&data, &clock_file)?.start()?;
     let shop = Shop::open(node.ready()).await?;
     let served = serve(&shop).await?;
+    // Otherwise the days that pass close it.
+    shop.admin.post("/api/v1/days/1/close", &serde_json::json!({})).await?.expect(200)?;
     let digest = shop.admin.get("/api/v1/digest").await?.expect(200)?;
     node.stop()?;
     set_clock(&clock_file, 4)?;

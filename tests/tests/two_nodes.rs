@@ -105,3 +105,65 @@ async fn y13_a_second_node_joins_over_the_lan_and_each_is_the_others_copy() -> a
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn s12_d3_what_the_keeper_books_is_passed_on_to_it_and_refused_by_name_when_it_is_away() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let (first, second) = (home.path().join("counter"), home.path().join("bar"));
+    let counter = NodeOptions::new(&first)?.start()?;
+    let shop = Shop::open(counter.ready()).await?;
+    let mut ids = Seeded::from_system()?;
+    join(&shop.admin, &second).await?;
+    let bar = NodeOptions::new(&second)?.start()?;
+    let there = at(&bar, &shop.admin)?;
+    let stock = until(&there, "/api/v1/stock", |stock| stock["ingredients"][0]["enforced"] == true).await?;
+    until(&there, "/api/v1/availability", |now| now["unavailable"].as_array().is_some_and(Vec::is_empty)).await?;
+    let ingredient = text(&stock["ingredients"][0]["id"]).to_owned();
+    let path = |what: &str| format!("/api/v1/stock/{ingredient}/{what}");
+    let id = || pilotlight_tests::shop::fresh_id().map(|id| id.to_string());
+    let (delivery, burnt) = (json!({"id": id()?, "amount": 77}), json!({"id": id()?, "amount": 7, "why": "burnt"}));
+
+    // The bar's own drawer, whoever keeps the days.
+    let float = json!({"id": id()?, "drawer": "bar", "float_minor": 5_000});
+    let shift = there.post("/api/v1/till/shifts", &float).await?.expect(200)?;
+    let taken = there.post("/api/v1/orders", &shop.carts[0].order(&mut ids)).await?.expect(201)?;
+    let (order, total) = (text(&taken["id"]), taken["total_minor"].as_i64().context("total")?);
+    let payment = json!({"id": id()?, "amount_minor": total});
+    there.post(&format!("/api/v1/orders/{order}/payments"), &payment).await?.expect(200)?;
+    let drawer = until(&shop.admin, "/api/v1/till", |till| till["shifts"][0]["taken_minor"] == total).await?;
+    assert_eq!(drawer["shifts"][0]["expected_minor"], 5_000 + total, "{drawer}");
+
+    // What is entered at the bar is booked at the counter, once.
+    for _ in 0..2 {
+        assert_eq!(there.post(&path("receipts"), &delivery).await?.status, 204);
+        assert_eq!(there.post(&path("waste"), &burnt).await?.status, 204);
+    }
+    let missing = there.post(&path("waste"), &json!({"id": id()?, "amount": 7, "why": " "})).await?;
+    assert_eq!((missing.status, missing.json()?["field"].as_str()), (400, Some("why")), "the counter's own words");
+    let number = drawer["closable"]["number"].as_u64().context("a day is open")?;
+    let close = format!("/api/v1/days/{number}/close");
+    let open = there.post(&close, &json!({})).await?;
+    assert_eq!((open.status, open.json()?["code"].as_str()), (409, Some("shift_open")));
+    let count = format!("/api/v1/till/shifts/{}/close", text(&shift["id"]));
+    there.post(&count, &json!({"counted_minor": 5_000 + total - 20})).await?.expect(200)?;
+    until(&shop.admin, "/api/v1/till", |till| till["shifts"][0]["counted_minor"].is_i64()).await?;
+    let report = there.post(&close, &json!({})).await?.expect(200)?;
+    assert_eq!((&report["totals"]["till_minor"], &report["totals"]["orders"]), (&json!(total), &json!(1)), "{report}");
+    assert_eq!(report["shifts"][0]["counted_minor"], 5_000 + total - 20);
+    let kept = until(&shop.admin, "/api/v1/till", |till| till["closed"][0]["over_minor"] == -20).await?;
+    assert_eq!((&kept["keeper"]["here"], &kept["closable"]), (&json!(true), &Value::Null));
+
+    // Without the counter the bar says whose it is, until a manager says that it is the bar's.
+    counter.kill_nine()?;
+    let refused = there.post(&path("receipts"), &json!({"id": id()?, "amount": 5})).await?;
+    let problem = refused.json()?;
+    assert_eq!((refused.status, problem["code"].as_str()), (409, Some("other_keeper")), "{problem}");
+    assert!(text(&problem["remedy"]).contains("PUT /api/v1/till/keeper"), "{problem}");
+    let own = there.get("/api/v1/site").await?.expect(200)?;
+    let body = json!({"origin": own["origin"]}).to_string();
+    let json_body = [("content-type", "application/json")];
+    let named = there.call("PUT", "/api/v1/till/keeper", &json_body, body.as_bytes()).await?;
+    assert_eq!(named.status, 204, "{}", named.text());
+    assert_eq!(there.post(&path("receipts"), &json!({"id": id()?, "amount": 5})).await?.status, 204);
+    bar.stop()
+}

@@ -44,54 +44,6 @@ export type AmendOrderJson = {
 id: string, void: Array<VoidLineJson>, add: Array<AddLineJson>, };
 
 /**
- * What of an order a customer wants otherwise.
- */
-export type AmendedFieldJson = "instructions" | "contact" | "address" | "time";
-
-/**
- * What a customer asked for after an order was confirmed, against what it was.
- */
-export type AmendmentJson = { id: string, field: AmendedFieldJson, 
-/**
- * Instructions: as they were.
- */
-old: string | null, 
-/**
- * Instructions: as they are wanted.
- */
-new: string | null, 
-/**
- * The time: as it was.
- */
-old_at: number | null, 
-/**
- * The time: as it is wanted.
- */
-new_at: number | null, 
-/**
- * The address: how far the new one is from the restaurant. Where it is only the relay knows.
- */
-distance_m: number | null, asked_at: number, state: AmendmentStateJson, 
-/**
- * Why it was refused.
- */
-why: string | null, };
-
-/**
- * What became of it; lapsed: nobody answered in time, or the order ended.
- */
-export type AmendmentStateJson = "asked" | "granted" | "refused" | "lapsed";
-
-/**
- * A person's answer to it.
- */
-export type AnswerRequestJson = { order: string, accept: boolean, 
-/**
- * Why not, in a few words; required when it is not accepted.
- */
-why: string | null, };
-
-/**
  * Everything that cannot be ordered now; what is not listed can.
  */
 export type AvailabilityJson = { unavailable: Array<UnavailableJson>, };
@@ -99,19 +51,7 @@ export type AvailabilityJson = { unavailable: Array<UnavailableJson>, };
 /**
  * An order as kitchen, expo, counter and pickup boards show it.
  */
-export type BoardOrderJson = { id: string, number: string | null, status: StatusJson, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, 
-/**
- * As it is now.
- */
-note: string | null, 
-/**
- * To be ready then and not before.
- */
-ready_not_before: number | null, 
-/**
- * What the customer has asked for after the confirmation, the first one first.
- */
-amendments: Array<AmendmentJson>, placed_at: number, 
+export type BoardOrderJson = { id: string, number: string | null, status: StatusJson, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, note: string | null, placed_at: number, 
 /**
  * Age counts from here.
  */
@@ -128,6 +68,24 @@ export type CategoryJson = { id: string, name: string, };
  * Where an order was taken.
  */
 export type ChannelJson = "kiosk" | "counter" | "phone" | "qr_table" | "cloud" | "marketplace";
+
+/**
+ * Ends a drawer's shift.
+ */
+export type CloseShiftJson = { counted_minor: number, };
+
+/**
+ * A business day that is closed.
+ */
+export type ClosedDayJson = { number: number, 
+/**
+ * `year * 10000 + month * 100 + day`.
+ */
+date: number, closed_at: number, sales_minor: number, 
+/**
+ * Counted less expected, over its shifts.
+ */
+over_minor: number, };
 
 /**
  * Books a count.
@@ -156,13 +114,50 @@ books: number,
 missing: number, };
 
 /**
- * A person's word about such an order.
+ * Who closed a day, when, and the signed bytes.
  */
-export type DecisionJson = { accept: boolean, 
+export type DayCloseJson = { closed_at: number, 
 /**
- * Why not, in a few words; required when it is not accepted.
+ * `system`: the program, six hours after the roll-over.
  */
-why: string | null, };
+by: string, 
+/**
+ * The node, by its store.
+ */
+node: string, 
+/**
+ * The report's name: it follows from its bytes.
+ */
+report: string, 
+/**
+ * The canonical bytes, in hexadecimal digits.
+ */
+bytes: string, 
+/**
+ * Ed25519, by the node's key, of BLAKE3 `derive_key("pilotlight day report 1")` of these bytes.
+ */
+signature: string, };
+
+/**
+ * What a day was; of an open day what its report would say now.
+ */
+export type DayReportJson = { number: number, date: number, totals: TotalsJson, 
+/**
+ * What came after the close of its day, and is booked here.
+ */
+late: Array<LateJson>, 
+/**
+ * Shifts that were counted.
+ */
+shifts: Array<ShiftLineJson>, 
+/**
+ * None: the day is open.
+ */
+close: DayCloseJson | null, 
+/**
+ * Other reports of this day, which count nothing: their node had been replaced as keeper and did not know.
+ */
+void: number, };
 
 /**
  * One paired device.
@@ -356,28 +351,6 @@ uncounted: number,
  */
 missing: number, };
 
-/**
- * A tap about orders from home. Each ends by itself.
- */
-export type IntakeCommandJson = { "type": "pause", minutes: number, } | { "type": "pause_until_tomorrow" } | { "type": "open" } | { "type": "busy", minutes: number, };
-
-/**
- * Whether orders from home are taken now.
- */
-export type IntakeJson = { 
-/**
- * None are, until then.
- */
-paused_until: number | null, 
-/**
- * They take so many minutes longer than usual.
- */
-busy_minutes: number, 
-/**
- * Until then.
- */
-busy_until: number | null, };
-
 export type ItemJson = { id: string, category: string, name: string, description: string, kitchen_name: string, station: string, prep_s: number, 
 /**
  * Never empty; an only one may have an empty name.
@@ -409,6 +382,23 @@ code: string,
  */
 ca_pem: string | null, };
 
+/**
+ * The node that closes days and books deliveries, waste and counts.
+ */
+export type KeeperJson = { 
+/**
+ * Its store; none while no node has said who it is.
+ */
+origin: string | null, 
+/**
+ * What its order numbers begin with.
+ */
+letters: string, 
+/**
+ * It is this node.
+ */
+here: boolean, };
+
 export type KitchenActionJson = { 
 /**
  * Minted by the screen.
@@ -435,6 +425,15 @@ export type KitchenOutcomeJson = { id: string, outcome: OutcomeJson,
 code: string | null, detail: string | null, };
 
 export type KitchenOutcomesJson = { outcomes: Array<KitchenOutcomeJson>, };
+
+/**
+ * What was late for a day.
+ */
+export type LateJson = { day: number, 
+/**
+ * So many orders.
+ */
+changed: number, totals: TotalsJson, };
 
 /**
  * What a cook must notice on a line.
@@ -466,6 +465,20 @@ export type MenuJson = {
 version: string, currency: string, categories: Array<CategoryJson>, items: Array<ItemJson>, groups: Array<GroupJson>, stations: Array<StationJson>, };
 
 /**
+ * Cash that is put in, or below zero taken out.
+ */
+export type MoveCashJson = { 
+/**
+ * Minted by the device: sending it again moves nothing twice.
+ */
+id: string, amount_minor: number, why: string, };
+
+/**
+ * Names that node.
+ */
+export type NameKeeperJson = { origin: string, };
+
+/**
  * Asks for a pairing code.
  */
 export type NewPairingCodeJson = { role: RoleJson, };
@@ -490,17 +503,30 @@ place: string, what: string,
 remedy: string, };
 
 /**
- * How orders from home are taken, and those that wait for a person.
+ * A business day that is not closed.
  */
-export type OnlineJson = { intake: IntakeJson, 
+export type OpenDayJson = { number: number, 
 /**
- * Placed before the relay had heard of the pause; the first placed first. Nobody accepts them by itself.
+ * `year * 10000 + month * 100 + day`.
  */
-waiting: Array<WaitingJson>, 
+date: number, 
 /**
- * What customers want otherwise, and a person must answer: the kitchen has begun.
+ * It closes by itself then.
  */
-requests: Array<RequestJson>, };
+closes_at: number | null, };
+
+/**
+ * Begins a drawer's shift.
+ */
+export type OpenShiftJson = { 
+/**
+ * Minted by the device: sending it again begins nothing twice.
+ */
+id: string, drawer: string, 
+/**
+ * Counted in it at the beginning.
+ */
+float_minor: number, };
 
 export type OptionJson = { id: string, name: string, price_minor: number, 
 /**
@@ -515,19 +541,7 @@ export type OrderJson = { id: string,
 /**
  * For people, unique in the business day: `A042`.
  */
-number: string | null, status: StatusJson, history: Array<HistoryJson>, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, 
-/**
- * As it is now.
- */
-note: string | null, 
-/**
- * To be ready then and not before.
- */
-ready_not_before: number | null, 
-/**
- * What the customer has asked for after the confirmation, the first one first.
- */
-amendments: Array<AmendmentJson>, placed_at: number, lines: Array<OrderLineJson>, total_minor: number, tax_minor: number, paid_minor: number, due_minor: number, currency: string, tickets: Array<TicketJson>, 
+number: string | null, status: StatusJson, history: Array<HistoryJson>, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, note: string | null, placed_at: number, lines: Array<OrderLineJson>, total_minor: number, tax_minor: number, paid_minor: number, due_minor: number, currency: string, tickets: Array<TicketJson>, 
 /**
  * The origin of the node that decides about it.
  */
@@ -677,11 +691,6 @@ id: string, amount: number,
 found: string | null, };
 
 /**
- * What a customer wants otherwise about an order that is being made.
- */
-export type RequestJson = { order: string, number: string | null, amendment: AmendmentJson, };
-
-/**
  * What a device or person is here to do.
  */
 export type RoleJson = "customer" | "kitchen" | "staff" | "manager" | "admin";
@@ -690,6 +699,32 @@ export type RoleJson = "customer" | "kitchen" | "staff" | "manager" | "admin";
  * What a live connection shows.
  */
 export type ScreenJson = "kitchen" | "kiosk" | "counter" | "pickup";
+
+/**
+ * A drawer's shift. Amounts in minor units.
+ */
+export type ShiftJson = { id: string, drawer: string, 
+/**
+ * What order numbers of its node begin with.
+ */
+node: string, 
+/**
+ * It is at this node.
+ */
+here: boolean, day: number, opened_by: string, opened_at: number, float_minor: number, taken_minor: number, in_minor: number, out_minor: number, 
+/**
+ * When it was counted; until then now.
+ */
+expected_minor: number, counted_minor: number | null, ended_at: number | null, };
+
+/**
+ * A shift in a report.
+ */
+export type ShiftLineJson = { drawer: string, node: string, 
+/**
+ * An earlier day than the report's: it was late.
+ */
+day: number, float_minor: number, taken_minor: number, in_minor: number, out_minor: number, expected_minor: number, counted_minor: number, };
 
 /**
  * The code that another node joins with: good once, for a quarter of an hour.
@@ -805,7 +840,11 @@ export type TenderJson = {
 /**
  * Minted by the device: sending it again takes no money twice.
  */
-id: string, amount_minor: number, };
+id: string, amount_minor: number, 
+/**
+ * Into which drawer of this node; without it into the only one that somebody works at.
+ */
+drawer: string | null, };
 
 export type TicketChoiceJson = { name: string, count: number, removal: boolean, };
 
@@ -846,9 +885,51 @@ change: LineChangeJson | null, };
 export type TicketPhaseJson = "queued" | "started" | "ready" | "handed_over";
 
 /**
+ * The drawers that somebody works at, and the days.
+ */
+export type TillJson = { 
+/**
+ * Which node closes days and books stock.
+ */
+keeper: KeeperJson, 
+/**
+ * The day that is closed next; none while nothing has happened since the last close.
+ */
+closable: OpenDayJson | null, 
+/**
+ * Shifts that have not ended, then those of that day that have.
+ */
+shifts: Array<ShiftJson>, 
+/**
+ * The last days with a report, the newest first.
+ */
+closed: Array<ClosedDayJson>, };
+
+/**
  * What the node sends on the live socket.
  */
-export type ToScreenJson = { "type": "welcome", resumed: boolean, now: number, menu_version: string, position: PositionJson, } | { "type": "snapshot", position: PositionJson, orders: Array<BoardOrderJson>, first: boolean, last: boolean, } | { "type": "delta", position: PositionJson, orders: Array<BoardOrderJson>, gone: Array<string>, } | { "type": "availability", availability: AvailabilityJson, } | { "type": "menu", version: string, } | { "type": "link" } & UplinkJson | { "type": "online" } & OnlineJson | { "type": "pong", now: number, } | { "type": "bye", reason: string, };
+export type ToScreenJson = { "type": "welcome", resumed: boolean, now: number, menu_version: string, position: PositionJson, } | { "type": "snapshot", position: PositionJson, orders: Array<BoardOrderJson>, first: boolean, last: boolean, } | { "type": "delta", position: PositionJson, orders: Array<BoardOrderJson>, gone: Array<string>, } | { "type": "availability", availability: AvailabilityJson, } | { "type": "menu", version: string, } | { "type": "link" } & UplinkJson | { "type": "pong", now: number, } | { "type": "bye", reason: string, };
+
+/**
+ * Sums over orders, in minor units. A correction may be below zero.
+ */
+export type TotalsJson = { orders: number, cancelled: number, 
+/**
+ * What is wanted, charges and tax included.
+ */
+sales_minor: number, tax_minor: number, tips_minor: number, 
+/**
+ * Lines that were voided or cancelled.
+ */
+voids: number, voids_minor: number, payments: number, 
+/**
+ * Taken in the restaurant.
+ */
+till_minor: number, 
+/**
+ * Taken online.
+ */
+online_minor: number, refunds_minor: number, };
 
 /**
  * An item, one of its variants, or an option that cannot be ordered now.
@@ -901,17 +982,21 @@ why: string, };
 export type VoidedJson = { who: string, why: string, at: number, };
 
 /**
- * An order from home that waits for a person's word.
+ * What was there and cannot be sold any more.
  */
-export type WaitingJson = { id: string, 
+export type WasteJson = { 
 /**
- * By the relay's clock; it runs out some minutes later, and is refunded.
+ * Minted by the device: sending it again books nothing twice.
  */
-placed_at: number, fulfilment: FulfilmentJson, 
+id: string, 
 /**
- * `2 Margherita`.
+ * In the ingredient's unit.
  */
-items: Array<string>, note: string | null, total_minor: number, currency: string, };
+amount: number, 
+/**
+ * Burnt, dropped, past its date.
+ */
+why: string, };
 
 /**
  * Who this token speaks for.

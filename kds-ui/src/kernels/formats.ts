@@ -6,7 +6,8 @@ const HOUR = 60 * MINUTE
 const digitsOf = new Map<string, number>()
 const formatOf = new Map<string, Intl.NumberFormat>()
 
-function currencyDigits(currency: string): number {
+/** How many digits of an amount come after the point. */
+export function currencyDigits(currency: string): number {
   let digits = digitsOf.get(currency)
   if (digits === undefined) {
     digits = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2

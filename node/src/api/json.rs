@@ -181,6 +181,16 @@ shape! {
         /// It was ended: it sells nothing any more.
         pub ended: bool,
     }
+    /// What was there and cannot be sold any more.
+    pub struct WasteJson {
+        /// Minted by the device: sending it again books nothing twice.
+        pub id: String,
+        /// In the ingredient's unit.
+        #[ts(type = "number")]
+        pub amount: u64,
+        /// Burnt, dropped, past its date.
+        pub why: String,
+    }
     /// States that a machine is off: what is known of its stock is this node's to sell.
     pub struct AdoptJson {
         pub origin: String,
@@ -306,6 +316,9 @@ shape! {
         pub id: String,
         #[ts(type = "number")]
         pub amount_minor: i64,
+        /// Into which drawer of this node; without it into the only one that somebody works at.
+        #[serde(default)]
+        pub drawer: Option<String>,
     }
     /// Cancels an order.
     pub struct CancelOrderJson {
@@ -582,6 +595,189 @@ shape! {
         pub archive_problems: Vec<String>,
         #[ts(type = "number")]
         pub uptime_ms: u64,
+    }
+
+    // ---- drawers and business days
+
+    /// The drawers that somebody works at, and the days.
+    pub struct TillJson {
+        /// Which node closes days and books stock.
+        pub keeper: KeeperJson,
+        /// The day that is closed next; none while nothing has happened since the last close.
+        pub closable: Option<OpenDayJson>,
+        /// Shifts that have not ended, then those of that day that have.
+        pub shifts: Vec<ShiftJson>,
+        /// The last days with a report, the newest first.
+        pub closed: Vec<ClosedDayJson>,
+    }
+    /// The node that closes days and books deliveries, waste and counts.
+    pub struct KeeperJson {
+        /// Its store; none while no node has said who it is.
+        pub origin: Option<String>,
+        /// What its order numbers begin with.
+        pub letters: String,
+        /// It is this node.
+        pub here: bool,
+    }
+    /// Names that node.
+    pub struct NameKeeperJson {
+        pub origin: String,
+    }
+    /// A business day that is not closed.
+    pub struct OpenDayJson {
+        pub number: u32,
+        /// `year * 10000 + month * 100 + day`.
+        pub date: u32,
+        /// It closes by itself then.
+        #[ts(type = "number | null")]
+        pub closes_at: Option<Millis>,
+    }
+    /// A business day that is closed.
+    pub struct ClosedDayJson {
+        pub number: u32,
+        /// `year * 10000 + month * 100 + day`.
+        pub date: u32,
+        #[ts(type = "number")]
+        pub closed_at: Millis,
+        #[ts(type = "number")]
+        pub sales_minor: i64,
+        /// Counted less expected, over its shifts.
+        #[ts(type = "number")]
+        pub over_minor: i64,
+    }
+    /// A drawer's shift. Amounts in minor units.
+    pub struct ShiftJson {
+        pub id: String,
+        pub drawer: String,
+        /// What order numbers of its node begin with.
+        pub node: String,
+        /// It is at this node.
+        pub here: bool,
+        pub day: u32,
+        pub opened_by: String,
+        #[ts(type = "number")]
+        pub opened_at: Millis,
+        #[ts(type = "number")]
+        pub float_minor: i64,
+        #[ts(type = "number")]
+        pub taken_minor: i64,
+        #[ts(type = "number")]
+        pub in_minor: i64,
+        #[ts(type = "number")]
+        pub out_minor: i64,
+        /// When it was counted; until then now.
+        #[ts(type = "number")]
+        pub expected_minor: i64,
+        #[ts(type = "number | null")]
+        pub counted_minor: Option<i64>,
+        #[ts(type = "number | null")]
+        pub ended_at: Option<Millis>,
+    }
+    /// Begins a drawer's shift.
+    pub struct OpenShiftJson {
+        /// Minted by the device: sending it again begins nothing twice.
+        pub id: String,
+        pub drawer: String,
+        /// Counted in it at the beginning.
+        #[ts(type = "number")]
+        pub float_minor: i64,
+    }
+    /// Cash that is put in, or below zero taken out.
+    pub struct MoveCashJson {
+        /// Minted by the device: sending it again moves nothing twice.
+        pub id: String,
+        #[ts(type = "number")]
+        pub amount_minor: i64,
+        pub why: String,
+    }
+    /// Ends a drawer's shift.
+    pub struct CloseShiftJson {
+        #[ts(type = "number")]
+        pub counted_minor: i64,
+    }
+    /// What a day was; of an open day what its report would say now.
+    pub struct DayReportJson {
+        pub number: u32,
+        pub date: u32,
+        pub totals: TotalsJson,
+        /// What came after the close of its day, and is booked here.
+        pub late: Vec<LateJson>,
+        /// Shifts that were counted.
+        pub shifts: Vec<ShiftLineJson>,
+        /// None: the day is open.
+        pub close: Option<DayCloseJson>,
+        /// Other reports of this day, which count nothing: their node had been replaced as keeper and did not know.
+        pub void: u32,
+    }
+    /// Who closed a day, when, and the signed bytes.
+    pub struct DayCloseJson {
+        #[ts(type = "number")]
+        pub closed_at: Millis,
+        /// `system`: the program, six hours after the roll-over.
+        pub by: String,
+        /// The node, by its store.
+        pub node: String,
+        /// The report's name: it follows from its bytes.
+        pub report: String,
+        /// The canonical bytes, in hexadecimal digits.
+        pub bytes: String,
+        /// Ed25519, by the node's key, of BLAKE3 `derive_key("pilotlight day report 1")` of these bytes.
+        pub signature: String,
+    }
+    /// Sums over orders, in minor units. A correction may be below zero.
+    pub struct TotalsJson {
+        #[ts(type = "number")]
+        pub orders: i64,
+        #[ts(type = "number")]
+        pub cancelled: i64,
+        /// What is wanted, charges and tax included.
+        #[ts(type = "number")]
+        pub sales_minor: i64,
+        #[ts(type = "number")]
+        pub tax_minor: i64,
+        #[ts(type = "number")]
+        pub tips_minor: i64,
+        /// Lines that were voided or cancelled.
+        #[ts(type = "number")]
+        pub voids: i64,
+        #[ts(type = "number")]
+        pub voids_minor: i64,
+        #[ts(type = "number")]
+        pub payments: i64,
+        /// Taken in the restaurant.
+        #[ts(type = "number")]
+        pub till_minor: i64,
+        /// Taken online.
+        #[ts(type = "number")]
+        pub online_minor: i64,
+        #[ts(type = "number")]
+        pub refunds_minor: i64,
+    }
+    /// What was late for a day.
+    pub struct LateJson {
+        pub day: u32,
+        /// So many orders.
+        pub changed: u32,
+        pub totals: TotalsJson,
+    }
+    /// A shift in a report.
+    pub struct ShiftLineJson {
+        pub drawer: String,
+        pub node: String,
+        /// An earlier day than the report's: it was late.
+        pub day: u32,
+        #[ts(type = "number")]
+        pub float_minor: i64,
+        #[ts(type = "number")]
+        pub taken_minor: i64,
+        #[ts(type = "number")]
+        pub in_minor: i64,
+        #[ts(type = "number")]
+        pub out_minor: i64,
+        #[ts(type = "number")]
+        pub expected_minor: i64,
+        #[ts(type = "number")]
+        pub counted_minor: i64,
     }
 }
 

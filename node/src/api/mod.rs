@@ -18,5 +18,6 @@ pub mod routes;
 pub mod siblings;
 pub mod staff;
 pub mod stock;
+pub mod till;
 pub mod to_json;
 pub mod uplink;

@@ -2,7 +2,7 @@
 
 use crate::api::call::{Answer, Call, with_type};
 use crate::api::json::{FromScreenJson, ToScreenJson};
-use crate::api::{devices, digest, health, kitchen, menu, online, orders, siblings, staff, stock, uplink};
+use crate::api::{devices, digest, health, kitchen, menu, online, orders, siblings, staff, stock, till, uplink};
 use http::StatusCode;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -16,7 +16,8 @@ use utoipa::{Modify, OpenApi};
         kitchen::actions,
         online::get_online, online::set_intake, online::decide, online::answer,
         menu::get_menu, menu::get_availability, menu::put_availability, menu::import_menu,
-        stock::get_stock, stock::receive, stock::enforce, stock::adopt_stock, stock::count_stock,
+        stock::get_stock, stock::receive, stock::enforce, stock::adopt_stock, stock::count_stock, stock::waste,
+        till::get_till, till::open_shift, till::move_cash, till::close_shift, till::name_keeper, till::get_day, till::close_day,
         devices::get_site, devices::pair, devices::create_code, devices::who_am_i, devices::list, devices::revoke, devices::get_ca,
         staff::list, staff::add, staff::remove, staff::sign_in, staff::sign_out,
         uplink::get_uplink, uplink::enrol,

@@ -243,7 +243,8 @@ pub async fn take_tender(call: Call, order: String) -> Answer {
     let sent: TenderJson = call.json()?;
     let tender = Tender { order: id("id", &order)?, payment: id("id", &sent.id)?, amount_minor: sent.amount_minor };
     let by = caller.actor();
-    let (id, live) = call.app.store.run(move |replica, _| tender::plan(replica, by, tender)).await?;
+    let (id, live) =
+        call.app.store.run(move |replica, _| tender::plan_into(replica, by, tender, sent.drawer.as_deref())).await?;
     Ok(json(StatusCode::OK, &to_json::order(&Order { id, live })))
 }
 

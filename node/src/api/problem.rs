@@ -4,10 +4,12 @@ use crate::archive::ArchiveError;
 use crate::devices::doors::Closed;
 use crate::devices::pairing::PairRefusal;
 use crate::devices::staff::PinRefusal;
+use crate::inventory::OtherKeeper;
 use crate::inventory::adopt::AdoptRefusal;
 use crate::inventory::count::CountRefusal;
 use crate::inventory::eighty_six::EightySixRefusal;
 use crate::inventory::receive::ReceiveRefusal;
+use crate::inventory::waste::WasteRefusal;
 use crate::menu::import::ImportRefusal;
 use crate::orders::accept::DecideRefusal;
 use crate::orders::amend::{AmendRefusal, AmendmentField};
@@ -17,6 +19,8 @@ use crate::orders::ownership::TakeOverRefusal;
 use crate::orders::place::{CartField, PlaceRefusal};
 use crate::orders::requests::AnswerRefusal;
 use crate::store::store_handle::RunError;
+use crate::till::day::{CloseRefusal, KeeperRefusal};
+use crate::till::shifts::ShiftRefusal;
 use crate::till::tender::TenderRefusal;
 use http::StatusCode;
 pub use pilotlight_edge::api::problem::Problem;
@@ -294,7 +298,89 @@ impl From<TenderRefusal> for Problem {
             R::SameIdOtherAmount { .. } => Self::new(StatusCode::CONFLICT, "same_id_other_amount", detail)
                 .at("amount_minor")
                 .remedy("mint a new id for another payment"),
+            R::WhichDrawer => Self::new(StatusCode::CONFLICT, "which_drawer", detail)
+                .at("drawer")
+                .remedy("name the drawer, or open a shift of it"),
         }
+    }
+}
+
+impl From<ShiftRefusal> for Problem {
+    fn from(refusal: ShiftRefusal) -> Self {
+        use ShiftRefusal as R;
+        let detail = refusal.to_string();
+        match refusal {
+            R::NotSetUp => Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_set_up", detail)
+                .remedy("start the node with a name, a currency and a time zone"),
+            R::Drawer => Self::bad_field("drawer", detail, "name the drawer as people call it"),
+            R::DrawerOpen(_) => Self::new(StatusCode::CONFLICT, "drawer_open", detail)
+                .at("drawer")
+                .remedy("count and close that shift first"),
+            R::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "unknown_shift", detail).remedy("read /api/v1/till"),
+            R::Ended => Self::new(StatusCode::CONFLICT, "shift_ended", detail).remedy("open another shift"),
+            R::OtherNode(letter) => Self::new(StatusCode::CONFLICT, "other_node", detail).remedy(format!(
+                "do it at node {letter}; when that is off for good, end it first (POST /api/v1/stock/adoptions)"
+            )),
+            R::Amount { field, .. } => Self::bad_field(field, detail, "send what was counted or moved, in minor units"),
+            R::NoReason => Self::bad_field("why", detail, "say in a few words what for"),
+            R::SameIdOther { field } => Self::new(StatusCode::CONFLICT, "same_id_other", detail)
+                .at(field)
+                .remedy("mint a new id for something else, or send what was booked"),
+        }
+    }
+}
+
+impl From<CloseRefusal> for Problem {
+    fn from(refusal: CloseRefusal) -> Self {
+        let detail = refusal.to_string();
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, detail);
+        match refusal {
+            CloseRefusal::NoDay => conflict("no_day").at("number").remedy("a day opens with an order or a shift"),
+            CloseRefusal::NotNext { next } => {
+                conflict("other_day").at("number").remedy(format!("close day {} first", next.0))
+            }
+            CloseRefusal::OtherKeeper { letter, .. } => conflict("other_keeper").remedy(at_keeper(&letter)),
+            CloseRefusal::ShiftOpen { .. } => conflict("shift_open").remedy("count and close that shift first"),
+        }
+    }
+}
+
+/// What to do when the keeper is not reached.
+fn at_keeper(letter: &str) -> String {
+    format!("do it at node {letter}; when that is away for long, a manager names another (PUT /api/v1/till/keeper)")
+}
+
+impl From<OtherKeeper> for Problem {
+    fn from(other: OtherKeeper) -> Self {
+        let problem = Self::new(StatusCode::CONFLICT, "other_keeper", other.to_string());
+        problem.remedy(at_keeper(&other.letter))
+    }
+}
+
+impl From<WasteRefusal> for Problem {
+    fn from(refusal: WasteRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            WasteRefusal::OtherKeeper(other) => other.into(),
+            WasteRefusal::UnknownIngredient(_) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
+            }
+            WasteRefusal::SameIdOther { field } => Self::new(StatusCode::CONFLICT, "same_id_other_receipt", detail)
+                .at(field)
+                .remedy("mint a new id for other waste, or send what was booked"),
+            WasteRefusal::NoReason => Self::bad_field("why", detail, "say in a few words what happened to it"),
+            WasteRefusal::Amount { most, .. } => {
+                Self::bad_field("amount", detail, format!("send 1 to {most}, or count the ingredient"))
+            }
+        }
+    }
+}
+
+impl From<KeeperRefusal> for Problem {
+    fn from(refusal: KeeperRefusal) -> Self {
+        Self::new(StatusCode::CONFLICT, "no_node", refusal.to_string())
+            .at("origin")
+            .remedy("name this node, or one that /api/v1/siblings lists")
     }
 }
 
@@ -324,6 +410,7 @@ impl From<CountRefusal> for Problem {
     fn from(refusal: CountRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
+            CountRefusal::OtherKeeper(other) => other.into(),
             CountRefusal::UnknownIngredient(_) => {
                 Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
             }
@@ -339,6 +426,7 @@ impl From<ReceiveRefusal> for Problem {
     fn from(refusal: ReceiveRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
+            ReceiveRefusal::OtherKeeper(other) => other.into(),
             ReceiveRefusal::UnknownIngredient(_) => {
                 Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
             }

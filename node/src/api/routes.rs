@@ -2,7 +2,7 @@
 
 use crate::api::call::{Call, Request};
 use crate::api::{
-    devices, digest, health, kitchen, live, menu, online, openapi, orders, siblings, staff, stock, uplink,
+    devices, digest, health, kitchen, live, menu, online, openapi, orders, siblings, staff, stock, till, uplink,
 };
 use crate::app::App;
 use crate::recovery::RecoveryDesk;
@@ -24,6 +24,7 @@ pub fn service(app: &Arc<App>) -> Service {
         staff_routes(app),
         operation_routes(app),
         sibling_routes(app),
+        till_routes(app),
     ];
     routes::service(groups)
 }
@@ -110,6 +111,8 @@ fn menu_routes(app: &Arc<App>) -> Route {
         path!("api" / "v1" / "stock" / "adoptions").and(warp::post()).and(call(app)).then(run(stock::adopt_stock));
     let count = path!("api" / "v1" / "stock" / String / "counts").and(warp::post()).and(call(app));
     let count = count.then(run_at(stock::count_stock));
+    let waste = path!("api" / "v1" / "stock" / String / "waste").and(warp::post()).and(call(app));
+    let waste = waste.then(run_at(stock::waste));
     let (receive, enforce) = (receive.then(run_at(stock::receive)), enforce.then(run_at(stock::enforce)));
     let menus = get.boxed().or(import).unify().boxed().or(availability).unify().boxed().or(set).unify().boxed();
     menus
@@ -126,6 +129,9 @@ fn menu_routes(app: &Arc<App>) -> Route {
         .unify()
         .boxed()
         .or(adopt)
+        .unify()
+        .boxed()
+        .or(waste)
         .unify()
         .boxed()
 }
@@ -174,6 +180,20 @@ fn sibling_routes(app: &Arc<App>) -> Route {
     let link = path!("sync").and(warp::ws()).and(call(app)).then(siblings::link);
     let known = list.boxed().or(join).unify().boxed().or(code).unify().boxed();
     known.or(enrol).unify().boxed().or(link).unify().boxed()
+}
+
+fn till_routes(app: &Arc<App>) -> Route {
+    let get = path!("api" / "v1" / "till").and(warp::get()).and(call(app)).then(run(till::get_till));
+    let open = path!("api" / "v1" / "till" / "shifts").and(warp::post()).and(call(app)).then(run(till::open_shift));
+    let cash = path!("api" / "v1" / "till" / "shifts" / String / "cash").and(warp::post()).and(call(app));
+    let end = path!("api" / "v1" / "till" / "shifts" / String / "close").and(warp::post()).and(call(app));
+    let keeper = path!("api" / "v1" / "till" / "keeper").and(warp::put()).and(call(app)).then(run(till::name_keeper));
+    let day = path!("api" / "v1" / "days" / String).and(warp::get()).and(call(app)).then(run_at(till::get_day));
+    let close = path!("api" / "v1" / "days" / String / "close").and(warp::post()).and(call(app));
+    let (cash, end) = (cash.then(run_at(till::move_cash)), end.then(run_at(till::close_shift)));
+    let close = close.then(run_at(till::close_day));
+    let shifts = get.boxed().or(open).unify().boxed().or(cash).unify().boxed().or(end).unify().boxed();
+    shifts.or(keeper).unify().boxed().or(day).unify().boxed().or(close).unify().boxed()
 }
 
 /// Puts a call together.

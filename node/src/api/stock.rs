@@ -3,12 +3,14 @@
 use crate::api::call::{Answer, Call, id, json, with_type};
 use crate::api::json::{
     AdoptJson, AdoptedAmountJson, AdoptedJson, CountJson, CountedJson, EnforcedJson, IngredientJson, MachineJson,
-    ProblemJson, ReceiptJson, StockJson,
+    ProblemJson, ReceiptJson, StockJson, WasteJson,
 };
+use crate::inventory::count::CountRefusal;
 use crate::inventory::receive::{self, ReceiveRefusal};
+use crate::inventory::waste::{self, Waste, WasteRefusal};
 use crate::inventory::{adopt, count};
 use crate::store::replica::Replica;
-use crate::store::store_handle::{Plan, PlanError};
+use crate::store::store_handle::{Plan, PlanError, RunError};
 use bytes::Bytes;
 use http::StatusCode;
 use pilotlight_edge::api::text;
@@ -63,15 +65,20 @@ fn stock_json(replica: &Replica) -> StockJson {
 #[utoipa::path(post, path = "/api/v1/stock/{ingredient}/receipts", operation_id = "receive_stock", tag = "stock", params(("ingredient" = String, Path)),
     request_body = ReceiptJson, responses((status = 204), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn receive(call: Call, ingredient: String) -> Answer {
-    let caller = call.allow(Action::ChangeStock)?;
+    let asking = call.allow_or_passed(Action::ChangeStock)?;
     let sent: ReceiptJson = call.json()?;
     if let Some(why) = &sent.found {
         text::note("found", why)?;
     }
     let receipt = Receipt { found: sent.found, ..Receipt::delivered(id("ingredient", &ingredient)?, sent.amount) };
-    let intent = id("id", &sent.id)?;
-    let by = caller.actor();
-    call.app.store.run(move |replica, now| receive::plan(replica, now, by, intent, receipt)).await?;
+    let (intent, by) = (id("id", &sent.id)?, asking.by);
+    match call.app.store.run(move |replica, now| receive::plan(replica, now, by, intent, receipt)).await {
+        Err(RunError::Refused(ReceiveRefusal::OtherKeeper(other))) => {
+            let path = format!("/api/v1/stock/{ingredient}/receipts");
+            return call.at_keeper(asking, other.keeper, &path, other.into()).await;
+        }
+        booked => booked?,
+    }
     call.app.look_after_relay();
     Ok(with_type(StatusCode::NO_CONTENT, "application/json", Bytes::new()))
 }
@@ -95,13 +102,38 @@ pub async fn adopt_stock(call: Call) -> Answer {
 #[utoipa::path(post, path = "/api/v1/stock/{ingredient}/counts", operation_id = "count_stock", tag = "stock", params(("ingredient" = String, Path)),
     request_body = CountJson, responses((status = 200, body = CountedJson), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn count_stock(call: Call, ingredient: String) -> Answer {
-    let caller = call.allow(Action::ChangeStock)?;
+    let asking = call.allow_or_passed(Action::ChangeStock)?;
     let sent: CountJson = call.json()?;
-    let (ingredient, intent, by) = (id("ingredient", &ingredient)?, id("id", &sent.id)?, caller.actor());
-    let plan = move |replica: &Replica, now| count::plan(replica, now, by, intent, (ingredient, sent.amount));
-    let counted = call.app.store.run(plan).await?;
+    let (of, intent, by) = (id("ingredient", &ingredient)?, id("id", &sent.id)?, asking.by);
+    let plan = move |replica: &Replica, now| count::plan(replica, now, by, intent, (of, sent.amount));
+    let counted = match call.app.store.run(plan).await {
+        Err(RunError::Refused(CountRefusal::OtherKeeper(other))) => {
+            let path = format!("/api/v1/stock/{ingredient}/counts");
+            return call.at_keeper(asking, other.keeper, &path, other.into()).await;
+        }
+        counted => counted?,
+    };
     let (books, missing) = (counted.books, counted.short);
     Ok(json(StatusCode::OK, &CountedJson { books, missing }))
+}
+
+/// Books waste: what was there and cannot be sold any more. Sending it again books nothing twice.
+#[utoipa::path(post, path = "/api/v1/stock/{ingredient}/waste", operation_id = "waste_stock", tag = "stock", params(("ingredient" = String, Path)),
+    request_body = WasteJson, responses((status = 204), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+pub async fn waste(call: Call, ingredient: String) -> Answer {
+    let asking = call.allow_or_passed(Action::ChangeStock)?;
+    let sent: WasteJson = call.json()?;
+    text::note("why", &sent.why)?;
+    let (of, intent, by) = (id("ingredient", &ingredient)?, id("id", &sent.id)?, asking.by);
+    let wasted = Waste { intent, ingredient: of, amount: sent.amount, why: sent.why };
+    match call.app.store.run(move |replica, _| waste::plan(replica, by, wasted)).await {
+        Err(RunError::Refused(WasteRefusal::OtherKeeper(other))) => {
+            let path = format!("/api/v1/stock/{ingredient}/waste");
+            return call.at_keeper(asking, other.keeper, &path, other.into()).await;
+        }
+        booked => booked?,
+    }
+    Ok(with_type(StatusCode::NO_CONTENT, "application/json", Bytes::new()))
 }
 
 /// Says whether running out of it stops the sale.

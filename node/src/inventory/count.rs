@@ -3,6 +3,7 @@
 //! What is there beyond the books is added to the own row. What is missing is used up there; what the own row has no right to is a
 //! shortage, which the next deliveries make good first: no row goes below nothing.
 
+use crate::inventory::{OtherKeeper, keeper_elsewhere};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::crdt::counter::{Row, ShortRow};
@@ -17,6 +18,9 @@ use pilotlight_sync::limits::STOCK_AMOUNT_MAX;
 /// Why nothing was counted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CountRefusal {
+    /// Another node books the stock.
+    #[error(transparent)]
+    OtherKeeper(#[from] OtherKeeper),
     /// No such ingredient.
     #[error("ingredient {0} is not known")]
     UnknownIngredient(IngredientId),
@@ -56,6 +60,7 @@ pub fn plan(
             None => refuse(CountRefusal::SameIdOther { field: "id" }),
         };
     }
+    keeper_elsewhere(replica).map_err(|other| PlanError::Refused(other.into()))?;
     let site = replica.site();
     let Some(known) = site.menu().ingredients.get(&ingredient) else {
         return refuse(CountRefusal::UnknownIngredient(ingredient));

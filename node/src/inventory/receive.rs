@@ -1,5 +1,6 @@
 //! Books a delivery, or what was found on the shelf: adding is always allowed, and a repeated request adds once.
 
+use crate::inventory::{OtherKeeper, keeper_elsewhere};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::crdt::counter::{Row, ShortRow};
@@ -14,6 +15,9 @@ use pilotlight_sync::limits::STOCK_AMOUNT_MAX;
 /// Why nothing was booked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReceiveRefusal {
+    /// Another node books the stock.
+    #[error(transparent)]
+    OtherKeeper(#[from] OtherKeeper),
     /// No such ingredient.
     #[error("ingredient {0} is not known")]
     UnknownIngredient(IngredientId),
@@ -23,7 +27,7 @@ pub enum ReceiveRefusal {
         /// The first field that differs.
         field: &'static str,
         /// What was booked.
-        booked: Receipt,
+        booked: Box<Receipt>,
     },
     /// Something was found, and nobody says why it was not in the books.
     #[error("what is found needs a reason")]
@@ -46,10 +50,14 @@ pub fn plan(
             Receipt { ingredient, .. } if *ingredient != booked.ingredient => "ingredient",
             Receipt { amount, .. } if *amount != booked.amount => "amount",
             Receipt { found, .. } if *found != booked.found => "why",
-            Receipt { .. } if booked.counted.is_some() => "id",
+            Receipt { .. } if booked.counted.is_some() || booked.wasted.is_some() => "id",
             Receipt { .. } => return Ok(Plan::answer_only(by, ())),
         };
-        return Err(PlanError::Refused(ReceiveRefusal::SameIdOtherReceipt { field, booked }));
+        return Err(PlanError::Refused(ReceiveRefusal::SameIdOtherReceipt { field, booked: booked.into() }));
+    }
+    // Whoever stands before the guest has found it; what is delivered the keeper books.
+    if receipt.found.is_none() {
+        keeper_elsewhere(replica).map_err(|other| PlanError::Refused(other.into()))?;
     }
     let site = replica.site();
     let known = site.menu().ingredients.get(&receipt.ingredient);
@@ -108,13 +116,13 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(book(dough(), 500), Ok(1_500));
         }
-        let refused = |field| Err(ReceiveRefusal::SameIdOtherReceipt { field, booked: booked.clone() });
+        let refused = |field| Err(ReceiveRefusal::SameIdOtherReceipt { field, booked: booked.clone().into() });
         assert_eq!(book(dough(), 501), refused("amount"));
         assert_eq!(book(other, 500), refused("ingredient"));
         shop.reopen();
         let again = Receipt { amount: 1, ..booked.clone() };
         let late = shop.run(|replica, now| plan(replica, now, Actor::System, intent, again));
-        assert_eq!(late, Err(ReceiveRefusal::SameIdOtherReceipt { field: "amount", booked }));
+        assert_eq!(late, Err(ReceiveRefusal::SameIdOtherReceipt { field: "amount", booked: booked.into() }));
         assert_eq!(shop.rights(), 1_500);
     }
 

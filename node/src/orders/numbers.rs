@@ -4,7 +4,6 @@ use crate::store::replica::Replica;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::site::Day;
-use pilotlight_sync::domain::business_day::{DayNumber, DayRule};
 use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// The numbers that a plan gives out.
@@ -20,9 +19,7 @@ impl Numbers {
     /// What comes after the numbers given out so far; `None` while the site has no time zone.
     pub(crate) fn of(replica: &Replica, now: Timestamp) -> Option<Self> {
         let (site, identity) = (replica.site(), replica.identity());
-        let settings = site.settings()?;
-        let rule = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?;
-        let (day, begins) = business_day(site.day().day(), rule.date(now));
+        let (day, begins) = site.business_day(now)?;
         let last = if begins { 0 } else { site.day().counter(&identity.origin) };
         Some(Self { day, begins, letter: identity.letter.clone(), last })
     }
@@ -36,14 +33,5 @@ impl Numbers {
     pub(crate) fn next(&mut self) -> OrderFact {
         self.last += 1;
         OrderFact::Sent { day: self.day.number, letter: self.letter.clone(), counter: self.last }
-    }
-}
-
-/// The business day an order belongs to, and whether it begins with it (SPEC D2). A clock that goes back opens no day.
-fn business_day(open: Option<Day>, date: u32) -> (Day, bool) {
-    match open {
-        Some(day) if date <= day.date => (day, false),
-        Some(day) => (Day { number: DayNumber(day.number.0 + 1), date }, true),
-        None => (Day { number: DayNumber(1), date }, true),
     }
 }

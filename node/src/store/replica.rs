@@ -254,6 +254,18 @@ impl Replica {
         Ok(docs)
     }
 
+    /// Every order in memory and sled, read one after the other.
+    pub fn each_order(&self, look: &mut dyn FnMut(&LiveOrder)) -> Result<(), StoreError> {
+        for key in self.store.index_range(b"s", b"t", usize::MAX)? {
+            let Some(id) = order_of_key(&key) else { continue };
+            match self.order_here(&id) {
+                Ok(order) => order.iter().for_each(|order| look(order)),
+                Err(error) => tracing::error!(order = %id, %error, "a stored order cannot be read: no report books it"),
+            }
+        }
+        Ok(())
+    }
+
     /// The order that has this number on this day.
     pub fn order_by_number(&self, day: DayNumber, number: &str) -> Result<Option<OrderId>, StoreError> {
         let from = number_key(day, number);
@@ -269,7 +281,7 @@ impl Replica {
         b"s".to_vec()
     }
 
-    /// Stored orders from an index entry on that were placed before a moment and that nobody is working on.
+    /// Stored orders from an index entry on that were placed before a moment, that nobody is working on and that are in the books.
     pub fn closed_page(&self, from: Vec<u8>, until: Timestamp, limit: usize) -> Result<Page, StoreError> {
         let to = [&b"s"[..], &until.0.to_be_bytes()].concat();
         if from >= to {
@@ -282,12 +294,23 @@ impl Replica {
             // What is in memory is open, or just was.
             let stored = if self.state.live(&id).is_none() { self.store.get(&DocKey::Order(id)) } else { Ok(None) };
             match stored {
-                Ok(document) => page.orders.extend(document.map(|document| Stored { id, placed_at, document })),
+                Ok(document) => {
+                    let booked = document.filter(|document| self.is_booked(document));
+                    page.orders.extend(booked.map(|document| Stored { id, placed_at, document }));
+                }
                 Err(error) => tracing::error!(order = %id, %error, "a stored order cannot be read: it stays"),
             }
         }
         page.next = keys.last().filter(|_| keys.len() == limit).map(|last| [last, &[0][..]].concat());
         Ok(page)
+    }
+
+    /// Whether the reports of closed days have all of it: what is in the archive no report looks at. A site that closes no days has none.
+    fn is_booked(&self, document: &[u8]) -> bool {
+        let books = self.site().books();
+        // What cannot be read is named by the archiver.
+        let has_all = |order: LiveOrder| books.has_all(&order.doc, &order.view);
+        books.last().is_none() || LiveOrder::from_bytes(document).is_ok_and(has_all)
     }
 
     /// Lets sled forget orders that are in the archive, with the next group. One that has changed since, or that somebody is working

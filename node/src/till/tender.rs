@@ -2,8 +2,10 @@
 
 use crate::store::replica::{LiveOrder, Replica};
 use crate::store::store_handle::{Plan, PlanError};
+use crate::till::shifts;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
+use pilotlight_sync::doc::till::TillFact;
 use pilotlight_sync::domain::id::{OrderId, PaymentId};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::PaymentPhase;
@@ -47,6 +49,9 @@ pub enum TenderRefusal {
         /// What is due, in minor units.
         due_minor: i64,
     },
+    /// Which drawer it went into is not said, or no shift of that one is open here.
+    #[error("no shift is open of the drawer that it went into")]
+    WhichDrawer,
     /// This id was used for another amount.
     #[error("this payment was taken with an amount of {taken_minor}")]
     SameIdOtherAmount {
@@ -60,6 +65,17 @@ pub fn plan(
     replica: &Replica,
     by: Actor,
     tender: Tender,
+) -> Result<Plan<(OrderId, Arc<LiveOrder>)>, PlanError<TenderRefusal>> {
+    plan_into(replica, by, tender, None)
+}
+
+/// The same into a drawer of this node. Unless that is said it goes into the only one that somebody works at; where nobody has opened a
+/// shift it is taken all the same (SPEC D6).
+pub fn plan_into(
+    replica: &Replica,
+    by: Actor,
+    tender: Tender,
+    drawer: Option<&str>,
 ) -> Result<Plan<(OrderId, Arc<LiveOrder>)>, PlanError<TenderRefusal>> {
     let refuse = |refusal| Err(PlanError::Refused(refusal));
     let id = tender.order;
@@ -94,8 +110,12 @@ pub fn plan(
         phase: PaymentPhase::Captured,
         amount_minor: tender.amount_minor,
     };
+    let Ok(shift) = shifts::taking(replica, drawer) else { return refuse(TenderRefusal::WhichDrawer) };
+    let (payment, amount_minor) = (tender.payment, tender.amount_minor);
+    let mut changes = vec![Change::Order(id, fact)];
+    changes.extend(shift.map(|shift| Change::Till(shift, TillFact::Taken { order: id, payment, amount_minor })));
     let answer = move |replica: &Replica| (id, replica.order(&id).ok().flatten().unwrap_or(order));
-    Ok(Plan::new(by, vec![Change::Order(id, fact)], answer))
+    Ok(Plan::new(by, changes, answer))
 }
 
 #[cfg(test)]

@@ -286,7 +286,7 @@ fn of_tls<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls
 }
 
 /// The body, as far as it may be long.
-async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>, EnrolError> {
+pub(super) async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>, EnrolError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| EnrolError::Unreachable(whole(&error)))? {
         body.extend_from_slice(&chunk);

@@ -6,6 +6,7 @@ pub mod enrol;
 pub mod link_core;
 pub(crate) mod link_loop;
 pub mod link_state;
+pub mod pass;
 pub mod siblings;
 
 use crate::config::LinkConfig;

@@ -7,6 +7,7 @@ use crate::opening::Paths;
 use crate::store::StoreError;
 use crate::uplink::enrol::Enrolment;
 use crate::uplink::link_loop::{LinkClock, LinkEnd, Told, serve};
+use crate::uplink::pass::{NotPassed, Passed, pass};
 use crate::uplink::{DialEnd, Parts, Wishes, begin, driver, keep};
 use futures_util::{Sink, Stream};
 use minicbor::{Decode, Encode};
@@ -14,6 +15,7 @@ use pilotlight_edge::{files, tokens};
 use pilotlight_sync::doc::origin::OriginCard;
 use pilotlight_sync::doc::replica::Position;
 use pilotlight_sync::domain::id::OriginId;
+use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::protocol::{Opened, Side, Want};
 use std::collections::BTreeMap;
@@ -172,6 +174,13 @@ impl Siblings {
         files::write_whole(&self.path, &minicbor::to_vec(&new).unwrap_or_default()).map_err(StoreError::from)?;
         *known = new;
         Ok(())
+    }
+
+    /// Passes a request on to the node of this origin, when this one dials it: what only that one may do.
+    pub async fn pass(&self, to: &OriginId, path: &str, by: Actor, body: Vec<u8>) -> Result<Passed, NotPassed> {
+        let known = self.known().into_iter().find(|sibling| sibling.origin == *to);
+        let dial = known.and_then(|sibling| sibling.dial).ok_or(NotPassed::Away)?;
+        pass(&dial, path, by, body).await
     }
 
     /// The node that dials with this token.

@@ -124,6 +124,12 @@ impl<T: Read, By: Read> Facts<T, By> {
         facts
     }
 
+    /// Those of them that are wanted.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&Fact<T, By>) -> bool) -> Self {
+        Self(Form::Open(grown(self.all().into_iter().filter(|fact| wanted(fact)).collect())))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.all().len()

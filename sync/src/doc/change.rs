@@ -5,13 +5,15 @@
 
 use crate::crdt::counter::{BranchRow, Row, ShortRow};
 use crate::crdt::hlc::Hlc;
+use crate::doc::books::SignedReport;
 use crate::doc::order::OrderFact;
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
 use crate::doc::recovered::Recovered;
 use crate::doc::site::{Day, Off, Receipt, Settings};
+use crate::doc::till::TillFact;
 use crate::domain::id::{
-    CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, OriginId, StaffId,
+    CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, OriginId, ShiftId, StaffId,
 };
 use crate::domain::intake::Intake;
 use crate::domain::menu::{Category, Ingredient, MenuItem, ModifierGroup, Station, StationId};
@@ -80,6 +82,12 @@ pub enum Change {
     Settings(Write<(), Settings>),
     /// Whether orders from home are taken now.
     Intake(Write<(), Intake>),
+    /// Something happened to a drawer in a shift.
+    Till(ShiftId, TillFact),
+    /// A business day was closed, with its signed report.
+    DayClosed(SignedReport),
+    /// The node that books stock and closes days.
+    Keeper(Write<(), OriginId>),
     /// Written by a later version: kept, passed on, without effect.
     Unknown(RawChange),
 }
@@ -219,6 +227,9 @@ impl Change {
             | Self::Day(_)
             | Self::Settings(_)
             | Self::Intake(_)
+            | Self::Till(..)
+            | Self::DayClosed(_)
+            | Self::Keeper(_)
             | Self::Unknown(_) => Vec::new(),
         }
     }
@@ -273,7 +284,10 @@ impl Change {
             | Self::Recovered(_)
             | Self::Branch(..)
             | Self::Adopted(..)
-            | Self::Short(..) => writer == OriginRole::Node,
+            | Self::Short(..)
+            | Self::Till(..)
+            | Self::DayClosed(_)
+            | Self::Keeper(_) => writer == OriginRole::Node,
             Self::Stock(..)
             | Self::Fence(_)
             | Self::Origin(_)
@@ -312,7 +326,10 @@ impl Change {
             Self::Receipt(intent, receipt) => raw(22, to_vec((intent, receipt))),
             Self::Day(day) => raw(23, to_vec(day)),
             Self::Settings(write) => raw(24, to_vec(write)),
-            Self::Intake(write) => raw(40, to_vec(write)),
+            Self::Intake(write) => raw(43, to_vec(write)),
+            Self::Till(shift, fact) => raw(40, to_vec((shift, fact))),
+            Self::DayClosed(signed) => raw(41, to_vec(signed)),
+            Self::Keeper(write) => raw(42, to_vec(write)),
             Self::Unknown(unknown) => unknown.clone(),
         }
     }
@@ -340,7 +357,10 @@ impl Change {
             22 => minicbor::decode(body).map(|(intent, receipt)| Self::Receipt(intent, receipt))?,
             23 => Self::Day(minicbor::decode(body)?),
             24 => Self::Settings(minicbor::decode(body)?),
-            40 => Self::Intake(minicbor::decode(body)?),
+            43 => Self::Intake(minicbor::decode(body)?),
+            40 => minicbor::decode(body).map(|(shift, fact)| Self::Till(shift, fact))?,
+            41 => Self::DayClosed(minicbor::decode(body)?),
+            42 => Self::Keeper(minicbor::decode(body)?),
             _ => Self::Unknown(raw.clone()),
         })
     }
@@ -395,7 +415,7 @@ mod tests {
         let intake = Intake { paused: Some(Span { from, until: Timestamp(901_000) }), busy };
         let raw = Change::Intake(Write { key: (), value: Some(intake), version: 2 }).to_raw();
         let hex: String = raw.body.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((raw.kind, hex.as_str()), (40, "838082821903e81a000dbf88820a821903e81a0036f26802"));
+        assert_eq!((raw.kind, hex.as_str()), (43, "838082821903e81a000dbf88820a821903e81a0036f26802"));
     }
 
     #[test]

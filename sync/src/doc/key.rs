@@ -1,6 +1,6 @@
 //! Names of documents as a store keeps them: a kind and an id.
 
-use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, StaffId};
+use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, IntentId, MenuItemId, OrderId, ShiftId, StaffId};
 use crate::domain::menu::StationId;
 
 /// Names one stored document.
@@ -38,6 +38,12 @@ pub enum DocKey {
     Origins,
     /// Whether orders from home are taken now.
     Intake,
+    /// One business day with its reports; its number, big-endian.
+    BusinessDay([u8; 4]),
+    /// What happened to a drawer in a shift.
+    Shift(ShiftId),
+    /// The node that keeps the stock and the days.
+    Keeper,
 }
 
 impl DocKey {
@@ -60,6 +66,9 @@ impl DocKey {
             Self::Fences => 14,
             Self::Origins => 15,
             Self::Intake => 20,
+            Self::BusinessDay(_) => 40,
+            Self::Shift(_) => 41,
+            Self::Keeper => 42,
         }
     }
 
@@ -75,7 +84,9 @@ impl DocKey {
             Self::Device(id) => id.as_bytes(),
             Self::Person(id) => id.as_bytes(),
             Self::Receipt(id) => id.as_bytes(),
-            Self::Day | Self::Settings | Self::Fences | Self::Origins | Self::Intake => &[],
+            Self::BusinessDay(number) => number,
+            Self::Shift(id) => id.as_bytes(),
+            Self::Day | Self::Settings | Self::Fences | Self::Origins | Self::Intake | Self::Keeper => &[],
         }
     }
 
@@ -99,13 +110,16 @@ impl DocKey {
             14 if id.is_empty() => Self::Fences,
             15 if id.is_empty() => Self::Origins,
             20 if id.is_empty() => Self::Intake,
+            40 => Self::BusinessDay(id.try_into().ok()?),
+            41 => Self::Shift(ShiftId::from_bytes(bytes()?)),
+            42 if id.is_empty() => Self::Keeper,
             _ => return None,
         })
     }
 
     /// Whether nearly every order changes the document: a store may write it now and then, and read the log's tail at boot.
     pub const fn is_hot(&self) -> bool {
-        matches!(self, Self::Stock(_) | Self::Day)
+        matches!(self, Self::Stock(_) | Self::Day | Self::Shift(_))
     }
 
     /// Whether the document lives with the orders, not with the site's small documents.

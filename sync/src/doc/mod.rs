@@ -1,6 +1,7 @@
 //! Replicated documents: merge laws of `crdt` joined with the nouns of `domain`.
 
 mod amendments;
+pub mod books;
 pub mod change;
 pub mod digest;
 pub mod key;
@@ -15,3 +16,4 @@ pub mod recovered;
 pub mod replica;
 pub mod site;
 pub mod stock_rows;
+pub mod till;

@@ -362,6 +362,38 @@ impl OrderFact {
     }
 }
 
+impl OrderFact {
+    /// Whether it changes no amount: it tells of the kitchen's and the stock's work, or of how the order is brought.
+    pub const fn is_without_amount(&self) -> bool {
+        match self {
+            Self::Phase { .. }
+            | Self::EpochOpened { .. }
+            | Self::LineDone { .. }
+            | Self::Acknowledged { .. }
+            | Self::LineSeen { .. }
+            | Self::StockReturned { .. }
+            | Self::Amended { .. }
+            | Self::AmendmentAsked { .. }
+            | Self::AmendmentAnswered { .. }
+            | Self::AmendmentEnded { .. }
+            | Self::Resumed => true,
+            Self::Placed(_)
+            | Self::Sent { .. }
+            | Self::LinesAdded { .. }
+            | Self::LineVoided { .. }
+            | Self::Cancelled { .. }
+            | Self::Payment { .. }
+            | Self::Refunded { .. }
+            | Self::Commercial { .. }
+            | Self::Delivery { .. }
+            | Self::Accepted
+            | Self::Rejected { .. }
+            | Self::Verdict { .. }
+            | Self::TakenOver { .. } => false,
+        }
+    }
+}
+
 /// All that happened to one order.
 pub type OrderDoc = Facts<OrderFact, Actor>;
 /// One thing that happened to one order, with its name, time and cause.

@@ -166,6 +166,9 @@ pub(crate) fn is_permitted(commit: &Commit, index: usize, change: &Change, role:
         | Change::Day(_)
         | Change::Settings(_)
         | Change::Intake(_)
+        | Change::Till(..)
+        | Change::DayClosed(_)
+        | Change::Keeper(_)
         | Change::Unknown(_) => change.is_permitted(role),
     }
 }

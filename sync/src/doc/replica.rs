@@ -235,6 +235,7 @@ impl Loading {
         for (key, bytes) in docs {
             site.load(&key, &bytes)?;
         }
+        site.keep_books();
         let upto = notes.get(HOT_NOTE).and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default();
         let hlc = notes.get(HLC_NOTE).and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default();
         let unread = notes.get(UNREAD_NOTE).map_or(Some(Unread::default()), |bytes| minicbor::decode(bytes).ok());

@@ -5,21 +5,24 @@
 //! Retention: for ever, but receipts (as SPEC, Compaction).
 
 use crate::crdt::counter::{BoundedCounter, Row};
+use crate::crdt::facts::Fact;
 use crate::crdt::register::{Register, Stamp};
+use crate::doc::books::{Books, BusinessDay, SignedReport};
 use crate::doc::change::{Change, Seen, Write, to_vec};
 use crate::doc::key::DocKey;
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
 use crate::doc::reading::Effect;
-use crate::domain::business_day::DayNumber;
-use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, SiteId, StaffId};
+use crate::doc::till::{ShiftDoc, TillFact};
+use crate::domain::business_day::{DayNumber, DayRule};
+use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, ShiftId, SiteId, StaffId};
 use crate::domain::intake::Intake;
 use crate::domain::menu::{Category, Ingredient, Menu, MenuItem, ModifierGroup, Station, StationId};
 use crate::domain::money::Currency;
 use crate::domain::timestamp::Timestamp;
 use crdts::{CmRDT, Dot, VClock};
 use minicbor::{Decode, Encode};
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a site is.
@@ -129,6 +132,9 @@ pub struct Receipt {
     /// It was a count: what was on the shelf, against what.
     #[n(3)]
     pub counted: Option<Counted>,
+    /// It was waste: why, in a person's words.
+    #[n(4)]
+    pub wasted: Option<String>,
 }
 
 /// What a count compared.
@@ -151,7 +157,7 @@ pub struct Counted {
 impl Receipt {
     /// A delivery.
     pub const fn delivered(ingredient: IngredientId, amount: u64) -> Self {
-        Self { ingredient, amount, found: None, counted: None }
+        Self { ingredient, amount, found: None, counted: None, wasted: None }
     }
 }
 
@@ -185,6 +191,11 @@ pub struct Site {
     origins: BTreeMap<OriginId, OriginCard>,
     day: DayDoc,
     intake: Register<Option<Intake>>,
+    days: BTreeMap<DayNumber, BusinessDay>,
+    books: Books,
+    shifts: BTreeMap<ShiftId, ShiftDoc>,
+    open_shifts: BTreeSet<ShiftId>,
+    keeper: Register<Option<OriginId>>,
     menu: Menu,
     menu_version: u64,
 }
@@ -217,6 +228,11 @@ impl Default for Site {
             origins: BTreeMap::new(),
             day: DayDoc::default(),
             intake: Register::default(),
+            days: BTreeMap::new(),
+            books: Books::default(),
+            shifts: BTreeMap::new(),
+            open_shifts: BTreeSet::new(),
+            keeper: Register::default(),
             menu: Menu::empty(Currency::USD),
             menu_version: 0,
         }
@@ -247,6 +263,65 @@ impl Site {
     /// The open business day.
     pub fn day(&self) -> &DayDoc {
         &self.day
+    }
+
+    /// The business day of this moment, and whether it begins with it (SPEC D2): after the roll-over, and after a close, the next one. A
+    /// clock that goes back opens none. `None` while the site has no time zone.
+    pub fn business_day(&self, now: Timestamp) -> Option<(Day, bool)> {
+        let settings = self.settings()?;
+        let date = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?.date(now);
+        Some(match self.day.day() {
+            Some(open) if self.books.of_day(open.number).is_none() && date <= open.date => (open, false),
+            Some(last) => {
+                let number = DayNumber(last.number.0.saturating_add(1));
+                (Day { number, date: date.max(last.date) }, true)
+            }
+            None => (Day { number: DayNumber(1), date }, true),
+        })
+    }
+
+    /// The day that can be closed next: the first one after the last that is closed. `None`: every day is.
+    pub fn closable(&self) -> Option<Day> {
+        let last = self.books.last().map(|booked| booked.report.day.number);
+        let known = self.days.values().filter_map(|day| day.day).chain(self.day.day());
+        known.filter(|day| last.is_none_or(|last| day.number > last)).min()
+    }
+
+    /// Business days with their reports.
+    pub fn days(&self) -> impl DoubleEndedIterator<Item = (&DayNumber, &BusinessDay)> {
+        self.days.iter()
+    }
+
+    /// The reports that count.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// A drawer's shift.
+    pub fn shift(&self, id: &ShiftId) -> Option<&ShiftDoc> {
+        self.shifts.get(id)
+    }
+
+    /// All shifts.
+    pub fn shifts(&self) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
+        self.shifts.iter()
+    }
+
+    /// Shifts that have not ended.
+    pub fn open_shifts(&self) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
+        self.open_shifts.iter().filter_map(|id| Some((id, self.shifts.get(id)?)))
+    }
+
+    /// The node that books stock and closes days: whom a manager has named, else the living node with the first initial. The
+    /// second tells how often it was named.
+    pub fn keeper(&self) -> (Option<OriginId>, u64) {
+        let named = self.keeper.get().copied().flatten().filter(|keeper| !self.fenced.contains(keeper));
+        let living = |card: &&OriginCard| card.role == OriginRole::Node && !self.fenced.contains(&card.origin);
+        // Who goes on at the place of one that nobody has ended has its initial, and more letters.
+        let place =
+            |card: &&OriginCard| (card.letter.chars().next(), Reverse((card.letter.len(), card.letter.clone())));
+        let first = self.origins.values().filter(living).min_by_key(place);
+        (named.or(first.map(|card| card.origin)), self.keeper.next_version() - 1)
     }
 
     /// What an origin has said of itself.
@@ -383,9 +458,12 @@ impl Site {
                 touched.docs.insert(DocKey::Person(w.key));
                 touched.people = true;
             }
-            Change::Day(day) => {
-                self.day.open(*day);
-                touched.docs.insert(DocKey::Day);
+            Change::Day(day) => self.apply_day(*day, touched),
+            Change::DayClosed(signed) => self.apply_report(signed, touched),
+            Change::Till(shift, what) => self.apply_till(*shift, effect, what, touched),
+            Change::Keeper(w) => {
+                self.keeper.write(w.value, stamp(w.version));
+                touched.docs.insert(DocKey::Keeper);
             }
             Change::Settings(w) => {
                 self.settings.write(w.value.clone(), stamp(w.version));
@@ -396,6 +474,49 @@ impl Site {
                 touched.docs.insert(DocKey::Intake);
                 touched.availability = true;
             }
+        }
+    }
+
+    fn apply_day(&mut self, day: Day, touched: &mut Touched) {
+        self.day.open(day);
+        touched.docs.insert(DocKey::Day);
+        let known = self.business_day_doc(day.number, touched);
+        known.day = known.day.max(Some(day));
+    }
+
+    fn business_day_doc(&mut self, number: DayNumber, touched: &mut Touched) -> &mut BusinessDay {
+        touched.docs.insert(DocKey::BusinessDay(number.0.to_be_bytes()));
+        self.days.entry(number).or_default()
+    }
+
+    /// One that a later version wrote, or that is not by a node of the site, is kept and counts nowhere.
+    fn apply_report(&mut self, signed: &SignedReport, touched: &mut Touched) {
+        let Some(report) = signed.read() else { return };
+        self.business_day_doc(report.day.number, touched).reports.insert(signed.clone());
+        self.keep_books();
+    }
+
+    /// Puts the chain of reports together again: after documents were loaded.
+    pub(crate) fn keep_books(&mut self) {
+        self.books = Books::of(self.days.values().flat_map(|day| &day.reports));
+    }
+
+    fn apply_till(&mut self, id: ShiftId, effect: &Effect, what: &TillFact, touched: &mut Touched) {
+        let fact = Fact { id: effect.id, at: effect.at, by: effect.by, what: what.clone(), way: effect.way };
+        let turns = !matches!(fact.what, TillFact::Taken { .. } | TillFact::Moved { .. });
+        let shift = self.shifts.entry(id).or_default();
+        shift.insert(fact);
+        touched.docs.insert(DocKey::Shift(id));
+        if turns {
+            self.note_shift(id);
+        }
+    }
+
+    fn note_shift(&mut self, id: ShiftId) {
+        if self.shifts.get(&id).is_some_and(ShiftDoc::is_open) {
+            self.open_shifts.insert(id);
+        } else {
+            self.open_shifts.remove(&id);
         }
     }
 
@@ -456,6 +577,9 @@ impl Site {
             | DocKey::Day
             | DocKey::Fences
             | DocKey::Intake
+            | DocKey::BusinessDay(_)
+            | DocKey::Shift(_)
+            | DocKey::Keeper
             | DocKey::Origins => {}
         }
     }
@@ -477,6 +601,9 @@ impl Site {
             DocKey::Intake => self.intake.get().map(|_| to_vec(&self.intake)),
             DocKey::Fences => Some(to_vec(self.fenced.iter().collect::<Vec<_>>())),
             DocKey::Origins => Some(to_vec(self.origins.values().collect::<Vec<_>>())),
+            DocKey::BusinessDay(number) => self.days.get(&DayNumber(u32::from_be_bytes(*number))).map(to_vec),
+            DocKey::Shift(id) => self.shifts.get(id).map(to_vec),
+            DocKey::Keeper => self.keeper.get().map(|_| to_vec(&self.keeper)),
             DocKey::Order(_) | DocKey::Receipt(_) => None,
         }
     }
@@ -494,6 +621,9 @@ impl Site {
         keys.extend(self.devices.keys().copied().map(DocKey::Device));
         keys.extend(self.people.keys().copied().map(DocKey::Person));
         keys.extend(self.stock.keys().copied().map(DocKey::Stock));
+        keys.extend(self.days.keys().map(|number| DocKey::BusinessDay(number.0.to_be_bytes())));
+        keys.extend(self.shifts.keys().copied().map(DocKey::Shift));
+        keys.push(DocKey::Keeper);
         keys.sort_by(|a, b| (a.kind(), a.id_bytes()).cmp(&(b.kind(), b.id_bytes())));
         keys.into_iter().filter_map(|key| self.encode(&key).map(|bytes| (key, bytes)))
     }
@@ -525,6 +655,14 @@ impl Site {
                 let cards: Vec<OriginCard> = minicbor::decode(bytes)?;
                 self.origins = cards.into_iter().map(|card| (card.origin, card)).collect();
             }
+            DocKey::BusinessDay(number) => {
+                self.days.insert(DayNumber(u32::from_be_bytes(*number)), minicbor::decode(bytes)?);
+            }
+            DocKey::Shift(id) => {
+                self.shifts.insert(*id, minicbor::decode(bytes)?);
+                self.note_shift(*id);
+            }
+            DocKey::Keeper => self.keeper = minicbor::decode(bytes)?,
             DocKey::Order(_) | DocKey::Receipt(_) => {}
         }
         Ok(())
@@ -569,6 +707,11 @@ impl Site {
     /// A write of a person.
     pub fn write_person(&self, id: StaffId, value: Person) -> Change {
         Change::Person(Write { key: id, value: Some(value), version: version_of(&self.people, &id) })
+    }
+
+    /// Names the node that books stock and closes days.
+    pub fn write_keeper(&self, node: OriginId) -> Change {
+        Change::Keeper(Write { key: (), value: Some(node), version: self.keeper.next_version() })
     }
 
     /// A write of the settings.

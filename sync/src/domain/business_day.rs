@@ -10,6 +10,9 @@ use minicbor::{Decode, Encode};
 #[cbor(transparent)]
 pub struct DayNumber(pub u32);
 
+/// A day that nobody has closed closes by itself so long after its end.
+pub const CLOSES_AFTER_MS: u64 = 6 * 3_600_000;
+
 /// When business days of a site begin.
 #[derive(Debug, Clone)]
 pub struct DayRule {
@@ -51,14 +54,17 @@ impl DayRule {
 
     /// When the business day of this moment ends: the next roll-over in local time.
     pub fn ends_at(&self, now: Timestamp) -> Timestamp {
-        let moment = i64::try_from(now.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-        let local = moment.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(self.zone.clone()).datetime();
-        let date = local.date();
-        let date = if local.hour() < self.roll_over_hour { date } else { date.tomorrow().unwrap_or(date) };
-        // An hour that clocks leave out is the one after it.
-        let end = date.at(self.roll_over_hour, 0, 0, 0).to_zoned(self.zone.clone());
-        let end = end.ok().and_then(|end| u64::try_from(end.timestamp().as_millisecond()).ok());
-        end.map_or(now, Timestamp)
+        self.end(self.date(now)).unwrap_or(now)
+    }
+
+    /// When the business day that carries this date ends: the roll-over of the next morning. `None`: no calendar has the date.
+    pub fn end(&self, date: u32) -> Option<Timestamp> {
+        let part = |value: u32| i8::try_from(value % 100).ok();
+        let year = i16::try_from(date / 10_000).ok()?;
+        let date = Date::new(year, part(date / 100)?, part(date)?).ok()?;
+        let morning = date.tomorrow().ok()?.at(self.roll_over_hour, 0, 0, 0);
+        let moment = morning.to_zoned(self.zone.clone()).ok()?.timestamp().as_millisecond();
+        u64::try_from(moment).ok().map(Timestamp)
     }
 }
 
@@ -111,6 +117,14 @@ mod tests {
             DayRule::new("Europe/Berlin", 2).unwrap().ends_at(at("2026-03-28T12:00:00Z")),
             at("2026-03-29T01:00:00Z")
         );
+    }
+
+    #[test]
+    fn d1_a_day_ends_at_the_next_roll_over_also_when_clocks_change() {
+        let berlin = DayRule::new("Europe/Berlin", 4).unwrap();
+        assert_eq!(berlin.end(20_261_120), Some(at("2026-11-21T03:00:00Z")));
+        assert_eq!(berlin.end(20_261_024), Some(at("2026-10-25T03:00:00Z")), "an hour longer");
+        assert_eq!(berlin.end(20_261_331), None);
     }
 
     #[test]

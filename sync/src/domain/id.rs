@@ -95,6 +95,8 @@ id!(/** Somebody who orders through the relay; names and addresses are the relay
 id!(/** Somebody who brings orders. */ RiderId);
 id!(/** A price that the relay has promised for a while. */ QuoteId);
 id!(/** One request of a person or device, so that sending it twice does it once. */ IntentId);
+id!(/** One drawer's shift, minted on the device that opened it. */ ShiftId);
+id!(/** One signed day report: named by its bytes. */ ReportId);
 
 #[cfg(test)]
 mod tests {

@@ -48,6 +48,10 @@ pub enum Action {
     TakeOver,
     /// Book deliveries and counts.
     ChangeStock,
+    /// Open, count and close a drawer's shift.
+    WorkTill,
+    /// Close a business day; name the node that keeps stock and days.
+    CloseDay,
     /// Import or edit the menu.
     ChangeMenu,
     /// Pair and revoke devices, add and remove staff, settings.
@@ -78,8 +82,8 @@ impl Role {
             A::ReadOrders | A::WorkKitchen | A::EightySix | A::ChangeIntake | A::ReadStock => {
                 !matches!(self, Self::Customer)
             }
-            A::ChangeOrder => matches!(self, Self::Staff | Self::Manager | Self::Admin),
-            A::TakeOver | A::ChangeStock | A::ChangeMenu => matches!(self, Self::Manager | Self::Admin),
+            A::ChangeOrder | A::WorkTill => matches!(self, Self::Staff | Self::Manager | Self::Admin),
+            A::TakeOver | A::ChangeStock | A::ChangeMenu | A::CloseDay => matches!(self, Self::Manager | Self::Admin),
             A::Administer => matches!(self, Self::Admin),
         }
     }
@@ -144,6 +148,7 @@ mod tests {
                     A::ReadOwnOrder,
                     A::ReadOrders,
                     A::ChangeOrder,
+                    A::WorkTill,
                     A::WorkKitchen,
                     A::EightySix,
                     A::ChangeIntake,
@@ -157,6 +162,8 @@ mod tests {
             A::ReadOwnOrder,
             A::ReadOrders,
             A::ChangeOrder,
+            A::WorkTill,
+            A::CloseDay,
             A::WorkKitchen,
             A::EightySix,
             A::ChangeIntake,

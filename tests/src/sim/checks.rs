@@ -3,6 +3,7 @@
 
 use crate::sim::reference::{Kept, Promise, Told};
 use crate::sim::relay;
+use crate::sim::till;
 use crate::sim::world::World;
 use pilotlight_node::store::replica::{LiveOrder, Replica};
 use pilotlight_relay::ordering::work::is_over;
@@ -364,6 +365,7 @@ pub fn settled(world: &mut World) {
     shelf(world, &both);
     books(world, &both);
     money(world, machine, &both);
+    till::settled(world);
     relay_lives(world);
     pauses(world);
     wishes(world, machine, &both);

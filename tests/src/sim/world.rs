@@ -12,6 +12,7 @@ use crate::sim::gateway::{Answer, Asked, Ledger};
 use crate::sim::people::People;
 use crate::sim::reference::Reference;
 use crate::sim::relay::{self, Process};
+use crate::sim::till::Till;
 use crate::sim::trace::Trace;
 use pilotlight_edge::clock::Clock;
 use pilotlight_node::archive::Archive;
@@ -183,6 +184,8 @@ pub struct World {
     pub reference: Reference,
     /// Who they are and what they are at.
     pub people: People,
+    /// What cashiers were told.
+    pub till: Till,
     /// Faults may happen, and people begin new things.
     pub healed: bool,
     /// No connection between restaurant and cloud until then.
@@ -244,6 +247,7 @@ impl World {
             ledger: Ledger::default(),
             reference: Reference::default(),
             people: People::default(),
+            till: Till::default(),
             healed: false,
             outage_until_ms: 0,
             bank_bad_until_ms: 0,
@@ -271,6 +275,7 @@ impl World {
             world.boot(at);
         }
         world.people_begin();
+        world.tills_begin();
         world.lan_begins();
         world.faults_begin();
         Ok(world)
@@ -600,6 +605,7 @@ impl World {
             Ok::<_, PlanError<Infallible>>(NodePlan::new(Actor::System, share::first_shares(replica), |_| ()))
         };
         self.ask(at, shares, |_, _, _| {});
+        self.close_due(at);
         let last_held = self.boxes[at].last_held;
         let tended = move |replica: &Replica, now| accept::plan(replica, now, last_held);
         self.ask(at, tended, |world, at, outcome| {

@@ -1,9 +1,10 @@
 // The owner's phone in every state.
-import type { IngredientJson, OrderJson } from '../../generated/api'
+import type { DayReportJson, IngredientJson, OrderJson, TillJson, TotalsJson } from '../../generated/api'
 import { dayStart, hourly } from '../../kernels/business_day'
 import { indexMenu, NOTHING_SOLD_OUT, soldOut } from '../../kernels/menu_index'
 import { seeded } from '../../kernels/picture'
 import type { Words } from '../../words'
+import { dayCard } from '../owner/day'
 import type { Outage, Safety } from '../owner/model'
 import { decisions, orderRows, safety, sales, stockRows, NO_UPLINK } from '../owner/model'
 import type { OwnerProps } from '../owner/View.svelte'
@@ -52,6 +53,33 @@ const STOCK: IngredientJson[] = [
   ingredient('Napkins', 'pc', 400, 0, 600, false),
 ]
 
+const DRAWER = { opened_by: 'staff', opened_at: START + 6 * HOUR, float_minor: 15_000, taken_minor: 48_250, in_minor: 0, out_minor: 20_000, expected_minor: 43_250, counted_minor: null, ended_at: null, day: 212 }
+const TILL: TillJson = {
+  keeper: { origin: 'node', letters: 'A', here: true },
+  closable: { number: 212, date: 20261121, closes_at: START + 30 * HOUR },
+  shifts: [
+    { ...DRAWER, id: 's1', drawer: 'Front', node: 'A', here: true },
+    { ...DRAWER, id: 's2', drawer: 'Bar', node: 'B', here: false, counted_minor: 43_200, ended_at: f.NOW - HOUR },
+  ],
+  closed: [
+    { number: 211, date: 20261120, closed_at: START, sales_minor: 312_480, over_minor: -50 },
+    { number: 210, date: 20261119, closed_at: START - 24 * HOUR, sales_minor: 228_110, over_minor: 0 },
+  ],
+}
+const NO_TILL: TillJson = { ...TILL, closable: null, shifts: [], closed: [] }
+const TOTALS: TotalsJson = { orders: 148, cancelled: 3, sales_minor: 312_480, tax_minor: 20_443, tips_minor: 4_100, voids: 9, voids_minor: 8_240, payments: 151, till_minor: 214_300, online_minor: 98_180, refunds_minor: 1_250 }
+const NOTHING_SUMMED: TotalsJson = { orders: 0, cancelled: 0, sales_minor: 0, tax_minor: 0, tips_minor: 0, voids: 0, voids_minor: 0, payments: 0, till_minor: 0, online_minor: 0, refunds_minor: 0 }
+const LINE = { drawer: 'Front', node: 'A', day: 211, float_minor: 15_000, taken_minor: 48_250, in_minor: 0, out_minor: 20_000, expected_minor: 43_250, counted_minor: 43_200 }
+const REPORT: DayReportJson = {
+  number: 211,
+  date: 20261120,
+  totals: TOTALS,
+  late: [{ day: 210, changed: 2, totals: { ...NOTHING_SUMMED, payments: 2, till_minor: 4_350 } }],
+  shifts: [LINE, { ...LINE, drawer: 'Bar', node: 'B', counted_minor: 43_250 }],
+  close: { closed_at: f.NOW, by: 'staff', node: 'node', report: '7c0e4f5a-31d2-4b52-9a0c-5f2f0a1b2c3d', bytes: '', signature: '' },
+  void: 0,
+}
+
 function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outages?: Outage[]; before?: boolean; board?: boolean } = {}): OwnerProps {
   const { outages = [], before = true, board = true, ...rest } = more
   const stock = stockRows(STOCK, w.language)
@@ -72,6 +100,7 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     shown: 6,
     stock,
     others: [],
+    till: dayCard(TILL),
     menu: indexMenu(f.MENU),
     soldOut: soldOut(f.SOME_SOLD_OUT),
     online: f.OPEN_ONLINE,
@@ -80,7 +109,7 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     toasts: [],
     problem: null,
     person: null,
-    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, takeOver: nothing, intake: nothing, decide: nothing, answer: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
+    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, takeOver: nothing, intake: nothing, decide: nothing, answer: nothing, cash: nothing, report: nothing, closeDay: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
     ...rest,
   }
 }
@@ -119,7 +148,7 @@ export const ownerStories = [
   story('owner-full-dark', 'phone', 'dark', OwnerView, (w) => owner(day(96), w, { person: 'Mei-Ling' })),
   story('owner-tablet', 'tablet', 'light', OwnerView, (w) => owner(day(96), w, { shown: 14 })),
   story('owner-empty', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w, { board: false, before: false, soldOut: NOTHING_SOLD_OUT, safety: told(w, { ...NO_UPLINK, state: 'none', safe_on: 1, waiting_commits: 0 }) }), decisions: [], stock: [] })),
-  story('owner-loading', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w), safety: told(w, null), sales: null, decisions: null, orders: null, stock: null })),
+  story('owner-loading', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w), safety: told(w, null), sales: null, decisions: null, orders: null, stock: null, till: null })),
   story('owner-paused', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { online: f.PAUSED_ONLINE })),
   story('owner-paused-dark', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { online: f.PAUSED_ONLINE, sending: new Set(['online']) })),
   story('owner-offline', 'phone', 'light', OwnerView, (w) => owner(day(96), w, offline(w))),
@@ -131,6 +160,11 @@ export const ownerStories = [
   story('owner-search', 'phone', 'light', OwnerView, (w) => ({ ...owner(day(96), w), sought: '999', orders: [] })),
   story('owner-order', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'order', id: 'o', order: one() } })),
   story('owner-eighty-six', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'eighty_six' } })),
+  story('owner-drawer', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'drawer' } })),
+  story('owner-count', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'count', shift: { id: 's1', drawer: LONG, node: null, here: true, expectedMinor: 43_250, countedMinor: null, overMinor: null } } })),
+  story('owner-day-report', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'day', number: 211, report: REPORT, closing: false } })),
+  story('owner-day-close', 'phone', 'dark', OwnerView, (w) => owner(day(4), w, { panel: { open: 'day', number: 212, report: { ...REPORT, number: 212, date: 20261121, close: null, late: [] }, closing: true } })),
+  story('owner-other-keeper', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { till: dayCard({ ...TILL, keeper: { origin: 'bar', letters: 'B', here: false }, shifts: [] }) })),
   story('owner-long-names', 'phone', 'light', OwnerView, (w) => ({
     ...owner(day(40), w),
     site: `Trattoria ${LONG}`,

@@ -1,10 +1,12 @@
 //! Any causally valid delivery, in any cut, with repetitions, gives the same state: over histories that replicas really write.
 
 use super::*;
+use crate::doc::books::{Closing, SignedReport};
 use crate::doc::order::AddedLine;
 use crate::doc::people::{Device, Person};
 use crate::doc::site::{Day, Off, Receipt};
-use crate::domain::id::{CategoryId, GroupId, IntentId, PaymentId, StaffId};
+use crate::doc::till::{Opening, TillFact};
+use crate::domain::id::{CategoryId, GroupId, IntentId, PaymentId, ShiftId, StaffId};
 use crate::domain::menu::{Category, Ingredient, MenuItem, ModifierGroup, Station, Unit};
 use crate::domain::payment::PaymentPhase;
 use crate::domain::role::Role;
@@ -24,7 +26,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let change = (0u8..24, 0u8..4, 0u8..5);
+    let change = (0u8..27, 0u8..4, 0u8..5);
     let write = (0..ACTORS, prop::collection::vec(change, 1..4)).prop_map(|(who, what)| Step::Write(who, what));
     let hear = (0..ACTORS, 0..ACTORS, 0..ACTORS, any::<Index>()).prop_map(|(who, from, of, upto)| Step::Hear {
         who,
@@ -68,6 +70,28 @@ fn fact(kind: u8, name: &str, b: u8, side: &Side) -> OrderFact {
         8 => OrderFact::Cancelled { why: name.into() },
         9 => OrderFact::Commercial { phase: CommercialPhase::Confirmed },
         _ => header(Some(side.replica.origin())),
+    }
+}
+
+/// What a node writes of drawers, days and who keeps them.
+fn of_the_till(side: &Side, (kind, a, b): (u8, u8, u8), name: String) -> Change {
+    let (site, me) = (side.replica.site(), side.replica.origin());
+    match kind {
+        23 => {
+            let opening = Opening { drawer: "front".into(), node: me, day: DayNumber(1), float_minor: i64::from(b) };
+            let fact = match a {
+                0 => TillFact::Opened(opening),
+                1 => TillFact::Moved { intent: IntentId::derived(&[&name]), amount_minor: i64::from(b), why: name },
+                _ => TillFact::Closed { counted_minor: i64::from(b), expected_minor: 0 },
+            };
+            Change::Till(ShiftId::derived(&[&format!("shift {}", b % 2)]), fact)
+        }
+        24 => {
+            let day = Day { number: DayNumber(u32::from(b)), date: 20_260_101 };
+            let report = Closing::begin(day.number, []).report(site.books(), day, (me, 0), Actor::System, NOW);
+            Change::DayClosed(SignedReport::sign(&report, |_| [0; 64]))
+        }
+        _ => site.write_keeper(OriginId::derived(&[&format!("actor {a}")])),
     }
 }
 
@@ -127,6 +151,7 @@ fn change(side: &Side, (kind, a, b): (u8, u8, u8), n: usize) -> Change {
                 _ => site.write_person(StaffId::derived(&["s"]), person),
             }
         }
+        23..=25 => of_the_till(side, (kind, a, b), name),
         _ => {
             let station = Station { id: StationId::kitchen(), name: name.clone() };
             let group =

@@ -1,0 +1,146 @@
+//! Closes business days: a report of what the logs here say, signed, once; what comes later is booked in the next one (SPEC D3, D4).
+
+use crate::store::StoreError;
+use crate::store::replica::Replica;
+use crate::store::store_handle::{Plan, PlanError};
+use pilotlight_sync::crdt::chain::ChainHash;
+use pilotlight_sync::doc::books::{Closing, SignedReport};
+use pilotlight_sync::doc::change::{Change, Seen};
+use pilotlight_sync::doc::origin::OriginRole;
+use pilotlight_sync::doc::site::{Day, Site};
+use pilotlight_sync::domain::business_day::{CLOSES_AFTER_MS, DayNumber, DayRule};
+use pilotlight_sync::domain::id::OriginId;
+use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::timestamp::Timestamp;
+use std::convert::Infallible;
+
+/// Why a day was not closed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CloseRefusal {
+    /// Nothing has happened since the last close.
+    #[error("no day is open")]
+    NoDay,
+    /// Days are closed one after the other.
+    #[error("day {} is to be closed next", next.0)]
+    NotNext {
+        /// Which one is.
+        next: DayNumber,
+    },
+    /// Another node keeps the days.
+    #[error("node {letter} closes this site's days")]
+    OtherKeeper {
+        /// Which.
+        keeper: Option<OriginId>,
+        /// What its numbers begin with.
+        letter: String,
+    },
+    /// Its cash is in no report before it is counted.
+    #[error("the shift of drawer {drawer:?} at node {letter} is open")]
+    ShiftOpen {
+        /// Which drawer.
+        drawer: String,
+        /// Where.
+        letter: String,
+    },
+}
+
+/// Why the keeper stays who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeeperRefusal {
+    /// Not a node of this site, or one that has ended.
+    #[error("{0} is no living node of this site")]
+    NoNode(OriginId),
+}
+
+/// A letter that people know a node by.
+pub fn letter_of(site: &Site, origin: &OriginId) -> String {
+    site.origin(origin).map(|card| card.letter.clone()).unwrap_or_default()
+}
+
+/// Plans a close by a person. A day that is closed is answered with its report.
+pub fn plan(
+    replica: &Replica,
+    now: Timestamp,
+    by: Actor,
+    number: DayNumber,
+) -> Result<Plan<SignedReport>, PlanError<CloseRefusal>> {
+    let refuse = |refusal| Err(PlanError::Refused(refusal));
+    let site = replica.site();
+    if let Some(signed) = report_of(site, number) {
+        return Ok(Plan::answer_only(by, signed.clone()));
+    }
+    let Some(day) = site.closable() else { return refuse(CloseRefusal::NoDay) };
+    if day.number != number {
+        return refuse(CloseRefusal::NotNext { next: day.number });
+    }
+    let (keeper, _) = site.keeper();
+    if keeper != Some(replica.identity().origin) {
+        let letter = keeper.map(|keeper| letter_of(site, &keeper)).unwrap_or_default();
+        return refuse(CloseRefusal::OtherKeeper { keeper, letter });
+    }
+    let mut open = site.open_shifts().filter_map(|(_, doc)| doc.opening());
+    if let Some(shift) = open.find(|opening| opening.day <= number) {
+        let letter = letter_of(site, &shift.node);
+        return refuse(CloseRefusal::ShiftOpen { drawer: shift.drawer.clone(), letter });
+    }
+    let signed = signed(replica, now, by, day)?;
+    Ok(Plan::new(by, vec![Change::DayClosed(signed.clone())], move |_| signed))
+}
+
+/// Plans the close of a day that nobody has closed in time: six hours after its end. Shifts that nobody has counted do not stop it.
+pub fn plan_due(replica: &Replica, now: Timestamp) -> Result<Plan<Option<DayNumber>>, PlanError<Infallible>> {
+    let site = replica.site();
+    let keeps = site.keeper().0 == Some(replica.identity().origin);
+    let due = site.closable().filter(|day| keeps && ends(site, day).is_some_and(|end| end <= now));
+    let Some(day) = due else { return Ok(Plan::answer_only(Actor::System, None)) };
+    let signed = signed(replica, now, Actor::System, day)?;
+    Ok(Plan::new(Actor::System, vec![Change::DayClosed(signed)], move |_| Some(day.number)))
+}
+
+/// When this day closes by itself.
+pub fn ends(site: &Site, day: &Day) -> Option<Timestamp> {
+    let settings = site.settings()?;
+    let rule = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?;
+    rule.end(day.date).map(|end| end.plus_ms(CLOSES_AFTER_MS))
+}
+
+/// The report of a day that counts.
+pub fn report_of(site: &Site, number: DayNumber) -> Option<&SignedReport> {
+    let booked = site.books().of_day(number)?;
+    let (_, known) = site.days().find(|(day, _)| **day == number)?;
+    known.reports.iter().find(|signed| signed.id() == booked.id)
+}
+
+/// What a report of this day would book now. It reads every order that the store holds: some days' orders.
+pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreError> {
+    let site = replica.site();
+    let heads = replica.state().heads().iter().map(|(origin, head)| Seen { origin: *origin, seq: head.seq });
+    let mut closing = Closing::begin(number, heads);
+    replica.each_order(&mut |order| closing.order(site.books(), &order.doc, true))?;
+    site.shifts().for_each(|(id, doc)| closing.shift(site.books(), *id, doc, true));
+    Ok(closing)
+}
+
+fn signed(replica: &Replica, now: Timestamp, by: Actor, day: Day) -> Result<SignedReport, StoreError> {
+    let (site, identity) = (replica.site(), replica.identity());
+    let keeper = (identity.origin, site.keeper().1);
+    let report = gather(replica, day.number)?.report(site.books(), day, keeper, by, now);
+    Ok(SignedReport::sign(&report, |hash| identity.sign(&ChainHash(*hash))))
+}
+
+/// Plans that a manager names the node that books stock and closes days.
+pub fn plan_keeper(replica: &Replica, by: Actor, node: OriginId) -> Result<Plan<()>, PlanError<KeeperRefusal>> {
+    let site = replica.site();
+    let lives = site.origin(&node).is_some_and(|card| card.role == OriginRole::Node) && !site.is_fenced(&node);
+    if !lives {
+        return Err(PlanError::Refused(KeeperRefusal::NoNode(node)));
+    }
+    // Named or not: it is so already.
+    if site.keeper().0 == Some(node) {
+        return Ok(Plan::answer_only(by, ()));
+    }
+    Ok(Plan::new(by, vec![site.write_keeper(node)], |_| ()))
+}
+
+#[cfg(test)]
+mod tests;

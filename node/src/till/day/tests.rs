@@ -1,0 +1,118 @@
+//! Days that are closed by a person, by the roll-over, and too early.
+
+use super::*;
+use crate::testing::{EVENING, Shop, Sibling, line, order};
+use crate::till::shifts::{self, Begin};
+use crate::till::tender::{self, Tender};
+use pilotlight_sync::doc::books::Report;
+use pilotlight_sync::domain::id::{OrderId, PaymentId, ShiftId};
+
+const HOUR: u64 = 3_600_000;
+
+fn close(shop: &mut Shop, number: u32) -> Result<Report, CloseRefusal> {
+    let signed = shop.run(|replica, now| plan(replica, now, Actor::System, DayNumber(number)))?;
+    let key = shop.replica().identity().card().key;
+    assert!(signed.is_signed_by(&key));
+    Ok(signed.read().unwrap())
+}
+
+fn sell(shop: &mut Shop, name: &str) -> DayNumber {
+    shop.place(order(name, vec![line(name, "cola", 1)])).unwrap();
+    let id = OrderId::derived(&[name]);
+    shop.replica().order(&id).unwrap().unwrap().view.number.clone().unwrap().0
+}
+
+fn pay(shop: &mut Shop, name: &str) {
+    let (order, payment) = (OrderId::derived(&[name]), PaymentId::derived(&[name]));
+    let tender = Tender { order, payment, amount_minor: 300 };
+    shop.run(|replica, _| tender::plan(replica, Actor::System, tender)).unwrap();
+}
+
+fn due(shop: &mut Shop) -> Option<DayNumber> {
+    let closed: Result<_, Infallible> = shop.run(plan_due);
+    let Ok(closed) = closed;
+    closed
+}
+
+#[test]
+fn d3_d4_a_close_books_the_day_once_and_what_comes_later_is_late_for_it() {
+    let mut shop = Shop::open();
+    assert_eq!(close(&mut shop, 1), Err(CloseRefusal::NoDay));
+    assert_eq!((sell(&mut shop, "one"), sell(&mut shop, "two")), (DayNumber(1), DayNumber(1)));
+    pay(&mut shop, "one");
+    assert_eq!(close(&mut shop, 2), Err(CloseRefusal::NotNext { next: DayNumber(1) }));
+    let first = close(&mut shop, 1).unwrap();
+    assert_eq!((first.totals.orders, first.totals.sales_minor, first.totals.till_minor), (2, 600, 300));
+    assert_eq!(close(&mut shop, 1), Ok(first.clone()), "closed is closed");
+    // The guest of the second order pays, and somebody else comes: it is the same evening and another day.
+    pay(&mut shop, "two");
+    assert_eq!(sell(&mut shop, "three"), DayNumber(2));
+    let number = shop.replica().order(&OrderId::derived(&["three"])).unwrap().unwrap().view.number.clone().unwrap().1;
+    assert!(number.ends_with("001"), "{number}");
+    let second = close(&mut shop, 2).unwrap();
+    assert_eq!((second.totals.orders, second.totals.till_minor), (1, 0));
+    let [late] = second.late.as_slice() else { panic!("{second:?}") };
+    assert_eq!((late.day, late.totals.till_minor, late.totals.orders), (DayNumber(1), 300, 0));
+    shop.reopen();
+    assert_eq!(close(&mut shop, 1), Ok(first), "a signed report never changes");
+    assert_eq!(shop.replica().site().closable(), None);
+}
+
+#[test]
+fn d3_a_day_that_nobody_closes_closes_six_hours_after_the_roll_over() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    // 04:00 in Berlin is nine hours after this evening's 19:00.
+    shop.clock.set(EVENING.plus_ms(15 * HOUR - 1));
+    assert_eq!(due(&mut shop), None);
+    assert_eq!(sell(&mut shop, "breakfast"), DayNumber(2), "the roll-over begins a day, and closes none");
+    shop.clock.set(EVENING.plus_ms(15 * HOUR));
+    assert_eq!((due(&mut shop), due(&mut shop)), (Some(DayNumber(1)), None));
+    let report = close(&mut shop, 1).unwrap();
+    assert_eq!((report.by, report.totals.orders), (Actor::System, 1));
+    assert_eq!(close(&mut shop, 2).unwrap().totals.orders, 1);
+}
+
+#[test]
+fn d3_a_person_closes_no_day_with_a_shift_that_nobody_counted_and_the_roll_over_does() {
+    let mut shop = Shop::open();
+    let shift = ShiftId::derived(&["shift"]);
+    let begin = Begin { shift, drawer: "front".to_owned(), float_minor: 1_000 };
+    shop.run(|replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+    sell(&mut shop, "one");
+    pay(&mut shop, "one");
+    let letter = shop.replica().identity().letter.clone();
+    assert_eq!(close(&mut shop, 1), Err(CloseRefusal::ShiftOpen { drawer: "front".to_owned(), letter }));
+    shop.clock.set(EVENING.plus_ms(16 * HOUR));
+    assert_eq!(due(&mut shop), Some(DayNumber(1)));
+    assert_eq!(close(&mut shop, 1).unwrap().shifts, []);
+    shop.run(|replica, _| shifts::close(replica, Actor::System, shift, 1_290)).unwrap();
+    sell(&mut shop, "two");
+    let next = close(&mut shop, 2).unwrap();
+    let [line] = next.shifts.as_slice() else { panic!("{next:?}") };
+    let cash = (line.float_minor, line.taken_minor, line.expected_minor, line.counted_minor);
+    assert_eq!((line.day, cash), (DayNumber(1), (1_000, 300, 1_300, 1_290)), "late for its day");
+}
+
+#[test]
+fn s12_d5_one_node_closes_the_days_until_a_manager_names_another() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "0");
+    sell(&mut shop, "one");
+    let other = CloseRefusal::OtherKeeper { keeper: Some(bar.origin), letter: "0".to_owned() };
+    assert_eq!(close(&mut shop, 1), Err(other), "its letter is the first");
+    shop.clock.set(EVENING.plus_ms(40 * HOUR));
+    assert_eq!(due(&mut shop), None);
+    let own = shop.replica().identity().origin;
+    let nobody = OriginId::derived(&["nobody"]);
+    let name = |shop: &mut Shop, node| shop.run(|replica, _| plan_keeper(replica, Actor::System, node));
+    assert_eq!(name(&mut shop, nobody), Err(KeeperRefusal::NoNode(nobody)));
+    name(&mut shop, own).unwrap();
+    let report = close(&mut shop, 1).unwrap();
+    assert_eq!((report.node, report.keeper_version), (own, 1));
+    // The former one had closed it too, and did not know.
+    let theirs = Report { node: bar.origin, keeper_version: 0, ..report.clone() };
+    bar.write(&mut shop, &[Change::DayClosed(SignedReport::sign(&theirs, |_| [0; 64]))]);
+    assert_eq!(close(&mut shop, 1), Ok(report));
+    assert_eq!(shop.replica().site().days().map(|(_, day)| day.reports.len()).sum::<usize>(), 2, "both are kept");
+}
