@@ -129,7 +129,8 @@ async fn fa4_an_order_is_put_off_by_no_less_than_was_promised_and_no_more_than_t
     let market = Market::open(Faults::default()).await;
     let order = market.order("one").await;
     let now = market.clock.now();
-    let promised = now.plus_ms(u64::from(market.seen(&order).await.kept.minutes.0) * MINUTE);
+    let kept = market.seen(&order).await.kept;
+    let promised = kept.placed_at.plus_ms(u64::from(kept.minutes.0) * MINUTE);
     let at = |name, at| wish(name, Wanted::Time(Some(at)));
     for (name, wrong) in [("soon", now.plus_ms(MINUTE)), ("late", now.plus_ms(200 * MINUTE))] {
         let refused = ask(&market, &order, at(name, wrong)).await;
