@@ -44,6 +44,54 @@ export type AmendOrderJson = {
 id: string, void: Array<VoidLineJson>, add: Array<AddLineJson>, };
 
 /**
+ * What of an order a customer wants otherwise.
+ */
+export type AmendedFieldJson = "instructions" | "contact" | "address" | "time";
+
+/**
+ * What a customer asked for after an order was confirmed, against what it was.
+ */
+export type AmendmentJson = { id: string, field: AmendedFieldJson, 
+/**
+ * Instructions: as they were.
+ */
+old: string | null, 
+/**
+ * Instructions: as they are wanted.
+ */
+new: string | null, 
+/**
+ * The time: as it was.
+ */
+old_at: number | null, 
+/**
+ * The time: as it is wanted.
+ */
+new_at: number | null, 
+/**
+ * The address: how far the new one is from the restaurant. Where it is only the relay knows.
+ */
+distance_m: number | null, asked_at: number, state: AmendmentStateJson, 
+/**
+ * Why it was refused.
+ */
+why: string | null, };
+
+/**
+ * What became of it; lapsed: nobody answered in time, or the order ended.
+ */
+export type AmendmentStateJson = "asked" | "granted" | "refused" | "lapsed";
+
+/**
+ * A person's answer to it.
+ */
+export type AnswerRequestJson = { order: string, accept: boolean, 
+/**
+ * Why not, in a few words; required when it is not accepted.
+ */
+why: string | null, };
+
+/**
  * Everything that cannot be ordered now; what is not listed can.
  */
 export type AvailabilityJson = { unavailable: Array<UnavailableJson>, };
@@ -51,7 +99,23 @@ export type AvailabilityJson = { unavailable: Array<UnavailableJson>, };
 /**
  * An order as kitchen, expo, counter and pickup boards show it.
  */
-export type BoardOrderJson = { id: string, number: string | null, status: StatusJson, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, note: string | null, placed_at: number, 
+export type BoardOrderJson = { id: string, number: string | null, 
+/**
+ * Others that people hold for it: it was made twice under one id, and joined.
+ */
+also: Array<string>, status: StatusJson, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, 
+/**
+ * As it is now.
+ */
+note: string | null, 
+/**
+ * To be ready then and not before.
+ */
+ready_not_before: number | null, 
+/**
+ * What the customer has asked for after the confirmation, the first one first.
+ */
+amendments: Array<AmendmentJson>, placed_at: number, 
 /**
  * Age counts from here.
  */
@@ -158,6 +222,15 @@ close: DayCloseJson | null,
  * Other reports of this day, which count nothing: their node had been replaced as keeper and did not know.
  */
 void: number, };
+
+/**
+ * A person's word about such an order.
+ */
+export type DecisionJson = { accept: boolean, 
+/**
+ * Why not, in a few words; required when it is not accepted.
+ */
+why: string | null, };
 
 /**
  * One paired device.
@@ -351,6 +424,28 @@ uncounted: number,
  */
 missing: number, };
 
+/**
+ * A tap about orders from home. Each ends by itself.
+ */
+export type IntakeCommandJson = { "type": "pause", minutes: number, } | { "type": "pause_until_tomorrow" } | { "type": "open" } | { "type": "busy", minutes: number, };
+
+/**
+ * Whether orders from home are taken now.
+ */
+export type IntakeJson = { 
+/**
+ * None are, until then.
+ */
+paused_until: number | null, 
+/**
+ * They take so many minutes longer than usual.
+ */
+busy_minutes: number, 
+/**
+ * Until then.
+ */
+busy_until: number | null, };
+
 export type ItemJson = { id: string, category: string, name: string, description: string, kitchen_name: string, station: string, prep_s: number, 
 /**
  * Never empty; an only one may have an empty name.
@@ -503,6 +598,19 @@ place: string, what: string,
 remedy: string, };
 
 /**
+ * How orders from home are taken, and those that wait for a person.
+ */
+export type OnlineJson = { intake: IntakeJson, 
+/**
+ * Placed before the relay had heard of the pause; the first placed first. Nobody accepts them by itself.
+ */
+waiting: Array<WaitingJson>, 
+/**
+ * What customers want otherwise, and a person must answer: the kitchen has begun.
+ */
+requests: Array<RequestJson>, };
+
+/**
  * A business day that is not closed.
  */
 export type OpenDayJson = { number: number, 
@@ -541,7 +649,23 @@ export type OrderJson = { id: string,
 /**
  * For people, unique in the business day: `A042`.
  */
-number: string | null, status: StatusJson, history: Array<HistoryJson>, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, note: string | null, placed_at: number, lines: Array<OrderLineJson>, total_minor: number, tax_minor: number, paid_minor: number, due_minor: number, currency: string, tickets: Array<TicketJson>, 
+number: string | null, 
+/**
+ * Others that people hold for it: it was made twice under one id, and joined.
+ */
+also: Array<string>, status: StatusJson, history: Array<HistoryJson>, channel: ChannelJson, fulfilment: FulfilmentJson, table: string | null, 
+/**
+ * As it is now.
+ */
+note: string | null, 
+/**
+ * To be ready then and not before.
+ */
+ready_not_before: number | null, 
+/**
+ * What the customer has asked for after the confirmation, the first one first.
+ */
+amendments: Array<AmendmentJson>, placed_at: number, lines: Array<OrderLineJson>, total_minor: number, tax_minor: number, paid_minor: number, due_minor: number, currency: string, tickets: Array<TicketJson>, 
 /**
  * The origin of the node that decides about it.
  */
@@ -689,6 +813,11 @@ id: string, amount: number,
  * Why it is there although the books say it is not; without this it is a delivery.
  */
 found: string | null, };
+
+/**
+ * What a customer wants otherwise about an order that is being made.
+ */
+export type RequestJson = { order: string, number: string | null, amendment: AmendmentJson, };
 
 /**
  * What a device or person is here to do.
@@ -908,7 +1037,7 @@ closed: Array<ClosedDayJson>, };
 /**
  * What the node sends on the live socket.
  */
-export type ToScreenJson = { "type": "welcome", resumed: boolean, now: number, menu_version: string, position: PositionJson, } | { "type": "snapshot", position: PositionJson, orders: Array<BoardOrderJson>, first: boolean, last: boolean, } | { "type": "delta", position: PositionJson, orders: Array<BoardOrderJson>, gone: Array<string>, } | { "type": "availability", availability: AvailabilityJson, } | { "type": "menu", version: string, } | { "type": "link" } & UplinkJson | { "type": "pong", now: number, } | { "type": "bye", reason: string, };
+export type ToScreenJson = { "type": "welcome", resumed: boolean, now: number, menu_version: string, position: PositionJson, } | { "type": "snapshot", position: PositionJson, orders: Array<BoardOrderJson>, first: boolean, last: boolean, } | { "type": "delta", position: PositionJson, orders: Array<BoardOrderJson>, gone: Array<string>, } | { "type": "availability", availability: AvailabilityJson, } | { "type": "menu", version: string, } | { "type": "link" } & UplinkJson | { "type": "online" } & OnlineJson | { "type": "pong", now: number, } | { "type": "bye", reason: string, };
 
 /**
  * Sums over orders, in minor units. A correction may be below zero.
@@ -980,6 +1109,19 @@ export type VoidLineJson = { line: string,
 why: string, };
 
 export type VoidedJson = { who: string, why: string, at: number, };
+
+/**
+ * An order from home that waits for a person's word.
+ */
+export type WaitingJson = { id: string, 
+/**
+ * By the relay's clock; it runs out some minutes later, and is refunded.
+ */
+placed_at: number, fulfilment: FulfilmentJson, 
+/**
+ * `2 Margherita`.
+ */
+items: Array<string>, note: string | null, total_minor: number, currency: string, };
 
 /**
  * What was there and cannot be sold any more.
