@@ -415,13 +415,7 @@ impl Site {
                 self.stock_doc(*ingredient, touched).join_adopted(*of, origin, *amount);
             }
             Change::Fence(origin) => self.apply_fence(*origin, touched),
-            Change::Origin(card) => {
-                // Nobody introduces another, and nobody twice.
-                if card.origin == origin {
-                    self.origins.entry(card.origin).or_insert_with(|| card.clone());
-                    touched.docs.insert(DocKey::Origins);
-                }
-            }
+            Change::Origin(card) => self.apply_card(origin, card, touched),
             Change::Item(w) => {
                 self.items.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
                 self.menu_doc(DocKey::Item(w.key), touched);
@@ -474,6 +468,14 @@ impl Site {
                 touched.docs.insert(DocKey::Intake);
                 touched.availability = true;
             }
+        }
+    }
+
+    fn apply_card(&mut self, writer: OriginId, card: &OriginCard, touched: &mut Touched) {
+        // Nobody introduces another, and nobody twice.
+        if card.origin == writer {
+            self.origins.entry(card.origin).or_insert_with(|| card.clone());
+            touched.docs.insert(DocKey::Origins);
         }
     }
 
