@@ -75,10 +75,7 @@ pub(crate) fn may_ask(view: &OrderView) -> bool {
 }
 
 /// Requests about orders of this node that wait, each with what the node itself says of it; in the order of the orders' ids.
-fn waiting(
-    replica: &Replica,
-    now: Timestamp,
-) -> impl Iterator<Item = (OrderId, &OrderView, &AmendmentView, Judged)> {
+fn waiting(replica: &Replica, now: Timestamp) -> impl Iterator<Item = (OrderId, &OrderView, &AmendmentView, Judged)> {
     let orders = replica.live_orders().filter(|(_, order)| may_ask(&order.view));
     let ours = orders.filter(|(id, order)| !matches!(hand(replica, id, &order.view), Hand::Others(_)));
     ours.flat_map(move |(id, order)| {

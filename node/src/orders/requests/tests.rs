@@ -64,7 +64,10 @@ fn fa2_what_is_plain_is_answered_once_and_a_person_says_the_rest() {
         (id, intent(name)),
         refused.map(str::to_owned),
     ) {
-        Ok(plan) => Ok(shop.commit(&plan.changes)),
+        Ok(plan) => {
+            shop.commit(&plan.changes);
+            Ok(())
+        }
         Err(PlanError::Refused(refusal)) => Err(refusal),
         Err(PlanError::Damaged(error)) => panic!("{error}"),
     };
