@@ -72,7 +72,7 @@ export async function startRelay() {
     relay.placed += 1
     const at = Date.now()
     const order = {
-      id: body.id, site: SITE, site_name: 'Pizzeria Pilota', number: null, status: 'ORDER_PLACED', placed_at: at, lines: asked.lines, charges: asked.charges, total_minor: asked.total, currency: 'USD',
+      id: body.id, site: SITE, site_name: 'Pizzeria Pilota', number: null, also: [], status: 'ORDER_PLACED', placed_at: at, lines: asked.lines, charges: asked.charges, total_minor: asked.total, currency: 'USD',
       history: [{ to: 'ORDER_PLACED', at, why: '' }], held: null, refunds: [], refunded_minor: 0, captured_minor: 0, delivery: null, can_cancel: true, instructions: null, ready_not_before: null, address: null, contact: null, amendments: [], can_amend: true,
       steps: ['placed', 'confirmed', 'preparing', 'on_the_way', 'completed'].map((step, index) => ({ step, at: index === 0 ? at : null, eta_min_at: index === 1 ? at + MIN : null, eta_max_at: index === 1 ? at + 3 * MIN : null })),
     }
@@ -151,7 +151,7 @@ export async function startRelay() {
       relay.task = {
         state: 'offer',
         delivery: {
-          order: 'o1', number: 'A042', restaurant: { name: 'Pizzeria Pilota', lat: 52.526, lon: 13.39 }, items: 3, ready_at: Date.now() + 5 * MIN, expires_at: Date.now() + ms, earn_minor: 450, currency: 'USD',
+          order: 'o1', number: 'A042', also: [], restaurant: { name: 'Pizzeria Pilota', lat: 52.526, lon: 13.39 }, items: 3, ready_at: Date.now() + 5 * MIN, expires_at: Date.now() + ms, earn_minor: 450, currency: 'USD',
           customer: { name: 'Ana', phone: '030 1234', address: { street: 'Linienstraße 12', city: 'Berlin', ...HOME, note: 'ring twice' } },
         },
       }

@@ -22,8 +22,8 @@ export const en = {
   minutes: (n: number) => `${n} min`,
   ago: (n: number) => (n === 0 ? 'just now' : `${n} min`),
   list: (parts: string[]) => parts.join(', '),
-  /** An order that was given several numbers is known by each: `A036 (also ACV002)`. */
-  numbers: (number: string, also: readonly string[]) => (also.length === 0 ? number : `${number} (also ${also.join(', ')})`),
+  /** An order that was given several numbers is known by each: `A036 (also ACV002)`. What a phone kept before an upgrade has no others. */
+  numbers: (number: string, also: readonly string[] = []) => (also.length === 0 ? number : `${number} (also ${also.join(', ')})`),
   alsoNumber: (also: readonly string[]) => `also ${also.join(', ')}`,
   theme: 'Light or dark',
   signIn: 'Sign in',
@@ -315,7 +315,7 @@ export const ar: Words = {
   minutes: (n) => `${n} د`,
   ago: (n) => (n === 0 ? 'الآن' : `${n} د`),
   list: (parts) => parts.join('، '),
-  numbers: (number, also) => (also.length === 0 ? number : `${number} (أيضاً ${also.join('، ')})`),
+  numbers: (number, also = []) => (also.length === 0 ? number : `${number} (أيضاً ${also.join('، ')})`),
   alsoNumber: (also) => `أيضاً ${also.join('، ')}`,
   fulfilment: { dine_in: 'في المطعم', takeaway: 'سفري', delivery: 'توصيل' },
   sending: 'جارٍ الإرسال',
