@@ -5,7 +5,7 @@ use crate::geo::Place;
 use crate::ordering::quote::{self, QuoteRefusal};
 use crate::ordering::work::is_over;
 use crate::store::amendments::{AmendmentRow, Contact, Wanted};
-use crate::store::cloud_orders::{CloudOrder, OrderPhase};
+use crate::store::cloud_orders::{CloudOrder, LATER_MS_MAX, OrderPhase};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::OrderView;
@@ -16,8 +16,6 @@ use pilotlight_sync::domain::payment::DeliveryPhase;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX};
 
-/// An order is put off by no more than this, in milliseconds.
-const LATER_MS_MAX: u64 = 3 * 3_600_000;
 /// Wishes about one order.
 const WISHES_MAX: usize = 20;
 /// Characters of a telephone number.
@@ -112,7 +110,7 @@ pub fn plan(
     // Who makes it is asked from the confirmation on: before that nothing was begun, and nobody has seen the old one (SPEC FA1).
     let direct = order.phase == OrderPhase::Placed;
     let (fact, kept) = if direct {
-        (OrderFact::Amended { amendment }, with(order, &wish.wanted))
+        (OrderFact::Amended { amendment }, with(order, &wish.wanted, now))
     } else {
         (OrderFact::AmendmentAsked { intent: wish.intent, amendment }, order.clone())
     };
@@ -184,7 +182,8 @@ fn check(
             // What is not made yet cannot be there sooner than was promised.
             let promised = order.placed_at.plus_ms(u64::from(order.minutes.0) * 60_000);
             let earliest = if order.phase == OrderPhase::Placed { promised.max(now) } else { now };
-            let latest = now.plus_ms(LATER_MS_MAX);
+            // Again and again, it is not put off for ever.
+            let latest = now.plus_ms(LATER_MS_MAX).min(order.placed_at.plus_ms(2 * LATER_MS_MAX));
             if *ready < earliest || *ready > latest {
                 return Err(AmendRefusal::Time { earliest, latest });
             }
@@ -198,11 +197,14 @@ fn is_with_the_rider(view: &OrderView) -> bool {
 }
 
 /// The order as the relay keeps it once the wish is so.
-fn with(order: &CloudOrder, wanted: &Wanted) -> CloudOrder {
+fn with(order: &CloudOrder, wanted: &Wanted, now: Timestamp) -> CloudOrder {
     match wanted {
         Wanted::Address(address) => CloudOrder { address: Some(address.clone()), ..order.clone() },
         Wanted::Contact(contact) => CloudOrder { contact: Some(contact.clone()), ..order.clone() },
-        // These are in the log.
+        // These are in the log; who waits for the kitchen waits as long (SPEC B10).
+        Wanted::Time(ready) if order.unbegun_since.is_some() => {
+            CloudOrder { unbegun_since: Some(order.begins_at(*ready, now)), given_until: None, ..order.clone() }
+        }
         Wanted::Instructions(_) | Wanted::Time(_) => order.clone(),
     }
 }
@@ -227,7 +229,7 @@ pub fn ends(
     now: Timestamp,
 ) -> Option<Ends> {
     match request.state {
-        AmendmentState::Granted => Some(Ends::Granted(Box::new(with(order, &row.wanted)))),
+        AmendmentState::Granted => Some(Ends::Granted(Box::new(with(order, &row.wanted, now)))),
         AmendmentState::Refused(_) => Some(Ends::Refused),
         AmendmentState::Lapsed => Some(Ends::Lapses),
         AmendmentState::Asked => {

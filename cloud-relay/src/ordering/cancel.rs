@@ -92,7 +92,7 @@ pub fn preview(
          everything if it cannot be reached"
     );
     let ends = policy.step_ends_ms(age_ms).filter(|_| !ready);
-    let expires_at = ends.map_or_else(|| now.plus_ms(60_000), |ends| order.placed_at.plus_ms(ends));
+    let expires_at = ends.map_or_else(|| now.plus_ms(60_000), |ends| due_start(view, order).plus_ms(ends));
     let free_from = order.free_from().filter(|_| !view.is_begun());
     let expires_at = free_from.map_or(expires_at, |free| expires_at.min(free));
     Ok(Preview { refund_minor, rule, expires_at })
@@ -103,6 +103,10 @@ pub fn is_free(view: &OrderView, order: &CloudOrder, now: Timestamp) -> bool {
     !view.is_begun() && order.free_from().is_some_and(|from| from <= now)
 }
 
+fn due_start(view: &OrderView, order: &CloudOrder) -> Timestamp {
+    order.begins_at(view.ready_not_before, order.placed_at)
+}
+
 fn by_table(view: &OrderView, order: &CloudOrder, policy: &RefundPolicy, now: Timestamp) -> (i64, u64, bool) {
     let charges = view.header.charges;
     let captured = Captured {
@@ -110,7 +114,8 @@ fn by_table(view: &OrderView, order: &CloudOrder, policy: &RefundPolicy, now: Ti
         delivery_minor: charges.delivery_minor,
         tip_minor: charges.tip_minor,
     };
-    let age_ms = now.ms_since(order.placed_at);
+    // What was put off is due later, and was not begun before.
+    let age_ms = now.ms_since(due_start(view, order));
     let ready = view.status == Status::ReadyForPickup;
     let rider_assigned = view.delivery.is_some_and(|(_, phase)| phase >= DeliveryPhase::Assigned);
     (policy.refund_minor(&captured, Cause::ByTable { age_ms, ready, rider_assigned }), age_ms, ready)

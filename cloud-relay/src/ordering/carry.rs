@@ -116,7 +116,7 @@ pub fn act(step: Step, view: &OrderView, order: &CloudOrder, site: &Site, relay:
             // An order that was held is released by the acceptance, when that comes before the site counts as open again.
             kept: CloudOrder {
                 released_at: order.released_at.or(order.held.then_some(now)),
-                unbegun_since: Some(now),
+                unbegun_since: Some(order.begins_at(view.ready_not_before, now)),
                 ..phase(OrderPhase::Confirmed)
             },
         },

@@ -216,7 +216,10 @@ impl SiteActor {
                     let (keep, answer) = self.work(&mut tx, site.as_ref(), work, alone).await?;
                     answers.push(answer);
                     if alone && !keep {
-                        self.known = Some(tx.abandon());
+                        let (replica, turn) = tx.abandon();
+                        // It may have been read anew, with what another process has written.
+                        self.tell(&replica, None);
+                        self.known = Some((replica, turn));
                         return Ok(());
                     }
                 }

@@ -96,6 +96,8 @@ pub struct CloudOrder {
 
 /// What nobody has begun so long after it should have been may be cancelled in full, in milliseconds.
 const BEGIN_MS_MAX: u64 = 10 * 60_000;
+/// An order is put off by no more than this, in milliseconds.
+pub const LATER_MS_MAX: u64 = 3 * 3_600_000;
 /// What is in the kitchen is waited for so much longer than promised, in milliseconds: one that only bumps never says that it began.
 pub const KITCHEN_MS_MAX: u64 = 60 * 60_000;
 
@@ -109,6 +111,14 @@ impl CloudOrder {
     pub fn ends_at(&self) -> Option<Timestamp> {
         let promised = |since: Timestamp| since.plus_ms((u64::from(self.minutes.1) * 60_000).max(BEGIN_MS_MAX));
         self.unbegun_since.map(|since| self.given_until.unwrap_or_else(|| promised(since)))
+    }
+
+    /// When the kitchen should begin it: when it was asked for, or as late as the order was put off. What another clock, or nobody's,
+    /// said is no reason to wait for ever.
+    pub fn begins_at(&self, ready_not_before: Option<Timestamp>, asked: Timestamp) -> Timestamp {
+        let takes_ms = u64::from(self.minutes.0) * 60_000;
+        let ready = ready_not_before.unwrap_or_default().min(asked.plus_ms(LATER_MS_MAX));
+        Timestamp(ready.0.saturating_sub(takes_ms)).max(asked)
     }
 
     /// When it must be looked at again.

@@ -120,6 +120,7 @@ export const owner = {
     putIn: 'Put in',
     book: 'Book it',
     shouldBe: (amount: string) => `should be ${amount}`,
+    unanswered: 'No answer: it may be booked, or not. Send it again, it counts once.',
     soFar: 'The day so far',
     close: (n: number) => `Close day ${n}`,
     closeHint: 'This cannot be undone. What still comes for this day is booked in the next one.',

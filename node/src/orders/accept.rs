@@ -86,6 +86,15 @@ pub fn plan(
         waiting.retain(|(.., wanted)| *wanted != Wanted::Acceptance);
         tended.again_at = (waiting.len() < before).then_some(until);
     }
+    // What waits for its time keeps nobody else waiting.
+    waiting.retain(|(placed_at, _, view, wanted)| {
+        let due = match wanted {
+            Wanted::Kitchen => kitchen_from(replica, view, *placed_at, now, last_held),
+            Wanted::Acceptance | Wanted::Verdict => None,
+        };
+        tended.again_at = [tended.again_at, due].into_iter().flatten().min();
+        due.is_none()
+    });
     waiting.sort_by_key(|(placed_at, id, ..)| (*placed_at, *id));
     if waiting.len() > PASS_ORDERS_MAX {
         waiting.truncate(PASS_ORDERS_MAX);
@@ -110,8 +119,7 @@ pub fn plan(
                 commits.push(inherited.into_iter().chain([decided]).collect());
             }
             Wanted::Kitchen => {
-                let wait = requests::begins_at(replica, view, now);
-                if let Some(due) = wait.or_else(|| not_before(placed_at, now, tended.last_held)) {
+                if let Some(due) = kitchen_from(replica, view, placed_at, now, tended.last_held) {
                     tended.again_at = Some(tended.again_at.map_or(due, |at| at.min(due)));
                     continue;
                 }
@@ -132,6 +140,17 @@ pub fn plan(
     let first = commits.next().unwrap_or_default();
     let plan = Plan::new(Actor::System, first, move |_| tended);
     Ok(Plan { more: commits.collect(), ..plan })
+}
+
+/// When an order may go to the kitchen, if not now: it was put off, or it keeps the pace.
+fn kitchen_from(
+    replica: &Replica,
+    view: &OrderView,
+    placed_at: Timestamp,
+    now: Timestamp,
+    last_held: Option<Timestamp>,
+) -> Option<Timestamp> {
+    requests::begins_at(replica, view, now).or_else(|| not_before(placed_at, now, last_held))
 }
 
 /// When a held order may go to the kitchen, if not now.

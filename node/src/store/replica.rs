@@ -254,15 +254,18 @@ impl Replica {
         Ok(docs)
     }
 
-    /// Every order in memory and sled, read one after the other.
+    /// Every order in memory and sled, read one after the other; what this group has staged included, as in the heads.
     pub fn each_order(&self, look: &mut dyn FnMut(&LiveOrder)) -> Result<(), StoreError> {
+        let mut unindexed: BTreeSet<OrderId> = self.state.live_orders().map(|(id, _)| *id).collect();
         for key in self.store.index_range(b"s", b"t", usize::MAX)? {
             let Some(id) = order_of_key(&key) else { continue };
+            unindexed.remove(&id);
             match self.order_here(&id) {
                 Ok(order) => order.iter().for_each(|order| look(order)),
                 Err(error) => tracing::error!(order = %id, %error, "a stored order cannot be read: no report books it"),
             }
         }
+        unindexed.iter().filter_map(|id| self.state.live(id)).for_each(|order| look(order));
         Ok(())
     }
 

@@ -139,3 +139,28 @@ async fn fa4_an_order_is_put_off_by_no_less_than_was_promised_and_no_more_than_t
     ask(&market, &order, at("ok", now.plus_ms(100 * MINUTE))).await.unwrap();
     assert_eq!(market.view(&order).await.ready_not_before, Some(now.plus_ms(100 * MINUTE)));
 }
+
+#[tokio::test]
+async fn fa4_b10_an_order_that_was_put_off_is_waited_for_as_much_longer() {
+    let mut market = Market::open(Faults::default()).await;
+    let (direct, granted) = (market.order("one").await, market.order("two").await);
+    let now = market.clock.now();
+    let later = wish("later", Wanted::Time(Some(now.plus_ms(100 * MINUTE))));
+    ask(&market, &direct, later.clone()).await.unwrap();
+    market.node_says(direct, OrderFact::Accepted).await;
+    market.node_says(granted, OrderFact::Accepted).await;
+    ask(&market, &granted, later.clone()).await.unwrap();
+    market.node_says(granted, OrderFact::AmendmentAnswered { intent: later.intent, refused: None }).await;
+    for order in [&direct, &granted] {
+        let kept = market.seen(order).await.kept;
+        let takes = |minutes: u32| u64::from(minutes) * MINUTE;
+        let ends = now.plus_ms(100 * MINUTE - takes(kept.minutes.0) + takes(kept.minutes.1));
+        assert_eq!(kept.ends_at(), Some(ends));
+    }
+    for minutes in [31, 99] {
+        market.clock.set(now.plus_ms(minutes * MINUTE));
+        assert_eq!(market.app.desk.sweep().await.unwrap(), 0, "{minutes}");
+    }
+    let refund = market.app.desk.preview(&market.seen(&direct).await).unwrap().refund_minor;
+    assert_eq!(refund, market.seen(&direct).await.kept.amount_minor, "nobody has begun: all of it");
+}

@@ -1,6 +1,7 @@
 //! Days that are closed by a person, by the roll-over, and too early.
 
 use super::*;
+use crate::orders::place;
 use crate::testing::{EVENING, Shop, Sibling, line, order};
 use crate::till::shifts::{self, Begin};
 use crate::till::tender::{self, Tender};
@@ -115,4 +116,17 @@ fn s12_d5_one_node_closes_the_days_until_a_manager_names_another() {
     bar.write(&mut shop, &[Change::DayClosed(SignedReport::sign(&theirs, |_| [0; 64]))]);
     assert_eq!(close(&mut shop, 1), Ok(report));
     assert_eq!(shop.replica().site().days().map(|(_, day)| day.reports.len()).sum::<usize>(), 2, "both are kept");
+}
+
+#[test]
+fn d4_a_close_books_what_its_own_group_has_not_flushed_yet() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    let (now, new) = (shop.clock.now(), order("two", vec![line("two", "cola", 1)]));
+    let replica = shop.replica();
+    let placed = place::plan(replica, now, Actor::System, new).unwrap_or_else(|_| panic!("it is there"));
+    replica.commit(placed.by, now, &placed.changes).unwrap();
+    let closing = plan(replica, now, Actor::System, DayNumber(1)).unwrap_or_else(|_| panic!("it is closable"));
+    let [Change::DayClosed(signed)] = closing.changes.as_slice() else { panic!("{:?}", closing.changes) };
+    assert_eq!(signed.read().unwrap().totals.orders, 2);
 }
