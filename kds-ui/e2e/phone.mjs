@@ -82,7 +82,9 @@ export async function phoneChecks(browser, check, pictures) {
     await tab.goto(`${relay.url}/order/checkout`)
     await customer.payButton(tab).waitFor()
     relay.pendingTimes = 1
-    await Promise.all([customer.payButton(page).click(), customer.payButton(tab).click({ noWaitAfter: true }).catch(() => undefined)])
+    // The tab that is slower may find the order there already, and no button.
+    const clicks = await Promise.allSettled([customer.payButton(page).click({ noWaitAfter: true }), customer.payButton(tab).click({ noWaitAfter: true })])
+    equal(clicks.some((click) => click.status === 'fulfilled'), true, 'a tab paid')
     const [one, two] = await Promise.all([customer.tracked(page), customer.tracked(tab)])
     equal([one === two, relay.placed], [true, before + 1], 'one order in both tabs')
     await tab.close()
