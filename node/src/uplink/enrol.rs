@@ -176,6 +176,17 @@ pub fn relay_url(said: &str) -> Result<String, EnrolError> {
     if plain && host && url.len() <= 200 { Ok(url.to_owned()) } else { Err(bad()) }
 }
 
+/// A client that talks to the relay, or to another node, and to nobody that these send it to.
+pub(super) fn client(tls: &rustls::ClientConfig, answer_max: Duration) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .https_only(true)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(answer_max)
+        .build()
+}
+
 /// Whom the relay is trusted by: the machine's CAs and the given one.
 pub fn trust(ca_pem: Option<&str>) -> Result<Arc<rustls::ClientConfig>, EnrolError> {
     let bad = |error: &dyn std::fmt::Display| EnrolError::BadCa(error.to_string());
@@ -211,14 +222,7 @@ pub async fn enrol(
         Some(why) => EnrolError::Untrusted(why),
         None => EnrolError::Unreachable(whole(&error)),
     };
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.as_ref().clone())
-        .https_only(true)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(ANSWER_MS_MAX)
-        .build()
-        .map_err(unreachable)?;
+    let client = client(&tls, ANSWER_MS_MAX).map_err(unreachable)?;
     let request = EnrolRequestJson {
         code: code.trim().to_owned(),
         site: site.map(ToString::to_string),

@@ -1,7 +1,7 @@
 //! Passes a request on to the node that alone may do it: over the LAN, by the address and token with which this node dials that one. Who
 //! asked was checked here, and is named there.
 
-use crate::uplink::enrol::{Enrolment, bounded, hex, trust};
+use crate::uplink::enrol::{Enrolment, bounded, client, hex, trust};
 use minicbor::Decode;
 use pilotlight_sync::domain::role::Actor;
 use std::time::Duration;
@@ -49,14 +49,7 @@ pub(crate) fn actor_of(text: &str) -> Option<Actor> {
 /// Sends it and waits for the answer.
 pub(super) async fn pass(to: &Enrolment, path: &str, by: Actor, body: Vec<u8>) -> Result<Passed, NotPassed> {
     let tls = trust(to.ca_pem.as_deref()).map_err(|_| NotPassed::Away)?;
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.as_ref().clone())
-        .https_only(true)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(ANSWER_MS_MAX)
-        .build()
-        .map_err(|_| NotPassed::Away)?;
+    let client = client(&tls, ANSWER_MS_MAX).map_err(|_| NotPassed::Away)?;
     let request = client.post(format!("{}{path}", to.relay_url)).bearer_auth(&to.token).header(FOR, named(by));
     let request = request.header(http::header::CONTENT_TYPE, "application/json").body(body);
     let failed = |error: reqwest::Error| if error.is_connect() { NotPassed::Away } else { NotPassed::Unknown };
