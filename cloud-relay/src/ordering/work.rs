@@ -46,14 +46,8 @@ pub struct Around {
 
 /// Takes every step that these orders need now, if the relay placed them (SPEC B1).
 pub async fn react<R>(tx: &mut SiteTx, orders: &[OrderId], real: Timestamp) -> Result<(), WorkError<R>> {
-    let placed = cloud_orders::among(tx.sql(), orders).await?;
     // Most orders are the node's own.
-    if placed.is_empty() {
-        return Ok(());
-    }
-    let mut brought = deliveries::among(tx.sql(), orders).await?;
-    for kept in placed {
-        let delivery = brought.remove(&kept.order);
+    for (kept, delivery) in cloud_orders::among(tx.sql(), orders).await? {
         look_after(tx, kept, delivery, real).await?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! What the relay keeps beside the facts of an order that it placed: whose it is, where it goes, until when it waits for what.
 
 use crate::store::amendments::Contact;
+use crate::store::deliveries::{self, Delivery};
 use crate::store::insert::in_lists;
 use crate::store::people::Address;
 use crate::store::rows::{Read, to_cbor};
@@ -8,6 +9,7 @@ use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::{CustomerId, OrderId, PaymentId, SiteId};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use sqlx::AssertSqlSafe;
+use std::collections::BTreeMap;
 
 /// How far an order is for the relay; its facts say the same in more words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,17 +183,27 @@ pub async fn find_in(sql: &mut Sql, order: &OrderId) -> Result<Option<CloudOrder
     row.map(|row| read(&Read::new("cloud_order", &row))).transpose()
 }
 
-/// Those of these orders that the relay placed, by their ids. Within a unit of work.
-pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<Vec<CloudOrder>, StoreError> {
-    let mut found = Vec::new();
+/// Those of these orders that the relay placed, by their ids, and who brings each: in one round. Within a unit of work.
+pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<Vec<(CloudOrder, Option<Delivery>)>, StoreError> {
+    let (mut found, mut brought) = (Vec::new(), BTreeMap::new());
     for (chunk, list) in in_lists(orders) {
-        let select = format!("SELECT * FROM cloud_order WHERE order_id IN {list} ORDER BY order_id");
+        let select = format!(
+            "SELECT 'delivery' AS part, * FROM delivery WHERE order_id IN {list};
+            SELECT 'cloud_order' AS part, * FROM cloud_order WHERE order_id IN {list} ORDER BY order_id"
+        );
         let mut select = sqlx::query(AssertSqlSafe(select));
-        for order in chunk {
+        for order in chunk.iter().chain(chunk) {
             select = select.bind(order.as_bytes().to_vec());
         }
         for row in select.fetch_all(&mut *sql).await? {
-            found.push(read(&Read::new("cloud_order", &row))?);
+            if Read::new("order", &row).text("part")? == "delivery" {
+                let delivery = deliveries::read(&Read::new("delivery", &row))?;
+                brought.insert(delivery.order, delivery);
+            } else {
+                let order = read(&Read::new("cloud_order", &row))?;
+                let delivery = brought.remove(&order.order);
+                found.push((order, delivery));
+            }
         }
     }
     Ok(found)

@@ -1,13 +1,11 @@
 //! Deliveries: which rider is asked, who has accepted, how far it is, and what riders have earned.
 
-use crate::store::insert::in_lists;
 use crate::store::people::Address;
 use crate::store::rows::Read;
 use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::{OrderId, RiderId, SiteId};
 use pilotlight_sync::domain::money::Currency;
 use pilotlight_sync::domain::timestamp::Timestamp;
-use sqlx::AssertSqlSafe;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a delivery is.
@@ -138,22 +136,6 @@ pub async fn find(database: &Database, order: &OrderId) -> Result<Option<Deliver
     let row = sqlx::query("SELECT * FROM delivery WHERE order_id = ?1").bind(&order.as_bytes()[..]);
     let row = row.fetch_optional(database.pool()).await?;
     row.map(|row| read(&Read::new("delivery", &row))).transpose()
-}
-
-/// Those of these orders, by their ids. Within a unit of work.
-pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<BTreeMap<OrderId, Delivery>, StoreError> {
-    let mut found = BTreeMap::new();
-    for (chunk, list) in in_lists(orders) {
-        let mut select = sqlx::query(AssertSqlSafe(format!("SELECT * FROM delivery WHERE order_id IN {list}")));
-        for order in chunk {
-            select = select.bind(order.as_bytes().to_vec());
-        }
-        for row in select.fetch_all(&mut *sql).await? {
-            let delivery = read(&Read::new("delivery", &row))?;
-            found.insert(delivery.order, delivery);
-        }
-    }
-    Ok(found)
 }
 
 /// The same inside a unit of work: what it says holds until that is committed.

@@ -66,6 +66,11 @@ impl Statements {
         }
     }
 
+    /// Does this, which has no values.
+    pub(crate) fn push(&mut self, statement: &str) {
+        self.0.push((statement.to_owned(), Vec::new()));
+    }
+
     /// Carries them out.
     pub(crate) async fn run(self, on: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let rounds = if self.0.len() <= TOGETHER_MAX {

@@ -21,11 +21,18 @@ pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod watched;
+mod writer;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::query::Query;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use std::str::FromStr;
 use std::time::Duration;
+use writer::{BEGIN, Writer};
+
+pub use writer::Tx;
 
 /// Connections that read at the same time.
 const READERS_MAX: u32 = 8;
@@ -39,8 +46,8 @@ const WAIT_MS_MAX: Duration = Duration::from_secs(10);
 /// How long the write-ahead log's sweeper keeps others waiting.
 const SWEEP_MS_MAX: Duration = Duration::from_millis(100);
 
-/// One unit of work. Dropped without commit, it leaves nothing.
-pub type Tx = Transaction<'static, Sqlite>;
+/// What was committed last, as one picture.
+pub type Picture = Transaction<'static, Sqlite>;
 
 /// A connection inside a unit of work.
 pub type Sql = sqlx::SqliteConnection;
@@ -71,7 +78,7 @@ impl From<sqlx::Error> for StoreError {
 #[derive(Debug, Clone)]
 pub struct Database {
     readers: SqlitePool,
-    writer: SqlitePool,
+    writer: Writer,
     sweeper: SqlitePool,
 }
 
@@ -96,7 +103,7 @@ impl Database {
             let options = SqlitePoolOptions::new().max_connections(connections);
             options.acquire_timeout(WAIT_MS_MAX).test_before_acquire(false)
         };
-        let writer = pool(1).min_connections(1).connect_with(options.clone()).await?;
+        let writer = Writer::connect(&options).await?;
         let sweeper = pool(1).connect_lazy_with(options.clone().busy_timeout(SWEEP_MS_MAX));
         let readers = pool(READERS_MAX).connect_lazy_with(options);
         let database = Self { readers, writer, sweeper };
@@ -109,14 +116,22 @@ impl Database {
         &self.readers
     }
 
-    /// What was committed last, as one picture: nobody waits for it, and it is only read.
-    pub async fn reader(&self) -> Result<Tx, StoreError> {
+    /// What was committed last: nobody waits for it, and it is only read.
+    pub async fn reader(&self) -> Result<Picture, StoreError> {
         Ok(self.readers.begin().await?)
     }
 
     /// Begins a unit of work: nobody else writes until it is committed or dropped.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(self.writer.begin(sqlx::query(BEGIN)).await?.0)
+    }
+
+    /// Begins with these statements, `BEGIN IMMEDIATE` and what is read first. Answers their rows.
+    async fn begin_with(
+        &self,
+        statements: Query<'_, Sqlite, SqliteArguments>,
+    ) -> Result<(Tx, Vec<SqliteRow>), StoreError> {
+        self.writer.begin(statements).await
     }
 
     /// Empties the write-ahead log, which has deleted rows as they were. `false`: somebody reads or writes just now; ask again later.

@@ -1,11 +1,11 @@
 //! The relay's replica of one site on the database: the store port of `sync` as a few tables keyed by the site's row.
 //!
-//! A unit of work takes the site's row first (`take_turn`), so that two processes never write one site at the same time, and the one
+//! A unit of work takes the site's row first (`begin`), so that two processes never write one site at the same time, and the one
 //! that wrote in between is noticed. What the unit writes besides (effects, customers) goes into the same transaction.
 
 use crate::store::insert::{Insert, Statements, Value, in_lists};
 use crate::store::site_rows::NodeNo;
-use crate::store::{Database, StoreError, from_sql, to_sql};
+use crate::store::{Database, StoreError, Tx, from_sql, to_sql};
 use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::domain::id::{OrderId, OriginId};
@@ -56,12 +56,13 @@ pub struct Turn {
     pub heads: BTreeMap<OriginId, Head>,
 }
 
-/// Takes the site's row for this unit of work, and reads what each needs, in one round.
-pub async fn take_turn(tx: &mut SqliteConnection, site: SiteNo) -> Result<Turn, StoreError> {
-    let statements = "UPDATE site SET turn = turn + 1 WHERE no = ? RETURNING turn;
+/// Begins a unit of work: takes the site's row, and reads what each needs, in one round.
+pub async fn begin(database: &Database, site: SiteNo) -> Result<(Tx, Turn), StoreError> {
+    let statements = "BEGIN IMMEDIATE;
+        UPDATE site SET turn = turn + 1 WHERE no = ? RETURNING turn;
         SELECT no, epoch FROM site_node WHERE site = ?;
         SELECT origin, seq, hash FROM site_head WHERE site = ?";
-    let rows = sqlx::query(statements).bind(site.0).bind(site.0).bind(site.0).fetch_all(tx).await?;
+    let (tx, rows) = database.begin_with(sqlx::query(statements).bind(site.0).bind(site.0).bind(site.0)).await?;
     let (mut turn, mut sessions, mut heads) = (None, BTreeMap::new(), BTreeMap::new());
     for row in rows {
         match row.len() {
@@ -71,7 +72,7 @@ pub async fn take_turn(tx: &mut SqliteConnection, site: SiteNo) -> Result<Turn, 
         }
     }
     let turn = turn.ok_or_else(|| damaged("site", format!("there is no row {}", site.0)))?;
-    Ok(Turn { turn, sessions, heads })
+    Ok((tx, Turn { turn, sessions, heads }))
 }
 
 /// One site's store.
@@ -160,16 +161,11 @@ pub async fn orders(
     Ok(found)
 }
 
-/// Writes everything within a unit of work that began with this turn. What does not continue the logs is refused; then the unit must
-/// be dropped.
-pub async fn write(
-    tx: &mut SqliteConnection,
-    site: SiteNo,
-    turn: &Turn,
-    writes: &Writes,
-) -> Result<(), CommitError<StoreError>> {
+/// Writes everything within a unit of work that began with this turn, and commits. What does not continue the logs is refused, and
+/// then nothing was written.
+pub async fn finish(tx: Tx, site: SiteNo, turn: &Turn, writes: &Writes) -> Result<(), CommitError<StoreError>> {
     let new = continued(&turn.heads, &writes.log)?;
-    statements(site, writes, &new).run(tx).await.map_err(|error| CommitError::Store(error.into()))
+    tx.commit_with(statements(site, writes, &new)).await.map_err(CommitError::Store)
 }
 
 /// Where the logs end after these entries, when each continues its chain.
@@ -316,10 +312,8 @@ impl SiteStore for SqlSiteStore {
     }
 
     async fn commit(&mut self, writes: Writes) -> Result<(), CommitError<StoreError>> {
-        let mut tx = self.database.begin().await.map_err(CommitError::Store)?;
-        let turn = take_turn(&mut tx, self.site).await.map_err(CommitError::Store)?;
-        write(&mut tx, self.site, &turn, &writes).await?;
-        tx.commit().await.map_err(|error| CommitError::Store(error.into()))
+        let (tx, turn) = begin(&self.database, self.site).await.map_err(CommitError::Store)?;
+        finish(tx, self.site, &turn, &writes).await
     }
 }
 

@@ -94,8 +94,7 @@ impl SiteTx {
         known: Option<(Replica, u64)>,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
-        let mut tx = database.begin().await?;
-        let turn = site_store::take_turn(&mut tx, site).await?;
+        let (tx, turn) = site_store::begin(database, site).await?;
         let (replica, touched) = match known {
             Some((replica, last)) if last + 1 == turn.turn => (replica, BTreeSet::new()),
             // Nobody else writes while this transaction holds the lock, so what the readers see is what is.
@@ -206,19 +205,16 @@ impl SiteTx {
         mut self,
         sign: impl FnOnce(&Head) -> [u8; 64],
     ) -> Result<(Replica, u64, Option<Flushed>), StoreError> {
-        let mut flushed = None;
-        if self.replica.is_staged() {
-            let (writes, told) = self.replica.take_writes(sign);
-            match site_store::write(&mut self.tx, self.site, &self.turn, &writes).await {
-                Ok(()) => flushed = Some(told),
-                Err(CommitError::Store(error)) => return Err(error),
-                Err(gap @ CommitError::Gap { .. }) => {
-                    return Err(StoreError::Damaged { table: "site_log", why: gap.to_string() });
-                }
-            }
+        if !self.replica.is_staged() {
+            self.tx.commit().await?;
+            return Ok((self.replica, self.turn.turn, None));
         }
-        self.tx.commit().await?;
-        Ok((self.replica, self.turn.turn, flushed))
+        let (writes, told) = self.replica.take_writes(sign);
+        match site_store::finish(self.tx, self.site, &self.turn, &writes).await {
+            Ok(()) => Ok((self.replica, self.turn.turn, Some(told))),
+            Err(CommitError::Store(error)) => Err(error),
+            Err(gap @ CommitError::Gap { .. }) => Err(StoreError::Damaged { table: "site_log", why: gap.to_string() }),
+        }
     }
 
     /// Ends without having written anything: the replica is the state before this turn.

@@ -1,0 +1,145 @@
+//! The one connection that writes, and a unit of work on it.
+//!
+//! A statement costs a round through the connection's thread, whatever it does. So a unit of work begins with what it reads first, in
+//! one round, and ends with what it writes last, in one; sqlx's own transactions take a round for each of their ends.
+
+use crate::store::insert::Statements;
+use crate::store::{StoreError, WAIT_MS_MAX};
+use futures_util::FutureExt;
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow};
+use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+
+/// What begins every unit of work: nobody else writes until it has ended, in this process or another.
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+
+/// The connection; none once it is closed.
+#[derive(Debug, Clone)]
+pub(super) struct Writer(Arc<Mutex<Option<SqliteConnection>>>);
+
+/// One unit of work. Dropped without commit, it leaves nothing.
+#[derive(Debug)]
+pub struct Tx {
+    connection: OwnedMappedMutexGuard<Option<SqliteConnection>, SqliteConnection>,
+    ended: bool,
+}
+
+impl Writer {
+    pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(Mutex::new(Some(options.connect().await?)))))
+    }
+
+    /// Waits for whoever writes; then begins with these statements, the first of which is `BEGIN`. Answers their rows.
+    pub(super) async fn begin(
+        &self,
+        statements: sqlx::query::Query<'_, Sqlite, SqliteArguments>,
+    ) -> Result<(Tx, Vec<SqliteRow>), StoreError> {
+        let lock = tokio::time::timeout(WAIT_MS_MAX, self.0.clone().lock_owned()).await;
+        let connection = OwnedMutexGuard::try_map(lock.map_err(|_| sqlx::Error::PoolTimedOut)?, Option::as_mut);
+        let mut tx = Tx { connection: connection.map_err(|_| sqlx::Error::PoolClosed)?, ended: false };
+        let rows = statements.fetch_all(&mut *tx).await?;
+        Ok((tx, rows))
+    }
+
+    /// Waits for whoever writes, and closes it.
+    pub(super) async fn close(&self) {
+        if let Some(connection) = self.0.lock().await.take()
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "the database's writer was not closed in order");
+        }
+    }
+}
+
+impl Tx {
+    /// Durable when it returns.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.commit_with(Statements::default()).await
+    }
+
+    /// Carries these out and commits, in one round when they are few. Durable when it returns.
+    pub(super) async fn commit_with(mut self, mut statements: Statements) -> Result<(), StoreError> {
+        statements.push("COMMIT");
+        statements.run(&mut self).await?;
+        self.ended = true;
+        Ok(())
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if !self.ended {
+            // Asking once hands it to the connection's thread, which does it before anything that is asked of it later, after what
+            // it was asked before. Where nothing is left to roll back that is an error, and nobody's.
+            let _sent = sqlx::query("ROLLBACK").execute(&mut *self.connection).now_or_never();
+        }
+    }
+}
+
+impl Deref for Tx {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::testing::TestDatabase;
+    use futures_util::FutureExt;
+
+    const WRITE: &str = "INSERT INTO migration (name) VALUES ('late')";
+
+    /// E2: whatever becomes of a unit of work that is not committed, the next one begins, and finds nothing of it.
+    #[tokio::test]
+    async fn e2_a_unit_of_work_that_is_dropped_at_any_moment_leaves_nothing_and_is_in_nobodys_way() {
+        let test = TestDatabase::new();
+        let database = test.open().await;
+        let dropped = database.begin().await.unwrap();
+        drop(dropped);
+        // Dropped while it is being asked.
+        let mut dropped = database.begin().await.unwrap();
+        let _asked = sqlx::query(WRITE).execute(&mut *dropped).now_or_never();
+        drop(dropped);
+        // What failed is no better.
+        let mut dropped = database.begin().await.unwrap();
+        sqlx::query(WRITE).execute(&mut *dropped).await.unwrap();
+        sqlx::query("INSERT INTO nowhere VALUES (1)").execute(&mut *dropped).await.unwrap_err();
+        drop(dropped);
+        // Dropped while it waits for its turn.
+        let one = database.begin().await.unwrap();
+        assert!(database.begin().now_or_never().is_none(), "one at a time");
+        one.commit().await.unwrap();
+        let mut last = database.begin().await.unwrap();
+        let late = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM migration WHERE name = 'late'");
+        assert_eq!(late.fetch_one(&mut *last).await.unwrap(), 0);
+        // Another process waits no longer than it takes.
+        drop(last);
+        test.open().await.begin().await.unwrap().commit().await.unwrap();
+    }
+
+    /// E2: a COMMIT that nobody waits for any more is done or not done, and the next unit of work is not inside it.
+    #[tokio::test]
+    async fn e2_a_commit_that_nobody_waits_for_is_whole() {
+        let test = TestDatabase::new();
+        let database = test.open().await;
+        let mut tx = database.begin().await.unwrap();
+        sqlx::query(WRITE).execute(&mut *tx).await.unwrap();
+        let _asked = tx.commit().now_or_never();
+        let mut next = database.begin().await.unwrap();
+        let late = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM migration WHERE name = 'late'");
+        assert_eq!(late.fetch_one(&mut *next).await.unwrap(), 1, "it was asked before the rollback was");
+        next.commit().await.unwrap();
+        database.close().await;
+        assert!(database.begin().await.is_err(), "closed");
+    }
+}
