@@ -16,6 +16,7 @@ import type {
   MoveCashJson,
   OpenShiftJson,
   OrderJson,
+  OrderLogJson,
   OrdersJson,
   PairedJson,
   PairJson,
@@ -62,6 +63,7 @@ export function client(token: string | null, base = '/api/v1') {
     day: (number: number) => ask<DayReportJson>('GET', `/days/${number}`),
     closeDay: (number: number) => ask<DayReportJson>('POST', `/days/${number}/close`),
     uplink: () => ask<UplinkJson>('GET', '/uplink'),
+    orderLog: (id: string) => ask<OrderLogJson>('GET', `/orders/${id}/log`),
     order: (id: string) => ask<OrderJson>('GET', `/orders/${id}`),
     kitchenActions: (body: KitchenActionsJson) => ask<KitchenOutcomesJson>('POST', '/kitchen/actions', body),
     /** Pauses orders from home, promises more minutes, or opens again. */

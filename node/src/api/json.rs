@@ -381,6 +381,12 @@ shape! {
         /// `device 3f2a…`, `staff 91bc…` or `system`.
         pub who: String,
         pub what: String,
+        /// What people call the person or the device; null: it is nobody's, or not known any more.
+        pub name: Option<String>,
+        /// Somebody elsewhere changed the order at the same time: neither had heard of the other.
+        pub concurrent: bool,
+        /// It had no effect in the end: somebody was before it, or decides in its place.
+        pub lost: bool,
     }
     /// A page of orders.
     pub struct OrdersJson {

@@ -22,7 +22,7 @@ use pilotlight_sync::doc::merge_log::merge_log;
 use pilotlight_sync::doc::site::Receipt;
 use pilotlight_sync::domain::id::{IntentId, OrderId};
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
-use pilotlight_sync::domain::role::{Action, Role};
+use pilotlight_sync::domain::role::{Action, Actor, Role};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::ORDER_LINES_MAX;
 use std::collections::BTreeMap;
@@ -292,15 +292,28 @@ pub async fn get_log(call: Call, order: String) -> Answer {
         let Some(live) = replica.order(&order)? else { return Ok(None) };
         let log = merge_log(&live.doc);
         let letter = |origin| replica.site().origin(origin).map(|card| card.letter.clone()).unwrap_or_default();
-        let letters: Vec<String> = log.entries.iter().map(|entry| letter(&entry.origin)).collect();
-        Ok(Some((log, letters)))
+        let entries = log.entries.into_iter().map(|entry| OrderLogEntryJson {
+            at: entry.at.0,
+            node: letter(&entry.origin),
+            who: to_json::actor(entry.by),
+            what: entry.what,
+            name: name_of(replica, entry.by),
+            concurrent: entry.concurrent,
+            lost: entry.lost,
+        });
+        Ok(Some(OrderLogJson { merged: log.origins.len() > 1, entries: entries.collect() }))
     });
-    let (log, letters) = read.await?.ok_or_else(unknown)?;
-    let entries = log.entries.into_iter().zip(letters).map(|(entry, node)| OrderLogEntryJson {
-        at: entry.at.0,
-        node,
-        who: to_json::actor(entry.by),
-        what: entry.what,
-    });
-    Ok(json(StatusCode::OK, &OrderLogJson { merged: log.origins.len() > 1, entries: entries.collect() }))
+    Ok(json(StatusCode::OK, &read.await?.ok_or_else(unknown)?))
+}
+
+/// What people call whoever did it.
+fn name_of(replica: &Replica, by: Actor) -> Option<String> {
+    let site = replica.site();
+    let person = |staff| site.people().find(|(id, _)| **id == staff).map(|(_, person)| person.name.clone());
+    let device = |device| site.devices().find(|(id, _)| **id == device).map(|(_, device)| device.name.clone());
+    match by {
+        Actor::Staff(staff, _) => person(staff),
+        Actor::Device(id) => device(id),
+        Actor::System | Actor::Customer(_) | Actor::Rider(_) => None,
+    }
 }

@@ -6,6 +6,7 @@
 
 use crate::crdt::codec::Shared;
 use crate::crdt::facts::{Fact, Facts};
+use crate::doc::change::Seen;
 use crate::domain::amendment::Amendment;
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{DeviceId, IntentId, LineId, OriginId, PaymentId};
@@ -97,6 +98,10 @@ pub struct AddedLine {
     pub epoch: u32,
 }
 
+/// Of each other origin that had a hand in an order the last commit that was known of it when somebody changed the order; `None`: a version
+/// that did not say.
+pub type SeenOf = Option<Vec<Seen>>;
+
 /// One thing that happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum OrderFact {
@@ -126,6 +131,9 @@ pub enum OrderFact {
         /// What.
         #[n(1)]
         lines: Vec<AddedLine>,
+        /// What of the order's other writers was known.
+        #[n(2)]
+        seen: SeenOf,
     },
     /// A line is not wanted. By any node.
     #[n(3)]
@@ -139,6 +147,9 @@ pub enum OrderFact {
         /// Why, in a person's words.
         #[n(2)]
         why: String,
+        /// What of the order's other writers was known.
+        #[n(3)]
+        seen: SeenOf,
     },
     /// A ticket reached a phase. By any node.
     #[n(4)]
@@ -202,6 +213,9 @@ pub enum OrderFact {
         /// Why, in a person's words.
         #[n(0)]
         why: String,
+        /// What of the order's other writers was known.
+        #[n(1)]
+        seen: SeenOf,
     },
     /// The stock of these lines was given back, in the commit of this fact. By the row that paid.
     #[n(10)]

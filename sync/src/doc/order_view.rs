@@ -391,7 +391,7 @@ impl Folding {
             | OrderFact::LineDone { .. }
             | OrderFact::LineSeen { .. }
             | OrderFact::StockReturned { .. } => self.take_lines(fact, at),
-            OrderFact::Cancelled { why: said } => {
+            OrderFact::Cancelled { why: said, .. } => {
                 self.end(deed(said));
                 why = said.clone();
             }
@@ -428,11 +428,11 @@ impl Folding {
 
     fn take_lines(&mut self, fact: &StampedOrderFact, at: Timestamp) {
         match &fact.what {
-            OrderFact::LinesAdded { intent, lines } => {
+            OrderFact::LinesAdded { intent, lines, .. } => {
                 self.view.intents.insert(*intent);
                 lines.iter().for_each(|added| self.add_line(added, fact.id.origin, at));
             }
-            OrderFact::LineVoided { intent, line, why } => {
+            OrderFact::LineVoided { intent, line, why, .. } => {
                 self.view.intents.insert(*intent);
                 if let Some(line) = self.line(line) {
                     line.seen = line.seen && line.voided.is_some();
