@@ -94,6 +94,7 @@ export const owner = {
   eightySix: 'Sold out (86)',
   eightySixCount: (n: number) => `${n} off`,
   person: 'Who does it',
+  ownerAsked: 'The node that decides about this order does not answer yet. It is asked, and does it within ten minutes or not at all. A manager can take the order over.',
 
   // ---- drawers and days
   day: {
@@ -125,7 +126,7 @@ export const owner = {
     close: (n: number) => `Close day ${n}`,
     closeHint: 'This cannot be undone. What still comes for this day is booked in the next one.',
     countFirst: (drawer: string) => `Count the drawer ${drawer} first.`,
-    otherKeeper: (letters: string) => `Days are closed at node ${letters}.`,
+    otherKeeper: (letters: string) => `Node ${letters} keeps the days: it is asked to close this one.`,
     closedDays: 'Closed days',
     notYet: 'Not closed: this changes with every order.',
     closedAt: (time: string, alone: boolean) => (alone ? `Closed by itself at ${time}` : `Closed at ${time}`),

@@ -152,7 +152,10 @@ fn in_words(what: &OrderFact, names: &BTreeMap<LineId, String>, again: bool) -> 
         OrderFact::Sent { letter, counter, .. } => {
             format!("sent it to the kitchen as {}", order_number(letter, *counter))
         }
-        OrderFact::Phase { .. }
+        OrderFact::Asked { what, .. } => format!("asked the node that decides {}", what.in_words()),
+        OrderFact::Answered { refused: Some(why), .. } => format!("said no to what was asked: {why}"),
+        OrderFact::Answered { refused: None, .. }
+        | OrderFact::Phase { .. }
         | OrderFact::EpochOpened { .. }
         | OrderFact::LineDone { .. }
         | OrderFact::Acknowledged { .. }

@@ -1,6 +1,7 @@
 //! Replicated documents: merge laws of `crdt` joined with the nouns of `domain`.
 
 mod amendments;
+mod asks;
 pub mod books;
 pub mod change;
 pub mod digest;

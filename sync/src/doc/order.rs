@@ -8,6 +8,7 @@ use crate::crdt::codec::Shared;
 use crate::crdt::facts::{Fact, Facts};
 use crate::doc::change::Seen;
 use crate::domain::amendment::Amendment;
+use crate::domain::asked::Asked;
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{DeviceId, IntentId, LineId, OriginId, PaymentId};
 use crate::domain::money::Currency;
@@ -341,6 +342,26 @@ pub enum OrderFact {
         #[n(1)]
         granted: Option<bool>,
     },
+    /// Somebody asks the node that decides about the order. By a node that does not.
+    #[n(34)]
+    Asked {
+        /// The request.
+        #[n(0)]
+        intent: IntentId,
+        /// What is wanted.
+        #[n(1)]
+        what: Asked,
+    },
+    /// The answer to such a request, in the commit that does what is wanted. By the owner node.
+    #[n(35)]
+    Answered {
+        /// To which.
+        #[n(0)]
+        intent: IntentId,
+        /// Why not, in words; `None`: it is done.
+        #[n(1)]
+        refused: Option<String>,
+    },
 }
 
 impl OrderFact {
@@ -352,6 +373,7 @@ impl OrderFact {
             | Self::Rejected { .. }
             | Self::Verdict { .. }
             | Self::AmendmentAnswered { .. }
+            | Self::Answered { .. }
             | Self::Cancelled { .. } => true,
             Self::Placed(_)
             | Self::Sent { .. }
@@ -371,6 +393,7 @@ impl OrderFact {
             | Self::Amended { .. }
             | Self::AmendmentAsked { .. }
             | Self::AmendmentEnded { .. }
+            | Self::Asked { .. }
             | Self::Resumed => false,
         }
     }
@@ -390,6 +413,8 @@ impl OrderFact {
             | Self::AmendmentAsked { .. }
             | Self::AmendmentAnswered { .. }
             | Self::AmendmentEnded { .. }
+            | Self::Asked { .. }
+            | Self::Answered { .. }
             | Self::Resumed => true,
             Self::Placed(_)
             | Self::Sent { .. }

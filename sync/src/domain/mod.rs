@@ -1,6 +1,7 @@
 //! Nouns and rules of a restaurant: no IO, no clock, no randomness, no merging.
 
 pub mod amendment;
+pub mod asked;
 pub mod business_day;
 pub mod id;
 pub mod intake;

@@ -19,6 +19,7 @@ pub const RARE: &[&str] = &[
     "answer of the bank for a dead process",
     "answer of the bank lost",
     "answer to a device lost",
+    "asked by another node and answered",
     "booked late for a closed day",
     "branch told again",
     "cancel refused by the kitchen",

@@ -179,6 +179,11 @@ fn said_twice(live: &LiveOrder) -> Option<(&'static str, String)> {
         {
             return Some(("wish answered twice", format!("{intent} by {by}, then {refused:?}")));
         }
+        if let OrderFact::Answered { intent, refused } = &fact.what
+            && !answers.insert((by, *intent))
+        {
+            return Some(("asked once and answered twice", format!("{intent} by {by}, then {refused:?}")));
+        }
         if let OrderFact::Phase { ticket, epoch, phase } = &fact.what
             && *phase > TicketPhase::Queued
         {

@@ -8,9 +8,12 @@ use crate::sim::relay::{self, PLACE};
 use crate::sim::world::World;
 use pilotlight_node::inventory::{eighty_six, receive, share};
 use pilotlight_node::kitchen::act::{self, KitchenAction, Outcome, Tap};
+use pilotlight_node::orders::accept::DecideRefusal;
 use pilotlight_node::orders::amend::{self, AddLine, Amendment, VoidLine};
+use pilotlight_node::orders::cancel::CancelRefusal as Here;
 use pilotlight_node::orders::place::{self, NewOrder, PlaceRefusal, Placed};
-use pilotlight_node::orders::{Order, accept, cancel, intake, ownership, requests};
+use pilotlight_node::orders::requests::AnswerRefusal;
+use pilotlight_node::orders::{Order, accept, asked, cancel, intake, ownership, requests};
 use pilotlight_node::store::replica::Replica;
 use pilotlight_node::store::store_handle::RunError;
 use pilotlight_node::till::tender::{self, Tender};
@@ -30,6 +33,7 @@ use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::doc::site::{Off, Receipt, Settings};
 use pilotlight_sync::domain::amendment::AmendmentState;
+use pilotlight_sync::domain::asked::Asked;
 use pilotlight_sync::domain::id::{
     CategoryId, CustomerId, IngredientId, IntentId, LineId, MenuItemId, OrderId, PaymentId, VariantId,
 };
@@ -630,22 +634,24 @@ impl World {
         for id in waiting {
             if self.chance(500) {
                 let rejected = self.chance(300).then(|| "too much to do".to_owned());
+                let what = Asked::Decide { rejected: rejected.clone() };
                 let plan = move |replica: &Replica, _| accept::decide(replica, Actor::System, id, rejected);
-                self.ask(at, plan, |world, _, outcome| {
-                    if outcome.is_ok() {
-                        world.trace.rare("decided by a person while paused");
-                    }
+                self.ask(at, plan, move |world, at, outcome| match outcome {
+                    Ok(_) => world.trace.rare("decided by a person while paused"),
+                    Err(RunError::Refused(DecideRefusal::OtherNode(_))) => world.ask_owner(at, id, what),
+                    Err(_) => {}
                 });
             }
         }
         for about in asked {
             if self.chance(600) {
                 let refused = self.chance(400).then(|| "it is in the oven".to_owned());
+                let what = Asked::Answer { request: about.1, refused: refused.clone() };
                 let plan = move |replica: &Replica, _| requests::decide(replica, Actor::System, about, refused);
-                self.ask(at, plan, |world, _, outcome| {
-                    if outcome.is_ok() {
-                        world.trace.rare("wish answered by a person");
-                    }
+                self.ask(at, plan, move |world, at, outcome| match outcome {
+                    Ok(_) => world.trace.rare("wish answered by a person"),
+                    Err(RunError::Refused(AnswerRefusal::OtherNode(_))) => world.ask_owner(at, about.0, what),
+                    Err(_) => {}
                 });
             }
         }
@@ -667,6 +673,16 @@ impl World {
         }
         let delay = if paused { self.between(3_000, 10_000) } else { self.between(10_000, 40_000) };
         self.after(delay, Self::pause_or_open);
+    }
+
+    /// Somebody wants of an order what only the node that decides about it may do: that node is asked.
+    fn ask_owner(&mut self, at: usize, order: OrderId, what: Asked) {
+        let plan = move |replica: &Replica, _| asked::ask(replica, Actor::System, order, what);
+        self.ask(at, plan, move |world, at, outcome| {
+            if outcome.is_ok() {
+                world.note(format_args!("box {at} asks the node that decides about {order}"));
+            }
+        });
     }
 
     /// A manager takes over what another node owns: perhaps because that is silent, perhaps because its cable is.
@@ -720,6 +736,9 @@ impl World {
                     world.reference.promise(id, at, log, Told::Cancelled);
                     world.trace.rare("order cancelled in the restaurant");
                 }
+            }
+            Err(RunError::Refused(Here::OtherNode(_))) => {
+                world.ask_owner(at, id, Asked::Cancel { why: "no oven".to_owned() });
             }
             Err(RunError::Refused(_)) => world.trace.rare("cancel refused in the restaurant"),
             Err(_) => {}
