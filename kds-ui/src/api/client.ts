@@ -4,6 +4,7 @@ import type {
   AdoptJson,
   AnswerRequestJson,
   AvailabilityJson,
+  ChangeItemJson,
   CloseShiftJson,
   DayReportJson,
   DecisionJson,
@@ -12,6 +13,7 @@ import type {
   IntakeJson,
   KitchenActionsJson,
   KitchenOutcomesJson,
+  MenuConflictsJson,
   MenuJson,
   MoveCashJson,
   OpenShiftJson,
@@ -70,6 +72,8 @@ export function client(token: string | null, base = '/api/v1') {
     setIntake: (body: IntakeCommandJson) => ask<IntakeJson>('PUT', '/online/intake', body),
     decide: (order: string, body: DecisionJson) => ask<OrderJson>('POST', `/orders/${order}/decision`, body),
     answerRequest: (request: string, body: AnswerRequestJson) => ask<OrderJson>('POST', `/online/requests/${request}`, body),
+    menuConflicts: () => ask<MenuConflictsJson>('GET', '/menu/conflicts'),
+    changeItem: (item: string, body: Partial<ChangeItemJson>) => ask<MenuConflictsJson>('PATCH', `/items/${item}`, body),
     eightySix: (item: string, body: EightySixJson) => ask<unknown>('PUT', `/items/${item}/availability`, body),
   }
 }

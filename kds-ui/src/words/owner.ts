@@ -1,5 +1,5 @@
 // The owner's words. Staff's screens stay in English until somebody who works in another language has read them.
-import type { StatusJson } from '../generated/api'
+import type { MenuFieldJson, StatusJson } from '../generated/api'
 
 const plural = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`
 const devices = (n: number) => plural(n, 'device', 'devices')
@@ -94,6 +94,34 @@ export const owner = {
   eightySix: 'Sold out (86)',
   eightySixCount: (n: number) => `${n} off`,
   person: 'Who does it',
+
+  // ---- fields of the menu that were written at the same time
+  conflicts: {
+    title: 'Menu: which is right?',
+    hint: 'Two people changed the same thing at the same time. The first one is shown and charged until you say.',
+    field: {
+      category: 'heading',
+      position: 'place under its heading',
+      name: 'name',
+      kitchen_name: 'name in the kitchen',
+      description: 'description',
+      station: 'station',
+      prep: 'seconds to make one',
+      tax: 'tax',
+      variants: 'sizes and prices',
+      groups: 'choices',
+      tags: 'diets',
+      allergens: 'allergens',
+      quantity_min: 'fewest portions',
+    } satisfies Record<MenuFieldJson, string>,
+    shown: 'shown now',
+    nothing: 'nothing',
+    cloud: 'in the cloud',
+    at: (letters: string) => `at node ${letters}`,
+    keep: 'Keep',
+    keepThis: (text: string) => `Keep ${text}`,
+    kept: (name: string) => `${name} is settled`,
+  },
   ownerAsked: 'The node that decides about this order does not answer yet. It is asked, and does it within ten minutes or not at all. A manager can take the order over.',
 
   // ---- drawers and days

@@ -6,6 +6,7 @@
 use crate::crdt::counter::{BranchRow, Row, ShortRow};
 use crate::crdt::hlc::Hlc;
 use crate::doc::books::SignedReport;
+use crate::doc::item::FieldsWrite;
 use crate::doc::order::OrderFact;
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
@@ -88,6 +89,8 @@ pub enum Change {
     DayClosed(SignedReport),
     /// The node that books stock and closes days.
     Keeper(Write<(), OriginId>),
+    /// Some fields of a menu item.
+    ItemFields(FieldsWrite),
     /// Written by a later version: kept, passed on, without effect.
     Unknown(RawChange),
 }
@@ -216,6 +219,7 @@ impl Change {
             | Self::Adopted(..)
             | Self::Short(..)
             | Self::Item(_)
+            | Self::ItemFields(_)
             | Self::Category(_)
             | Self::Group(_)
             | Self::Ingredient(_)
@@ -294,6 +298,7 @@ impl Change {
             | Self::Fence(_)
             | Self::Origin(_)
             | Self::Item(_)
+            | Self::ItemFields(_)
             | Self::Category(_)
             | Self::Group(_)
             | Self::Ingredient(_)
@@ -332,6 +337,7 @@ impl Change {
             Self::Till(shift, fact) => raw(40, to_vec((shift, fact))),
             Self::DayClosed(signed) => raw(41, to_vec(signed)),
             Self::Keeper(write) => raw(42, to_vec(write)),
+            Self::ItemFields(write) => raw(44, to_vec(write)),
             Self::Unknown(unknown) => unknown.clone(),
         }
     }
@@ -363,6 +369,7 @@ impl Change {
             40 => minicbor::decode(body).map(|(shift, fact)| Self::Till(shift, fact))?,
             41 => Self::DayClosed(minicbor::decode(body)?),
             42 => Self::Keeper(minicbor::decode(body)?),
+            44 => Self::ItemFields(minicbor::decode(body)?),
             _ => Self::Unknown(raw.clone()),
         })
     }

@@ -5,6 +5,7 @@ mod asks;
 pub mod books;
 pub mod change;
 pub mod digest;
+pub mod item;
 pub mod key;
 pub mod merge_log;
 pub mod order;

@@ -5,6 +5,7 @@ pub mod asked;
 pub mod business_day;
 pub mod id;
 pub mod intake;
+pub mod item_field;
 pub mod menu;
 pub mod money;
 pub mod order;

@@ -44,6 +44,7 @@ pub const RARE: &[&str] = &[
     "item off sale refused",
     "keeper named",
     "long outage",
+    "menu field written in two places",
     "nodes linked without the relay",
     "online order placed",
     "order cancelled in the restaurant",

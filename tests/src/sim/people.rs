@@ -7,6 +7,7 @@ use crate::sim::reference::{Online, Told};
 use crate::sim::relay::{self, PLACE};
 use crate::sim::world::World;
 use pilotlight_node::inventory::{eighty_six, receive, share};
+use pilotlight_node::menu::edit::{self, Edit, EditRefusal};
 use pilotlight_node::kitchen::act::{self, KitchenAction, Outcome, Tap};
 use pilotlight_node::orders::accept::DecideRefusal;
 use pilotlight_node::orders::amend::{self, AddLine, Amendment, VoidLine};
@@ -15,7 +16,7 @@ use pilotlight_node::orders::place::{self, NewOrder, PlaceRefusal, Placed};
 use pilotlight_node::orders::requests::AnswerRefusal;
 use pilotlight_node::orders::{Order, accept, asked, cancel, intake, ownership, requests};
 use pilotlight_node::store::replica::Replica;
-use pilotlight_node::store::store_handle::RunError;
+use pilotlight_node::store::store_handle::{self as node, PlanError, RunError};
 use pilotlight_node::till::tender::{self, Tender};
 use pilotlight_relay::dispatch::desk::RiderStep;
 use pilotlight_relay::ordering::amend::{AmendRefusal, Wish as Otherwise};
@@ -37,6 +38,7 @@ use pilotlight_sync::domain::asked::Asked;
 use pilotlight_sync::domain::id::{
     CategoryId, CustomerId, IngredientId, IntentId, LineId, MenuItemId, OrderId, PaymentId, VariantId,
 };
+use pilotlight_sync::domain::item_field::FieldValue;
 use pilotlight_sync::domain::intake::{IntakeCommand, PauseFor};
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
@@ -592,7 +594,8 @@ impl World {
             return;
         }
         let at = if self.has_siblings() { self.someones() } else { self.main };
-        match self.rng.below(10) {
+        match self.rng.below(12) {
+            10..12 => self.describe(at),
             0..3 => {
                 let intent = IntentId::derived(&[&self.mint("delivery")]);
                 let (name, amount) = DELIVERED[self.rng.below(DELIVERED.len())];
@@ -615,6 +618,29 @@ impl World {
         }
         let delay = self.between(15_000, 60_000);
         self.after(delay, Self::manager);
+    }
+
+    /// A manager writes what guests read of a dish, wherever they are: perhaps at the same time as another one.
+    fn describe(&mut self, at: usize) {
+        let item = MenuItemId::derived(&[DISHES[self.rng.below(DISHES.len())].0]);
+        let text = self.mint("dish");
+        let value = FieldValue::Description(text.clone());
+        let plan = move |replica: &Replica, _| {
+            let before = checks::descriptions(replica, &item);
+            let plan = edit::plan(replica, Actor::System, item, Edit { values: vec![value], ..Edit::default() })?;
+            let node::Plan { by, changes, more, .. } = plan;
+            Ok::<_, PlanError<EditRefusal>>(node::Plan { by, changes, more, answer: Box::new(move |_| before) })
+        };
+        self.ask(at, plan, move |world, at, outcome| {
+            let Ok(before) = outcome else { return };
+            if before.len() > 1 {
+                world.trace.rare("menu field written in two places");
+            }
+            world.reference.overruled.extend(before.into_iter().map(|text| (item, text)));
+            if let Some(log) = log_of(world.boxes[at].replica.as_ref()) {
+                world.reference.promise(OrderId::derived(&["no order"]), at, log, Told::Dish { item, text });
+            }
+        });
     }
 
     /// Somebody at a node pauses orders from home, opens again, is busy, or says yes or no to what waits.

@@ -101,6 +101,7 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     stock,
     others: [],
     till: dayCard(TILL),
+    conflicts: [],
     menu: indexMenu(f.MENU),
     soldOut: soldOut(f.SOME_SOLD_OUT),
     online: f.OPEN_ONLINE,
@@ -109,7 +110,7 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     toasts: [],
     problem: null,
     person: null,
-    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, takeOver: nothing, intake: nothing, decide: nothing, answer: nothing, cash: nothing, report: nothing, closeDay: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
+    on: { seek: nothing, more: nothing, open: nothing, panel: nothing, eightySix: nothing, takeOver: nothing, keep: nothing, intake: nothing, decide: nothing, answer: nothing, cash: nothing, report: nothing, closeDay: nothing, pair: nothing, theme: nothing, signOut: nothing, dismiss: nothing },
     ...rest,
   }
 }
@@ -149,6 +150,8 @@ export const ownerStories = [
   story('owner-tablet', 'tablet', 'light', OwnerView, (w) => owner(day(96), w, { shown: 14 })),
   story('owner-empty', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w, { board: false, before: false, soldOut: NOTHING_SOLD_OUT, safety: told(w, { ...NO_UPLINK, state: 'none', safe_on: 1, waiting_commits: 0 }) }), decisions: [], stock: [], till: dayCard(NO_TILL) })),
   story('owner-loading', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w), safety: told(w, null), sales: null, decisions: null, orders: null, stock: null, till: null })),
+  story('owner-conflicts', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { conflicts: f.MENU_CONFLICTS })),
+  story('owner-conflicts-dark', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { conflicts: f.MENU_CONFLICTS, sending: new Set(['i2']) })),
   story('owner-paused', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { online: f.PAUSED_ONLINE })),
   story('owner-paused-dark', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { online: f.PAUSED_ONLINE, sending: new Set(['online']) })),
   story('owner-offline', 'phone', 'light', OwnerView, (w) => owner(day(96), w, offline(w))),
