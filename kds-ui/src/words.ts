@@ -157,6 +157,20 @@ export const en = {
   busyShort: (n: number) => `busy +${n}`,
   pausedShort: (n: number) => `paused ${n} min`,
 
+  // ---- an order's log; what was done the node says in its own words
+  log: {
+    title: 'Who did what',
+    loading: 'Fetching the log',
+    away: 'The log cannot be read now.',
+    nothing: 'Nobody has changed it yet.',
+    merged: 'It was changed in two places at the same time. Everything was kept but what is crossed out.',
+    earlier: (n: number) => `Show ${plural(n, 'earlier entry', 'earlier entries')}`,
+    itself: 'by itself:',
+    at: (letters: string) => `at ${letters}`,
+    concurrent: 'at the same time as somebody elsewhere',
+    lost: 'had no effect',
+  },
+
   newTicketSpoken: (number: string, items: number) => `New ticket ${number}, ${plural(items, 'item', 'items')}`,
   refusedBump: (label: string) => `${label} was not changed.`,
   refusedGeneric: 'The node said no. Look at the ticket again.',

@@ -1,5 +1,6 @@
 //! Joins everything: the one place that knows the whole.
 
+use crate::answering;
 use crate::api::json::ToScreenJson;
 use crate::api::menu::{MenuPage, availability_json};
 use crate::api::online::online_json;
@@ -458,6 +459,7 @@ impl App {
             let shared =
                 shared.await.map_err(|error| tracing::warn!(%error, "stock could not be shared with the relay"));
             let tended = self.store.run(move |replica, now| accept::plan(replica, now, last_held)).await;
+            while let Ok(true) = self.store.run(answering::plan).await {}
             let mut wait = RELAY_LOOK;
             match (tended, shared) {
                 (Ok(tended), Ok(())) => {

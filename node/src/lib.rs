@@ -3,6 +3,7 @@
 //! `api` calls use cases (`orders`, `kitchen`, `inventory`, `menu`, `devices`), which plan over `store`; never back. `app` joins
 //! them. What it puts in front of the screens is `pilotlight_edge`. Only `store/sled_store` names sled, only `api` names warp.
 
+pub mod answering;
 pub mod api;
 pub mod app;
 pub mod archive;

@@ -82,16 +82,33 @@ async fn y13_a_second_node_joins_over_the_lan_and_each_is_the_others_copy() -> a
         until(api, "/api/v1/uplink", |link| link["safe_on"] == 2).await.context("everything is on both disks")?;
     }
 
-    // The bar decides about its order until the bar is gone and a manager says so.
+    // The bar decides about its order: it is asked, and says no or does it. Neither way of the link matters.
     let cancel = format!("{path}/cancellation");
-    let refused = shop.admin.post(&cancel, &json!({"why": "no oven"})).await?;
-    assert_eq!((refused.status, refused.json()?["code"].as_str()), (409, Some("other_node")));
+    let pay = |amount: i64| json!({"id": pilotlight_tests::shop::fresh_id().unwrap_or_default().to_string(), "amount_minor": amount});
+    let total = taken["total_minor"].as_i64().context("total")?;
+    let refused = shop.admin.post(&format!("{path}/payments"), &pay(total + 1)).await?;
+    let problem = refused.json()?;
+    assert_eq!((refused.status, problem["code"].as_str()), (409, Some("owner_refused")), "{problem}");
+    let paid = shop.admin.post(&format!("{path}/payments"), &pay(100)).await?.expect(200)?;
+    assert_eq!((&paid["paid_minor"], &paid["owner"]), (&json!(100), &taken["owner"]));
+    let gone = there.post("/api/v1/orders", &shop.carts[0].order(&mut ids)).await?.expect(201)?;
+    let elsewhere = format!("/api/v1/orders/{}", text(&gone["id"]));
+    equal(&shop.admin, &there).await?;
+    let gone = shop.admin.post(&format!("{elsewhere}/cancellation"), &json!({"why": "sold twice"})).await?.expect(200)?;
+    assert_eq!(gone["status"], "CANCELLED");
+    let at_counter = before["id"].clone();
+    let gone = there.post(&format!("/api/v1/orders/{}/cancellation", text(&at_counter)), &json!({"why": "x"})).await?;
+    assert_eq!(gone.expect(200)?["status"], "CANCELLED", "the bar asks the counter too");
+    equal(&shop.admin, &there).await?;
+
+    // Until the bar is gone and a manager says so.
     bar.kill_nine()?;
+    let waits = shop.admin.post(&cancel, &json!({"why": "no oven"})).await?;
+    assert_eq!((waits.status, &waits.json()?["status"]), (202, &taken["status"]), "nobody answers: it is asked");
     until(&shop.admin, "/api/v1/siblings", |list| list["siblings"][0]["up"] == false).await?;
     let over = shop.admin.post(&format!("{path}/take-over"), &json!({"why": "the bar is dark"})).await?.expect(200)?;
     assert_eq!(over["term"], 1);
-    let gone = shop.admin.post(&cancel, &json!({"why": "no oven"})).await?.expect(200)?;
-    assert_eq!(gone["status"], "CANCELLED");
+    until(&shop.admin, &path, |order| order["status"] == "CANCELLED").await.context("who takes it over does it")?;
 
     // It comes back and hears of it.
     let bar = NodeOptions::new(&second)?.start()?;

@@ -1,5 +1,5 @@
 // The owner's words. Staff's screens stay in English until somebody who works in another language has read them.
-import type { StatusJson } from '../generated/api'
+import type { MenuFieldJson, StatusJson } from '../generated/api'
 
 const plural = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`
 const devices = (n: number) => plural(n, 'device', 'devices')
@@ -95,6 +95,35 @@ export const owner = {
   eightySixCount: (n: number) => `${n} off`,
   person: 'Who does it',
 
+  // ---- fields of the menu that were written at the same time
+  conflicts: {
+    title: 'Menu: which is right?',
+    hint: 'Two people changed the same thing at the same time. The first one is shown and charged until you say.',
+    field: {
+      category: 'heading',
+      position: 'place under its heading',
+      name: 'name',
+      kitchen_name: 'name in the kitchen',
+      description: 'description',
+      station: 'station',
+      prep: 'seconds to make one',
+      tax: 'tax',
+      variants: 'sizes and prices',
+      groups: 'choices',
+      tags: 'diets',
+      allergens: 'allergens',
+      quantity_min: 'fewest portions',
+    } satisfies Record<MenuFieldJson, string>,
+    shown: 'shown now',
+    nothing: 'nothing',
+    cloud: 'in the cloud',
+    at: (letters: string) => `at node ${letters}`,
+    keep: 'Keep',
+    keepThis: (text: string) => `Keep ${text}`,
+    kept: (name: string) => `${name} is settled`,
+  },
+  ownerAsked: 'The node that decides about this order does not answer yet. It is asked, and does it within ten minutes or not at all. A manager can take the order over.',
+
   // ---- drawers and days
   day: {
     title: 'Day and drawers',
@@ -125,7 +154,7 @@ export const owner = {
     close: (n: number) => `Close day ${n}`,
     closeHint: 'This cannot be undone. What still comes for this day is booked in the next one.',
     countFirst: (drawer: string) => `Count the drawer ${drawer} first.`,
-    otherKeeper: (letters: string) => `Days are closed at node ${letters}.`,
+    otherKeeper: (letters: string) => `Node ${letters} keeps the days: it is asked to close this one.`,
     closedDays: 'Closed days',
     notYet: 'Not closed: this changes with every order.',
     closedAt: (time: string, alone: boolean) => (alone ? `Closed by itself at ${time}` : `Closed at ${time}`),

@@ -26,6 +26,8 @@ macro_rules! words {
 }
 
 words! {
+    /// A field of a menu item.
+    pub enum MenuFieldJson { Category, Position, Name, KitchenName, Description, Station, Prep, Tax, Variants, Groups, Tags, Allergens, QuantityMin }
     /// What a device or person is here to do.
     pub enum RoleJson { Customer, Kitchen, Staff, Manager, Admin }
     /// Where an order was taken.
@@ -146,6 +148,54 @@ shape! {
         /// Comes back by itself then.
         #[ts(type = "number | null")]
         pub until: Option<Millis>,
+    }
+    /// What is to be otherwise about an item; what is left out stays.
+    pub struct ChangeItemJson {
+        pub name: Option<String>,
+        pub kitchen_name: Option<String>,
+        pub description: Option<String>,
+        pub prices: Option<Vec<VariantPriceJson>>,
+        /// Which value of a field stays, of those that were written at the same time.
+        pub keep: Option<Vec<KeepJson>>,
+    }
+    pub struct VariantPriceJson {
+        pub variant: String,
+        #[ts(type = "number")]
+        pub price_minor: i64,
+    }
+    pub struct KeepJson {
+        pub field: MenuFieldJson,
+        /// As `menu/conflicts` calls it.
+        pub choice: String,
+    }
+    /// Fields of items that were written at the same time in several places.
+    pub struct MenuConflictsJson {
+        pub conflicts: Vec<MenuConflictJson>,
+    }
+    pub struct MenuConflictJson {
+        pub item: String,
+        /// What guests read of the item.
+        pub name: String,
+        pub field: MenuFieldJson,
+        /// The first one is shown, and charged.
+        pub values: Vec<MenuValueJson>,
+    }
+    /// One of them.
+    pub struct MenuValueJson {
+        pub choice: String,
+        /// In words; of sizes empty.
+        pub text: String,
+        /// Of sizes, each with its price.
+        pub prices: Vec<SizePriceJson>,
+        /// The letters of the node where it was written; empty: the relay.
+        pub node: String,
+        #[ts(type = "number")]
+        pub at: Millis,
+    }
+    pub struct SizePriceJson {
+        pub name: String,
+        #[ts(type = "number")]
+        pub price_minor: i64,
     }
     /// What an import did, and line by line what it did not understand.
     pub struct ImportReportJson {
@@ -381,6 +431,12 @@ shape! {
         /// `device 3f2a…`, `staff 91bc…` or `system`.
         pub who: String,
         pub what: String,
+        /// What people call the person or the device; null: it is nobody's, or not known any more.
+        pub name: Option<String>,
+        /// Somebody elsewhere changed the order at the same time: neither had heard of the other.
+        pub concurrent: bool,
+        /// It had no effect in the end: somebody was before it, or decides in its place.
+        pub lost: bool,
     }
     /// A page of orders.
     pub struct OrdersJson {

@@ -3,12 +3,16 @@
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::*;
 use crate::api::to_json;
+use crate::orders::accept::DecideRefusal;
+use crate::orders::requests::AnswerRefusal;
 use crate::orders::{accept, intake, requests};
 use crate::store::replica::Replica;
+use crate::store::store_handle::RunError;
 use http::StatusCode;
 use pilotlight_edge::api::text;
 use pilotlight_edge::api::to_json::{amendment, intake as intake_json};
 use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::domain::asked::Asked;
 use pilotlight_sync::domain::id::{IntentId, OrderId};
 use pilotlight_sync::domain::intake::{IntakeCommand, PauseFor};
 use pilotlight_sync::domain::role::Action;
@@ -72,7 +76,7 @@ pub async fn set_intake(call: Call) -> Answer {
 
 /// A person's word about an order from home that waits: it is made, or not and why. Saying it again changes nothing.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/decision", operation_id = "decide_order", tag = "online", params(("id" = String, Path)),
-    request_body = DecisionJson, responses((status = 200, body = OrderJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson),
+    request_body = DecisionJson, responses((status = 200, body = OrderJson), (status = 202, body = OrderJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson),
         (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
 pub async fn decide(call: Call, order: String) -> Answer {
     let caller = call.allow(Action::ChangeIntake)?;
@@ -83,14 +87,19 @@ pub async fn decide(call: Call, order: String) -> Answer {
         text::note("why", why)?;
     }
     let by = caller.actor();
-    let decided = call.app.store.run(move |replica, _| accept::decide(replica, by, order, rejected)).await?;
-    Ok(json(StatusCode::OK, &to_json::order(&decided)))
+    let said = rejected.clone();
+    match call.app.store.run(move |replica, _| accept::decide(replica, by, order, said)).await {
+        Err(RunError::Refused(DecideRefusal::OtherNode(_))) => {
+            call.at_owner(by, order, Asked::Decide { rejected }).await
+        }
+        decided => Ok(json(StatusCode::OK, &to_json::order(&decided?))),
+    }
 }
 
 /// A person's answer to what a customer wants otherwise: it is so, or not and why.
 #[utoipa::path(post, path = "/api/v1/online/requests/{id}", operation_id = "answer_request", tag = "online",
     params(("id" = String, Path)), request_body = AnswerRequestJson,
-    responses((status = 200, body = OrderJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson),
+    responses((status = 200, body = OrderJson), (status = 202, body = OrderJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson),
         (status = 404, body = ProblemJson), (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
 pub async fn answer(call: Call, request: String) -> Answer {
     let caller = call.allow(Action::ChangeIntake)?;
@@ -101,6 +110,11 @@ pub async fn answer(call: Call, request: String) -> Answer {
         text::note("why", why)?;
     }
     let by = caller.actor();
-    let answered = call.app.store.run(move |replica, _| requests::decide(replica, by, about, refused)).await?;
-    Ok(json(StatusCode::OK, &to_json::order(&answered)))
+    let said = refused.clone();
+    match call.app.store.run(move |replica, _| requests::decide(replica, by, about, said)).await {
+        Err(RunError::Refused(AnswerRefusal::OtherNode(_))) => {
+            call.at_owner(by, about.0, Asked::Answer { request: about.1, refused }).await
+        }
+        answered => Ok(json(StatusCode::OK, &to_json::order(&answered?))),
+    }
 }

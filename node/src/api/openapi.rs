@@ -15,7 +15,7 @@ use utoipa::{Modify, OpenApi};
         orders::place_order, orders::get_order, orders::list_orders, orders::amend_order, orders::cancel_order, orders::take_tender, orders::take_over, orders::get_log,
         kitchen::actions,
         online::get_online, online::set_intake, online::decide, online::answer,
-        menu::get_menu, menu::get_availability, menu::put_availability, menu::import_menu,
+        menu::get_menu, menu::get_availability, menu::put_availability, menu::import_menu, menu::get_conflicts, menu::change_item,
         stock::get_stock, stock::receive, stock::enforce, stock::adopt_stock, stock::count_stock, stock::waste,
         till::get_till, till::open_shift, till::move_cash, till::close_shift, till::name_keeper, till::get_day, till::close_day,
         devices::get_site, devices::pair, devices::create_code, devices::who_am_i, devices::list, devices::revoke, devices::get_ca,

@@ -11,18 +11,21 @@ use crate::archive::{ArchiveError, latest_of_both};
 use crate::devices::doors::Caller;
 use crate::inventory::share;
 use crate::orders::amend::{AddLine, Amendment, VoidLine};
+use crate::orders::cancel::CancelRefusal;
 use crate::orders::ownership;
 use crate::orders::place::{NewOrder, PlaceRefusal, Placed};
 use crate::orders::{Order, amend, cancel, place};
 use crate::store::replica::{LiveOrder, Replica};
-use crate::till::tender::{self, Tender};
+use crate::store::store_handle::RunError;
+use crate::till::tender::{self, Tender, TenderRefusal};
 use http::StatusCode;
 use pilotlight_edge::api::text;
 use pilotlight_sync::doc::merge_log::merge_log;
 use pilotlight_sync::doc::site::Receipt;
-use pilotlight_sync::domain::id::{IntentId, OrderId};
+use pilotlight_sync::domain::asked::Asked;
+use pilotlight_sync::domain::id::{IntentId, OrderId, OriginId};
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
-use pilotlight_sync::domain::role::{Action, Role};
+use pilotlight_sync::domain::role::{Action, Actor, Role};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::ORDER_LINES_MAX;
 use std::collections::BTreeMap;
@@ -72,7 +75,7 @@ pub async fn place_order(call: Call) -> Answer {
     may_say(&caller, &new)?;
     let (by, lines) = (caller.actor(), new.lines.clone());
     let placed = call.app.store.run(move |replica, now| place::plan_finding(replica, now, by, new, &found)).await;
-    if let Err(crate::store::store_handle::RunError::Refused(PlaceRefusal::SoldOut { .. })) = &placed {
+    if let Err(RunError::Refused(PlaceRefusal::SoldOut { .. })) = &placed {
         metrics::counter!("pilotlight_orders_sold_out_total").increment(1);
         // What is left may be another's to sell: the next guest finds it here.
         let wishes = call.app.store.read(move |replica, _| Ok(share::wishes(replica, &lines))).await?;
@@ -236,21 +239,31 @@ pub async fn amend_order(call: Call, order: String) -> Answer {
 
 /// Takes money for an order: cash, or a card at the till's own terminal.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/payments", operation_id = "take_tender", tag = "orders", params(("id" = String, Path)),
-    request_body = TenderJson, responses((status = 200, body = OrderJson), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson),
+    request_body = TenderJson, responses((status = 200, body = OrderJson), (status = 202, body = OrderJson), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson),
         (status = 409, body = ProblemJson), (status = 422, body = ProblemJson)))]
 pub async fn take_tender(call: Call, order: String) -> Answer {
     let caller = call.allow(Action::ChangeOrder)?;
     let sent: TenderJson = call.json()?;
     let tender = Tender { order: id("id", &order)?, payment: id("id", &sent.id)?, amount_minor: sent.amount_minor };
     let by = caller.actor();
-    let (id, live) =
-        call.app.store.run(move |replica, _| tender::plan_into(replica, by, tender, sent.drawer.as_deref())).await?;
-    Ok(json(StatusCode::OK, &to_json::order(&Order { id, live })))
+    let drawer = sent.drawer.clone();
+    match call.app.store.run(move |replica, _| tender::plan_into(replica, by, tender, drawer.as_deref())).await {
+        Err(RunError::Refused(TenderRefusal::OtherNode(_))) => {
+            let shift = move |replica: &Replica, _| tender::shift_here(replica, by, sent.drawer.as_deref());
+            let shift = call.app.store.run(shift).await?;
+            let Tender { order, payment, amount_minor } = tender;
+            call.at_owner(by, order, Asked::Tender { payment, amount_minor, shift }).await
+        }
+        taken => {
+            let (id, live) = taken?;
+            Ok(json(StatusCode::OK, &to_json::order(&Order { id, live })))
+        }
+    }
 }
 
 /// Cancels an order. The counter may cancel any; a kiosk its own, while nobody has begun.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/cancellation", operation_id = "cancel_order", tag = "orders", params(("id" = String, Path)),
-    request_body = CancelOrderJson, responses((status = 400, body = ProblemJson), (status = 200, body = OrderJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
+    request_body = CancelOrderJson, responses((status = 400, body = ProblemJson), (status = 200, body = OrderJson), (status = 202, body = OrderJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn cancel_order(call: Call, order: String) -> Answer {
     let caller = call.allow(Action::ReadOwnOrder)?;
     if caller.role != Role::Customer {
@@ -261,10 +274,15 @@ pub async fn cancel_order(call: Call, order: String) -> Answer {
     let order = id::<OrderId>("id", &order)?;
     let by = caller.actor();
     let own_only = (caller.role == Role::Customer).then_some(caller.device);
-    let plan =
-        move |replica: &crate::store::replica::Replica, now| cancel::plan(replica, now, by, order, &sent.why, own_only);
-    let order = call.app.store.run(plan).await?;
-    Ok(json(StatusCode::OK, &to_json::order(&order)))
+    let why = sent.why.clone();
+    let plan = move |replica: &Replica, now| cancel::plan(replica, now, by, order, &why, own_only);
+    match call.app.store.run(plan).await {
+        // A guest's device asks the node where it stands.
+        Err(RunError::Refused(CancelRefusal::OtherNode(_))) if own_only.is_none() => {
+            call.at_owner(by, order, Asked::Cancel { why: sent.why.trim().to_owned() }).await
+        }
+        cancelled => Ok(json(StatusCode::OK, &to_json::order(&cancelled?))),
+    }
 }
 
 /// This node decides about the order from now on: for when the node that took it, or that the relay named, is silent. What that node
@@ -291,16 +309,32 @@ pub async fn get_log(call: Call, order: String) -> Answer {
     let read = call.app.store.read(move |replica, _| {
         let Some(live) = replica.order(&order)? else { return Ok(None) };
         let log = merge_log(&live.doc);
-        let letter = |origin| replica.site().origin(origin).map(|card| card.letter.clone()).unwrap_or_default();
-        let letters: Vec<String> = log.entries.iter().map(|entry| letter(&entry.origin)).collect();
-        Ok(Some((log, letters)))
+        let letter = |origin: OriginId| {
+            let card = replica.site().origin(&origin);
+            card.map(|card| card.letter.clone()).unwrap_or_default()
+        };
+        let entries = log.entries.into_iter().map(|entry| OrderLogEntryJson {
+            at: entry.at.0,
+            node: letter(entry.origin),
+            who: to_json::actor(entry.by),
+            what: entry.what,
+            name: name_of(replica, entry.by),
+            concurrent: entry.concurrent,
+            lost: entry.lost,
+        });
+        Ok(Some(OrderLogJson { merged: log.origins.len() > 1, entries: entries.collect() }))
     });
-    let (log, letters) = read.await?.ok_or_else(unknown)?;
-    let entries = log.entries.into_iter().zip(letters).map(|(entry, node)| OrderLogEntryJson {
-        at: entry.at.0,
-        node,
-        who: to_json::actor(entry.by),
-        what: entry.what,
-    });
-    Ok(json(StatusCode::OK, &OrderLogJson { merged: log.origins.len() > 1, entries: entries.collect() }))
+    Ok(json(StatusCode::OK, &read.await?.ok_or_else(unknown)?))
+}
+
+/// What people call whoever did it.
+fn name_of(replica: &Replica, by: Actor) -> Option<String> {
+    let site = replica.site();
+    let person = |staff| site.people().find(|(id, _)| **id == staff).map(|(_, person)| person.name.clone());
+    let device = |device| site.devices().find(|(id, _)| **id == device).map(|(_, device)| device.name.clone());
+    match by {
+        Actor::Staff(staff, _) => person(staff),
+        Actor::Device(id) => device(id),
+        Actor::System | Actor::Customer(_) | Actor::Rider(_) => None,
+    }
 }

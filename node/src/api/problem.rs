@@ -10,6 +10,7 @@ use crate::inventory::count::CountRefusal;
 use crate::inventory::eighty_six::EightySixRefusal;
 use crate::inventory::receive::ReceiveRefusal;
 use crate::inventory::waste::WasteRefusal;
+use crate::menu::edit::EditRefusal;
 use crate::menu::import::ImportRefusal;
 use crate::orders::accept::DecideRefusal;
 use crate::orders::amend::{AmendRefusal, AmendmentField};
@@ -74,6 +75,25 @@ impl From<Closed> for Problem {
                 .remedy("pair this device again, or sign in again"),
             Closed::NotAllowed { .. } => {
                 Self::new(StatusCode::FORBIDDEN, "forbidden", detail).remedy("sign in as somebody who may")
+            }
+        }
+    }
+}
+
+impl From<EditRefusal> for Problem {
+    fn from(refusal: EditRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            EditRefusal::UnknownItem(_) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_item", detail).at("id").remedy("read the menu again")
+            }
+            EditRefusal::UnknownVariant { at, .. } => {
+                let field = format!("prices[{at}].variant");
+                Self::new(StatusCode::CONFLICT, "unknown_variant", detail).at(field).remedy("read the menu again")
+            }
+            EditRefusal::ChoiceGone { at } => {
+                let field = format!("keep[{at}].choice");
+                Self::new(StatusCode::CONFLICT, "choice_gone", detail).at(field).remedy("read the conflicts again")
             }
         }
     }

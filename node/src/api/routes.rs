@@ -104,6 +104,10 @@ fn menu_routes(app: &Arc<App>) -> Route {
         path!("api" / "v1" / "availability").and(warp::get()).and(call(app)).then(run(menu::get_availability));
     let set = path!("api" / "v1" / "items" / String / "availability").and(warp::put()).and(call(app));
     let set = set.then(run_at(menu::put_availability));
+    let conflicts = path!("api" / "v1" / "menu" / "conflicts").and(warp::get()).and(call(app));
+    let conflicts = conflicts.then(run(menu::get_conflicts));
+    let change = path!("api" / "v1" / "items" / String).and(warp::patch()).and(call(app));
+    let change = change.then(run_at(menu::change_item)).or(conflicts).unify().boxed();
     let stock_list = path!("api" / "v1" / "stock").and(warp::get()).and(call(app)).then(run(stock::get_stock));
     let receive = path!("api" / "v1" / "stock" / String / "receipts").and(warp::post()).and(call(app));
     let enforce = path!("api" / "v1" / "stock" / String / "enforced").and(warp::put()).and(call(app));
@@ -115,6 +119,7 @@ fn menu_routes(app: &Arc<App>) -> Route {
     let waste = waste.then(run_at(stock::waste));
     let (receive, enforce) = (receive.then(run_at(stock::receive)), enforce.then(run_at(stock::enforce)));
     let menus = get.boxed().or(import).unify().boxed().or(availability).unify().boxed().or(set).unify().boxed();
+    let menus = menus.or(change).unify().boxed();
     menus
         .or(stock_list)
         .unify()

@@ -65,7 +65,7 @@ fn stock_json(replica: &Replica) -> StockJson {
 #[utoipa::path(post, path = "/api/v1/stock/{ingredient}/receipts", operation_id = "receive_stock", tag = "stock", params(("ingredient" = String, Path)),
     request_body = ReceiptJson, responses((status = 204), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn receive(call: Call, ingredient: String) -> Answer {
-    let asking = call.allow_or_passed(Action::ChangeStock)?;
+    let asking = call.allow_or_passed(Action::ChangeStock).await?;
     let sent: ReceiptJson = call.json()?;
     if let Some(why) = &sent.found {
         text::note("found", why)?;
@@ -102,7 +102,7 @@ pub async fn adopt_stock(call: Call) -> Answer {
 #[utoipa::path(post, path = "/api/v1/stock/{ingredient}/counts", operation_id = "count_stock", tag = "stock", params(("ingredient" = String, Path)),
     request_body = CountJson, responses((status = 200, body = CountedJson), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn count_stock(call: Call, ingredient: String) -> Answer {
-    let asking = call.allow_or_passed(Action::ChangeStock)?;
+    let asking = call.allow_or_passed(Action::ChangeStock).await?;
     let sent: CountJson = call.json()?;
     let (of, intent, by) = (id("ingredient", &ingredient)?, id("id", &sent.id)?, asking.by);
     let plan = move |replica: &Replica, now| count::plan(replica, now, by, intent, (of, sent.amount));
@@ -121,7 +121,7 @@ pub async fn count_stock(call: Call, ingredient: String) -> Answer {
 #[utoipa::path(post, path = "/api/v1/stock/{ingredient}/waste", operation_id = "waste_stock", tag = "stock", params(("ingredient" = String, Path)),
     request_body = WasteJson, responses((status = 204), (status = 400, body = ProblemJson), (status = 404, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn waste(call: Call, ingredient: String) -> Answer {
-    let asking = call.allow_or_passed(Action::ChangeStock)?;
+    let asking = call.allow_or_passed(Action::ChangeStock).await?;
     let sent: WasteJson = call.json()?;
     text::note("why", &sent.why)?;
     let (of, intent, by) = (id("ingredient", &ingredient)?, id("id", &sent.id)?, asking.by);

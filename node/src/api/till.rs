@@ -181,7 +181,7 @@ pub async fn get_day(call: Call, number: String) -> Answer {
 #[utoipa::path(post, path = "/api/v1/days/{number}/close", operation_id = "close_day", tag = "till", params(("number" = String, Path)),
     responses((status = 200, body = DayReportJson), (status = 400, body = ProblemJson), (status = 403, body = ProblemJson), (status = 409, body = ProblemJson)))]
 pub async fn close_day(call: Call, number: String) -> Answer {
-    let asking = call.allow_or_passed(Action::CloseDay)?;
+    let asking = call.allow_or_passed(Action::CloseDay).await?;
     let (number, by) = (day_number(&number)?, asking.by);
     let signed = match call.app.store.run(move |replica, now| day::plan(replica, now, by, number)).await {
         Err(RunError::Refused(refusal @ CloseRefusal::OtherKeeper { keeper, .. })) => {

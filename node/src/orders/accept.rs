@@ -5,6 +5,7 @@
 //! nothing is accepted by itself: what the relay placed before it had heard of the pause waits for a person, or runs out (SPEC PB4).
 
 use crate::orders::Order;
+use crate::orders::asked;
 use crate::orders::numbers::Numbers;
 use crate::orders::ownership::{Hand, hand};
 use crate::orders::requests;
@@ -65,7 +66,7 @@ fn wanted(view: &OrderView) -> Option<Wanted> {
 /// Whether a flushed order may have work for `plan` at the node with this origin: cheap, for deciding whether to look.
 pub fn may_wait(view: &OrderView, own: &OriginId) -> bool {
     let asked = wanted(view).is_some() || requests::may_ask(view);
-    view.header.owner.is_some() && asked || returns::may_return(view, own)
+    view.header.owner.is_some() && asked || returns::may_return(view, own) || asked::may_wait(view, own)
 }
 
 /// Plans everything that orders of this node wait for now, and what its row of stock gets back. `last_held` is what the last pass answered.
@@ -168,7 +169,7 @@ fn decision(replica: &Replica, now: Timestamp, view: &OrderView) -> OrderFact {
     }
 }
 
-/// Orders of the relay that wait for a person at this node: it is paused, and does not accept by itself. The one placed first is first.
+/// Orders of the relay that wait for a person, at whichever node: it is paused, and does not accept by itself. The one placed first is first.
 pub fn waiting(replica: &Replica, now: Timestamp) -> Vec<(OrderId, &OrderView)> {
     if replica.site().intake().paused_until(now).is_none() {
         return Vec::new();
@@ -177,7 +178,6 @@ pub fn waiting(replica: &Replica, now: Timestamp) -> Vec<(OrderId, &OrderView)> 
         .live_orders()
         .filter(|(_, order)| order.view.header.owner.is_some())
         .filter(|(_, order)| wanted(&order.view) == Some(Wanted::Acceptance))
-        .filter(|(id, order)| !matches!(hand(replica, id, &order.view), Hand::Others(_)))
         .map(|(id, order)| (*id, &order.view))
         .collect();
     waiting.sort_by_key(|(id, view)| (view.header.placed_at, *id));

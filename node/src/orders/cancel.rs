@@ -5,6 +5,7 @@ use crate::orders::ownership::{Hand, hand};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::merge_log::seen_of;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::LineView;
 use pilotlight_sync::doc::stock_rows::StockRows;
@@ -78,7 +79,8 @@ pub fn plan(
     let back: Vec<&LineView> = view.lines.iter().filter(goes_back).collect();
     back.iter().for_each(|line| stock.take_back(&line.line));
     let lines: Vec<LineId> = back.iter().map(|line| line.line.id).collect();
-    changes.push(Change::Order(id, OrderFact::Cancelled { why: why.to_owned() }));
+    let seen = Some(seen_of(&order.doc, &own));
+    changes.push(Change::Order(id, OrderFact::Cancelled { why: why.to_owned(), seen }));
     if !lines.is_empty() {
         changes.push(Change::Order(id, OrderFact::StockReturned { lines }));
     }

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod amend;
+pub mod asked;
 pub mod cancel;
 pub mod intake;
 mod numbers;

@@ -75,17 +75,16 @@ pub(crate) fn may_ask(view: &OrderView) -> bool {
     view.cancelled.is_none() && view.amendments_asked().next().is_some()
 }
 
-/// Requests about orders of this node that wait, each with what the node itself says of it; in the order of the orders' ids.
+/// Requests that wait, each with what a node itself says of it; in the order of the orders' ids.
 fn waiting(replica: &Replica, now: Timestamp) -> impl Iterator<Item = (OrderId, &OrderView, &AmendmentView, Judged)> {
     let orders = replica.live_orders().filter(|(_, order)| may_ask(&order.view));
-    let ours = orders.filter(|(id, order)| !matches!(hand(replica, id, &order.view), Hand::Others(_)));
-    ours.flat_map(move |(id, order)| {
+    orders.flat_map(move |(id, order)| {
         let asked = order.view.amendments_asked();
         asked.map(move |request| (*id, &order.view, request, judge(replica, &order.view, &request.wanted, now)))
     })
 }
 
-/// Those that a person at this node must answer.
+/// Those that a person must answer, at whichever node.
 pub fn for_a_person(replica: &Replica, now: Timestamp) -> Vec<(OrderId, &OrderView, &AmendmentView)> {
     let asked = waiting(replica, now).filter(|(.., judged)| *judged == Judged::Ask);
     asked.map(|(id, view, request, _)| (id, view, request)).collect()
@@ -93,7 +92,10 @@ pub fn for_a_person(replica: &Replica, now: Timestamp) -> Vec<(OrderId, &OrderVi
 
 /// The commits that answer what is plain.
 pub(crate) fn answers(replica: &Replica, now: Timestamp) -> Vec<Vec<Change>> {
-    let answered = waiting(replica, now).filter_map(|(id, view, request, judged)| {
+    let ours = |(id, view, ..): &(OrderId, &OrderView, &AmendmentView, Judged)| {
+        !matches!(hand(replica, id, view), Hand::Others(_))
+    };
+    let answered = waiting(replica, now).filter(ours).filter_map(|(id, view, request, judged)| {
         let refused = match judged {
             Judged::Granted => None,
             Judged::Refused(why) => Some(why),

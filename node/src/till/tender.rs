@@ -6,7 +6,7 @@ use crate::till::shifts;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::till::TillFact;
-use pilotlight_sync::domain::id::{OrderId, PaymentId};
+use pilotlight_sync::domain::id::{OrderId, PaymentId, ShiftId};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::PaymentPhase;
 use pilotlight_sync::domain::role::Actor;
@@ -69,6 +69,25 @@ pub fn plan(
     plan_into(replica, by, tender, None)
 }
 
+/// The same for money that lies at another node, in a drawer which that one keeps.
+pub fn plan_elsewhere(
+    replica: &Replica,
+    by: Actor,
+    tender: Tender,
+) -> Result<Plan<(OrderId, Arc<LiveOrder>)>, PlanError<TenderRefusal>> {
+    plan_where(replica, by, tender, || Ok(None))
+}
+
+/// The shift of a drawer of this node that such money goes into here; `None`: nobody has opened one.
+pub fn shift_here(
+    replica: &Replica,
+    by: Actor,
+    drawer: Option<&str>,
+) -> Result<Plan<Option<ShiftId>>, PlanError<TenderRefusal>> {
+    let shift = shifts::taking(replica, drawer).map_err(|()| PlanError::Refused(TenderRefusal::WhichDrawer))?;
+    Ok(Plan::answer_only(by, shift))
+}
+
 /// The same into a drawer of this node. Unless that is said it goes into the only one that somebody works at; where nobody has opened a
 /// shift it is taken all the same (SPEC D6).
 pub fn plan_into(
@@ -76,6 +95,15 @@ pub fn plan_into(
     by: Actor,
     tender: Tender,
     drawer: Option<&str>,
+) -> Result<Plan<(OrderId, Arc<LiveOrder>)>, PlanError<TenderRefusal>> {
+    plan_where(replica, by, tender, || shifts::taking(replica, drawer))
+}
+
+fn plan_where(
+    replica: &Replica,
+    by: Actor,
+    tender: Tender,
+    shift: impl FnOnce() -> Result<Option<ShiftId>, ()>,
 ) -> Result<Plan<(OrderId, Arc<LiveOrder>)>, PlanError<TenderRefusal>> {
     let refuse = |refusal| Err(PlanError::Refused(refusal));
     let id = tender.order;
@@ -110,7 +138,7 @@ pub fn plan_into(
         phase: PaymentPhase::Captured,
         amount_minor: tender.amount_minor,
     };
-    let Ok(shift) = shifts::taking(replica, drawer) else { return refuse(TenderRefusal::WhichDrawer) };
+    let Ok(shift) = shift() else { return refuse(TenderRefusal::WhichDrawer) };
     let (payment, amount_minor) = (tender.payment, tender.amount_minor);
     let mut changes = vec![Change::Order(id, fact)];
     changes.extend(shift.map(|shift| Change::Till(shift, TillFact::Taken { order: id, payment, amount_minor })));

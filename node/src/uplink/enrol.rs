@@ -290,15 +290,21 @@ fn of_tls<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls
 }
 
 /// The body, as far as it may be long.
-pub(super) async fn bounded(mut response: reqwest::Response) -> Result<Vec<u8>, EnrolError> {
+pub(super) async fn bounded(response: reqwest::Response) -> Result<Vec<u8>, EnrolError> {
+    let body = within(response, ANSWER_BYTES_MAX).await.map_err(|error| EnrolError::Unreachable(whole(&error)))?;
+    body.ok_or_else(|| EnrolError::NoRelay("its answer is too long".to_owned()))
+}
+
+/// A body of so many bytes at most; `None`: it is longer.
+pub(super) async fn within(mut response: reqwest::Response, bytes_max: usize) -> reqwest::Result<Option<Vec<u8>>> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| EnrolError::Unreachable(whole(&error)))? {
+    while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
-        if body.len() > ANSWER_BYTES_MAX {
-            return Err(EnrolError::NoRelay("its answer is too long".to_owned()));
+        if body.len() > bytes_max {
+            return Ok(None);
         }
     }
-    Ok(body)
+    Ok(Some(body))
 }
 
 /// An error with its causes: reqwest's own words say only that sending failed. What a cause repeats is said once.

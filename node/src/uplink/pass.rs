@@ -1,7 +1,7 @@
 //! Passes a request on to the node that alone may do it: over the LAN, by the address and token with which this node dials that one. Who
 //! asked was checked here, and is named there.
 
-use crate::uplink::enrol::{Enrolment, bounded, client, hex, trust};
+use crate::uplink::enrol::{Enrolment, client, hex, trust, within};
 use minicbor::Decode;
 use pilotlight_sync::domain::role::Actor;
 use std::time::Duration;
@@ -10,6 +10,9 @@ use std::time::Duration;
 pub const FOR: &str = "pilotlight-for";
 /// A node of the same restaurant answers at once, or is away.
 const ANSWER_MS_MAX: Duration = Duration::from_millis(4_000);
+
+/// A report of a long day is this long at most.
+const PASSED_BYTES_MAX: usize = 256 * 1024;
 
 /// What the other node answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,9 @@ pub enum NotPassed {
     /// It was reached, and did not answer: whether it was done is unknown.
     #[error("it did not answer; whether it was done is unknown")]
     Unknown,
+    /// It answered more than a request about one thing is answered with.
+    #[error("its answer is longer than {} KiB", PASSED_BYTES_MAX / 1024)]
+    TooLong,
 }
 
 /// How an actor is written in the header.
@@ -55,7 +61,7 @@ pub(super) async fn pass(to: &Enrolment, path: &str, by: Actor, body: Vec<u8>) -
     let failed = |error: reqwest::Error| if error.is_connect() { NotPassed::Away } else { NotPassed::Unknown };
     let response = request.send().await.map_err(failed)?;
     let status = response.status().as_u16();
-    let body = bounded(response).await.map_err(|_| NotPassed::Unknown)?;
+    let body = within(response, PASSED_BYTES_MAX).await.map_err(|_| NotPassed::Unknown)?.ok_or(NotPassed::TooLong)?;
     Ok(Passed { status, body })
 }
 

@@ -42,6 +42,11 @@ impl<T: PartialEq> Register<T> {
         self.0.as_ref().map(|register| &register.val)
     }
 
+    /// When and by whom the shown value was written.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.0.as_ref().map(|register| register.marker)
+    }
+
     /// The version that the next write must carry: one more than was seen here.
     pub fn next_version(&self) -> u64 {
         self.0.as_ref().map_or(1, |register| register.marker.version + 1)

@@ -6,6 +6,7 @@
 use crate::crdt::counter::{BranchRow, Row, ShortRow};
 use crate::crdt::hlc::Hlc;
 use crate::doc::books::SignedReport;
+use crate::doc::item::FieldsWrite;
 use crate::doc::order::OrderFact;
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
@@ -88,6 +89,8 @@ pub enum Change {
     DayClosed(SignedReport),
     /// The node that books stock and closes days.
     Keeper(Write<(), OriginId>),
+    /// Some fields of a menu item.
+    ItemFields(FieldsWrite),
     /// Written by a later version: kept, passed on, without effect.
     Unknown(RawChange),
 }
@@ -216,6 +219,7 @@ impl Change {
             | Self::Adopted(..)
             | Self::Short(..)
             | Self::Item(_)
+            | Self::ItemFields(_)
             | Self::Category(_)
             | Self::Group(_)
             | Self::Ingredient(_)
@@ -263,6 +267,8 @@ impl Change {
                 | OrderFact::TakenOver { .. }
                 | OrderFact::Resumed
                 | OrderFact::AmendmentAnswered { .. }
+                | OrderFact::Asked { .. }
+                | OrderFact::Answered { .. }
                 | OrderFact::Cancelled { .. } => writer == OriginRole::Node,
                 OrderFact::Commercial { .. }
                 | OrderFact::Delivery { .. }
@@ -292,6 +298,7 @@ impl Change {
             | Self::Fence(_)
             | Self::Origin(_)
             | Self::Item(_)
+            | Self::ItemFields(_)
             | Self::Category(_)
             | Self::Group(_)
             | Self::Ingredient(_)
@@ -330,6 +337,7 @@ impl Change {
             Self::Till(shift, fact) => raw(40, to_vec((shift, fact))),
             Self::DayClosed(signed) => raw(41, to_vec(signed)),
             Self::Keeper(write) => raw(42, to_vec(write)),
+            Self::ItemFields(write) => raw(44, to_vec(write)),
             Self::Unknown(unknown) => unknown.clone(),
         }
     }
@@ -361,6 +369,7 @@ impl Change {
             40 => minicbor::decode(body).map(|(shift, fact)| Self::Till(shift, fact))?,
             41 => Self::DayClosed(minicbor::decode(body)?),
             42 => Self::Keeper(minicbor::decode(body)?),
+            44 => Self::ItemFields(minicbor::decode(body)?),
             _ => Self::Unknown(raw.clone()),
         })
     }
@@ -375,6 +384,8 @@ pub(crate) fn to_vec<T: Encode<()>>(value: T) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::domain::amendment::Amendment;
+    use crate::domain::asked::Asked;
+    use crate::domain::id::PaymentId;
     use crate::domain::intake::{Busy, Span};
     use crate::domain::timestamp::Timestamp;
 
@@ -446,6 +457,30 @@ mod tests {
             let expected = format!("82{}{}", id("02"), expected.replace(' ', "").replace('I', &id("01")));
             assert_eq!((raw.kind, hex), (1, expected), "{fact:?}");
             assert_eq!(Change::from_raw(&raw).unwrap(), Change::Order(order, fact));
+        }
+    }
+
+    #[test]
+    fn y1_the_bytes_of_what_an_owner_is_asked_are_as_they_were_released() {
+        let intent = IntentId::from_bytes([1; 16]);
+        let (payment, shift) = (PaymentId::from_bytes([3; 16]), ShiftId::from_bytes([4; 16]));
+        let asked = |what| OrderFact::Asked { intent, what };
+        let facts = [
+            (asked(Asked::Decide { rejected: None }), "82182282I820080"),
+            (asked(Asked::Decide { rejected: Some("no".into()) }), "82182282I82008162 6e6f"),
+            (asked(Asked::Cancel { why: "no".into() }), "82182282I8201816 26e6f"),
+            (asked(Asked::Answer { request: intent, refused: None }), "82182282I820281I"),
+            (asked(Asked::Tender { payment, amount_minor: 5, shift: None }), "82182282I820382P05"),
+            (asked(Asked::Tender { payment, amount_minor: 5, shift: Some(shift) }), "82182282I820383P05S"),
+            (OrderFact::Answered { intent, refused: None }, "82182381I"),
+            (OrderFact::Answered { intent, refused: Some("no".into()) }, "82182382I626e6f"),
+        ];
+        for (fact, expected) in facts {
+            let hex: String = to_vec(&fact).iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = |byte: &str| format!("50{}", byte.repeat(16));
+            let expected = expected.replace(' ', "").replace('I', &id("01")).replace('P', &id("03"));
+            assert_eq!(hex, expected.replace('S', &id("04")), "{fact:?}");
+            assert_eq!(minicbor::decode::<OrderFact>(&to_vec(&fact)).unwrap(), fact);
         }
     }
 

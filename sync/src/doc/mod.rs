@@ -1,9 +1,11 @@
 //! Replicated documents: merge laws of `crdt` joined with the nouns of `domain`.
 
 mod amendments;
+mod asks;
 pub mod books;
 pub mod change;
 pub mod digest;
+pub mod item;
 pub mod key;
 pub mod merge_log;
 pub mod order;

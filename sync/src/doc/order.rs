@@ -6,7 +6,9 @@
 
 use crate::crdt::codec::Shared;
 use crate::crdt::facts::{Fact, Facts};
+use crate::doc::change::Seen;
 use crate::domain::amendment::Amendment;
+use crate::domain::asked::Asked;
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{DeviceId, IntentId, LineId, OriginId, PaymentId};
 use crate::domain::money::Currency;
@@ -97,6 +99,10 @@ pub struct AddedLine {
     pub epoch: u32,
 }
 
+/// Of each other origin that had a hand in an order the last commit that was known of it when somebody changed the order; `None`: a version
+/// that did not say.
+pub type SeenOf = Option<Vec<Seen>>;
+
 /// One thing that happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum OrderFact {
@@ -126,6 +132,9 @@ pub enum OrderFact {
         /// What.
         #[n(1)]
         lines: Vec<AddedLine>,
+        /// What of the order's other writers was known.
+        #[n(2)]
+        seen: SeenOf,
     },
     /// A line is not wanted. By any node.
     #[n(3)]
@@ -139,6 +148,9 @@ pub enum OrderFact {
         /// Why, in a person's words.
         #[n(2)]
         why: String,
+        /// What of the order's other writers was known.
+        #[n(3)]
+        seen: SeenOf,
     },
     /// A ticket reached a phase. By any node.
     #[n(4)]
@@ -202,6 +214,9 @@ pub enum OrderFact {
         /// Why, in a person's words.
         #[n(0)]
         why: String,
+        /// What of the order's other writers was known.
+        #[n(1)]
+        seen: SeenOf,
     },
     /// The stock of these lines was given back, in the commit of this fact. By the row that paid.
     #[n(10)]
@@ -327,6 +342,26 @@ pub enum OrderFact {
         #[n(1)]
         granted: Option<bool>,
     },
+    /// Somebody asks the node that decides about the order. By a node that does not.
+    #[n(34)]
+    Asked {
+        /// The request.
+        #[n(0)]
+        intent: IntentId,
+        /// What is wanted.
+        #[n(1)]
+        what: Asked,
+    },
+    /// The answer to such a request, in the commit that does what is wanted. By the owner node.
+    #[n(35)]
+    Answered {
+        /// To which.
+        #[n(0)]
+        intent: IntentId,
+        /// Why not, in words; `None`: it is done.
+        #[n(1)]
+        refused: Option<String>,
+    },
 }
 
 impl OrderFact {
@@ -338,6 +373,7 @@ impl OrderFact {
             | Self::Rejected { .. }
             | Self::Verdict { .. }
             | Self::AmendmentAnswered { .. }
+            | Self::Answered { .. }
             | Self::Cancelled { .. } => true,
             Self::Placed(_)
             | Self::Sent { .. }
@@ -357,6 +393,7 @@ impl OrderFact {
             | Self::Amended { .. }
             | Self::AmendmentAsked { .. }
             | Self::AmendmentEnded { .. }
+            | Self::Asked { .. }
             | Self::Resumed => false,
         }
     }
@@ -376,6 +413,8 @@ impl OrderFact {
             | Self::AmendmentAsked { .. }
             | Self::AmendmentAnswered { .. }
             | Self::AmendmentEnded { .. }
+            | Self::Asked { .. }
+            | Self::Answered { .. }
             | Self::Resumed => true,
             Self::Placed(_)
             | Self::Sent { .. }

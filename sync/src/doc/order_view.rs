@@ -3,9 +3,11 @@
 use crate::crdt::codec::Shared;
 use crate::crdt::facts::FactId;
 use crate::doc::amendments::Amendments;
+use crate::doc::asks::Asks;
 use crate::doc::order::{AddedLine, Header, OrderDoc, OrderFact, StampedOrderFact};
 use crate::doc::ownership::Ownership;
 use crate::domain::amendment::AmendmentView;
+use crate::domain::asked::{AskState, AskView};
 use crate::domain::business_day::{DayNumber, order_number};
 use crate::domain::id::{IntentId, LineId, OriginId, PaymentId};
 use crate::domain::order::{Axes, Decision, Fulfilment, Status, status};
@@ -144,6 +146,8 @@ pub struct OrderView {
     pub distance_m: Option<u32>,
     /// What the customer has asked for after the confirmation, the first one first.
     pub amendments: Vec<AmendmentView>,
+    /// What people at other nodes have asked its owner to do, the first one first.
+    pub asked: Vec<AskView>,
     /// Facts that this state is made of.
     pub facts: usize,
 }
@@ -244,8 +248,15 @@ impl OrderView {
             | Status::PickedUp
             | Status::OutForDelivery
             | Status::DeliveryFailed => true,
-            Status::Completed | Status::Cancelled | Status::Refunded => self.on_board() || self.waits_for_verdict(),
+            Status::Completed | Status::Cancelled | Status::Refunded => {
+                self.on_board() || self.waits_for_verdict() || self.open_asks().next().is_some()
+            }
         }
+    }
+
+    /// What its owner has not answered.
+    pub fn open_asks(&self) -> impl Iterator<Item = &AskView> {
+        self.asked.iter().filter(|ask| ask.state == AskState::Open)
     }
 
     /// The relay has ended it without its owner, who still says whether nobody had begun: then its stock goes back (SPEC B10).
@@ -280,6 +291,7 @@ pub fn view(doc: &OrderDoc) -> Option<OrderView> {
         folding.take(fact);
     }
     std::mem::take(&mut folding.amendments).finish(&mut folding.view);
+    folding.view.asked = std::mem::take(&mut folding.asks).finish();
     // The number is the owner's; one of a former owner that did not know of it is shown as long as there is no other.
     if let Some(sent) =
         told.iter().find(|fact| matches!(fact.what, OrderFact::Sent { .. }) && ownership.is_owners(fact))
@@ -310,6 +322,7 @@ struct Folding {
     /// Taps on epochs that are opened later by the writers' clocks: a tap by a clock that is behind is still a tap.
     early: Vec<(TicketKey, u32, TicketPhase, Timestamp)>,
     amendments: Amendments,
+    asks: Asks,
 }
 
 impl Folding {
@@ -346,9 +359,10 @@ impl Folding {
             ready_not_before: None,
             distance_m: None,
             amendments: Vec::new(),
+            asked: Vec::new(),
             facts: 0,
         };
-        Some(Self { view, header: placed.id, early: Vec::new(), amendments: Amendments::default() })
+        Some(Self { view, header: placed.id, early: Vec::new(), amendments: Amendments::default(), asks: Asks::default() })
     }
 
     fn take(&mut self, fact: &StampedOrderFact) {
@@ -391,7 +405,7 @@ impl Folding {
             | OrderFact::LineDone { .. }
             | OrderFact::LineSeen { .. }
             | OrderFact::StockReturned { .. } => self.take_lines(fact, at),
-            OrderFact::Cancelled { why: said } => {
+            OrderFact::Cancelled { why: said, .. } => {
                 self.end(deed(said));
                 why = said.clone();
             }
@@ -407,6 +421,7 @@ impl Folding {
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
             | OrderFact::AmendmentEnded { .. } => self.amendments.take(fact),
+            OrderFact::Asked { .. } | OrderFact::Answered { .. } => self.asks.take(fact),
             // Read before the others: see `Ownership`.
             OrderFact::TakenOver { .. } => {}
         }
@@ -428,11 +443,11 @@ impl Folding {
 
     fn take_lines(&mut self, fact: &StampedOrderFact, at: Timestamp) {
         match &fact.what {
-            OrderFact::LinesAdded { intent, lines } => {
+            OrderFact::LinesAdded { intent, lines, .. } => {
                 self.view.intents.insert(*intent);
                 lines.iter().for_each(|added| self.add_line(added, fact.id.origin, at));
             }
-            OrderFact::LineVoided { intent, line, why } => {
+            OrderFact::LineVoided { intent, line, why, .. } => {
                 self.view.intents.insert(*intent);
                 if let Some(line) = self.line(line) {
                     line.seen = line.seen && line.voided.is_some();
@@ -471,6 +486,8 @@ impl Folding {
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
             | OrderFact::AmendmentEnded { .. }
+            | OrderFact::Asked { .. }
+            | OrderFact::Answered { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => {}
         }
@@ -523,6 +540,8 @@ impl Folding {
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
             | OrderFact::AmendmentEnded { .. }
+            | OrderFact::Asked { .. }
+            | OrderFact::Answered { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => String::new(),
         }
@@ -573,6 +592,8 @@ impl Folding {
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
             | OrderFact::AmendmentEnded { .. }
+            | OrderFact::Asked { .. }
+            | OrderFact::Answered { .. }
             | OrderFact::StockReturned { .. } => {}
         }
         let captured = self.view.payments.values().filter(|(phase, _)| *phase == PaymentPhase::Captured);

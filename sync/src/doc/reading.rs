@@ -155,6 +155,7 @@ pub(crate) fn is_permitted(commit: &Commit, index: usize, change: &Change, role:
         | Change::Adopted(..)
         | Change::Short(..)
         | Change::Item(_)
+        | Change::ItemFields(_)
         | Change::Category(_)
         | Change::Group(_)
         | Change::Ingredient(_)

@@ -9,6 +9,7 @@ use crate::crdt::facts::Fact;
 use crate::crdt::register::{Register, Stamp};
 use crate::doc::books::{Books, BusinessDay, SignedReport};
 use crate::doc::change::{Change, Seen, Write, to_vec};
+use crate::doc::item::{Conflict, FieldsWrite, ItemDoc};
 use crate::doc::key::DocKey;
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
@@ -17,6 +18,7 @@ use crate::doc::till::{ShiftDoc, TillFact};
 use crate::domain::business_day::{DayNumber, DayRule};
 use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, ShiftId, SiteId, StaffId};
 use crate::domain::intake::Intake;
+use crate::domain::item_field::{FieldName, FieldValue};
 use crate::domain::menu::{Category, Ingredient, Menu, MenuItem, ModifierGroup, Station, StationId};
 use crate::domain::money::Currency;
 use crate::domain::timestamp::Timestamp;
@@ -178,7 +180,7 @@ pub struct Touched {
 #[derive(Debug, Clone)]
 pub struct Site {
     settings: Register<Option<Settings>>,
-    items: BTreeMap<MenuItemId, Register<Option<MenuItem>>>,
+    items: BTreeMap<MenuItemId, ItemDoc>,
     categories: BTreeMap<CategoryId, Register<Option<Category>>>,
     groups: BTreeMap<GroupId, Register<Option<ModifierGroup>>>,
     ingredients: BTreeMap<IngredientId, Register<Option<Ingredient>>>,
@@ -417,8 +419,12 @@ impl Site {
             Change::Fence(origin) => self.apply_fence(*origin, touched),
             Change::Origin(card) => self.apply_card(origin, card, touched),
             Change::Item(w) => {
-                self.items.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
+                self.items.entry(w.key).or_default().write_whole(w.value.clone(), stamp(w.version));
                 self.menu_doc(DocKey::Item(w.key), touched);
+            }
+            Change::ItemFields(w) => {
+                self.apply_fields(effect, w, stamp(w.version));
+                self.menu_doc(DocKey::Item(w.item), touched);
             }
             Change::Category(w) => {
                 self.categories.entry(w.key).or_default().write(w.value.clone(), stamp(w.version));
@@ -558,9 +564,32 @@ impl Site {
         }
     }
 
+    fn apply_fields(&mut self, effect: &Effect, write: &FieldsWrite, stamp: Stamp) {
+        let mut write = write.clone();
+        if effect.way.is_some() {
+            // On the branch these were other commits than those that the site has under their numbers.
+            write.seen.retain(|seen| seen.origin != effect.writer);
+        }
+        self.items.entry(write.item).or_default().write_fields(&write, stamp, effect.id.seq);
+    }
+
+    fn refresh_item(&mut self, id: &MenuItemId) {
+        match self.items.get(id).and_then(ItemDoc::shown) {
+            Some(item) => drop(self.menu.items.insert(*id, item)),
+            None => drop(self.menu.items.remove(id)),
+        }
+    }
+
+    /// Fields of items on the menu that were written at the same time in several places: which is right a person says (SPEC W2).
+    pub fn menu_conflicts(&self) -> Vec<Conflict<'_>> {
+        let items = self.items.iter().filter(|(_, doc)| !doc.is_plain());
+        let shown = items.filter_map(|(id, doc)| Some((doc, self.menu.items.get(id)?)));
+        shown.flat_map(|(doc, item)| doc.conflicts(item)).collect()
+    }
+
     fn refresh_menu(&mut self, key: &DocKey) {
         match key {
-            DocKey::Item(id) => refresh(&mut self.menu.items, &self.items, id),
+            DocKey::Item(id) => self.refresh_item(id),
             DocKey::Category(id) => refresh(&mut self.menu.categories, &self.categories, id),
             DocKey::Group(id) => refresh(&mut self.menu.groups, &self.groups, id),
             DocKey::Ingredient(id) => refresh(&mut self.menu.ingredients, &self.ingredients, id),
@@ -670,9 +699,24 @@ impl Site {
         Ok(())
     }
 
-    /// Writes of the whole menu draft's parts carry versions from here: one more than was seen.
+    /// Writes of the whole menu draft's parts carry versions from here: one more than was seen. Of an item that is there only the fields
+    /// that differ are written: others may be writing the rest.
     pub fn write_item(&self, id: MenuItemId, value: Option<MenuItem>) -> Change {
-        Change::Item(Write { key: id, value, version: version_of(&self.items, &id) })
+        if let (Some(known), Some(new)) = (self.menu.items.get(&id), &value) {
+            let differs = |field: &FieldName| FieldValue::of(known, *field) != FieldValue::of(new, *field);
+            let values = FieldName::ALL.into_iter().filter(differs).map(|field| FieldValue::of(new, field));
+            return self.write_fields(id, values.collect());
+        }
+        let version = self.items.get(&id).map_or(1, ItemDoc::next_version);
+        Change::Item(Write { key: id, value, version })
+    }
+
+    /// A write of some fields of an item; it overrules every value of them that is known here.
+    pub fn write_fields(&self, item: MenuItemId, values: Vec<FieldValue>) -> Change {
+        let doc = self.items.get(&item);
+        let seen = doc.map(|doc| doc.seen(values.iter().map(FieldValue::name))).unwrap_or_default();
+        let version = doc.map_or(1, ItemDoc::next_version);
+        Change::ItemFields(FieldsWrite { item, values, version, seen })
     }
 
     /// A write of a heading.

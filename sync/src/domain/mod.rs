@@ -1,9 +1,11 @@
 //! Nouns and rules of a restaurant: no IO, no clock, no randomness, no merging.
 
 pub mod amendment;
+pub mod asked;
 pub mod business_day;
 pub mod id;
 pub mod intake;
+pub mod item_field;
 pub mod menu;
 pub mod money;
 pub mod order;

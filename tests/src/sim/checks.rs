@@ -18,7 +18,8 @@ use pilotlight_sync::doc::order_view::{LineView, OrderView};
 use pilotlight_sync::doc::reading::{self, Effect};
 use pilotlight_sync::doc::site::{Site, Touched};
 use pilotlight_sync::domain::amendment::{AmendedField, AmendmentState, AmendmentView};
-use pilotlight_sync::domain::id::{IngredientId, IntentId, OrderId, OriginId};
+use pilotlight_sync::domain::id::{IngredientId, IntentId, MenuItemId, OrderId, OriginId};
+use pilotlight_sync::domain::item_field::{FieldName, FieldValue};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::{CommercialPhase, DeliveryPhase};
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
@@ -179,6 +180,11 @@ fn said_twice(live: &LiveOrder) -> Option<(&'static str, String)> {
         {
             return Some(("wish answered twice", format!("{intent} by {by}, then {refused:?}")));
         }
+        if let OrderFact::Answered { intent, refused } = &fact.what
+            && !answers.insert((by, *intent))
+        {
+            return Some(("asked once and answered twice", format!("{intent} by {by}, then {refused:?}")));
+        }
         if let OrderFact::Phase { ticket, epoch, phase } = &fact.what
             && *phase > TicketPhase::Queued
         {
@@ -228,7 +234,36 @@ fn rows_hold(ingredient: &IngredientId, stock: &BoundedCounter, origins: &[Origi
     if used > added { Err(format!("{used} of {ingredient} used, {added} added")) } else { Ok(()) }
 }
 
+/// What is held of a dish's description, the shown one first.
+pub fn descriptions(replica: &Replica, item: &MenuItemId) -> Vec<String> {
+    let text = |value: &FieldValue| if let FieldValue::Description(text) = value { Some(text.clone()) } else { None };
+    let conflicts = replica.site().menu_conflicts();
+    let held = conflicts.iter().find(|one| one.item.id == *item && one.field == FieldName::Description);
+    let all = held.map(|held| held.values.iter().filter_map(|(_, value)| text(value)).collect());
+    let shown = || replica.site().menu().items.get(item).map(|item| vec![item.description.clone()]);
+    all.or_else(shown).unwrap_or_default()
+}
+
+/// Nothing that somebody wrote of a dish vanished without somebody who saw it.
+fn dishes(world: &mut World) {
+    let held = |promise: &Promise| {
+        let Told::Dish { item, text } = &promise.told else { return None };
+        if promise.kept == Kept::Excused || world.reference.overruled.contains(&(*item, text.clone())) {
+            return None;
+        }
+        let mut running = world.boxes.iter().filter_map(|node| node.replica.as_ref());
+        let lacks = running.find(|replica| !descriptions(replica, item).contains(text));
+        lacks.map(|replica| format!("{text:?} is not at {}", replica.identity().letter))
+    };
+    if let Some(what) = world.reference.promises.iter().find_map(held) {
+        world.found(Finding::new("menu text vanished", what));
+    }
+}
+
 fn broken(promise: &Promise, order: Option<&OrderView>) -> Option<String> {
+    if matches!(promise.told, Told::Dish { .. }) {
+        return None;
+    }
     let Some(view) = order else { return Some(format!("order {} is not there: {:?}", promise.order, promise.told)) };
     let id = promise.order;
     match &promise.told {
@@ -255,6 +290,7 @@ fn broken(promise: &Promise, order: Option<&OrderView>) -> Option<String> {
             Some(there) => there.voided.is_none().then(|| format!("the void of line {line} of {id} is gone")),
         },
         // What a former owner decided without knowing that it is that decides nothing.
+        Told::Dish { .. } => None,
         Told::Cancelled if view.term > 0 => None,
         Told::Cancelled => view.cancelled.is_none().then(|| format!("the cancellation of {id} is gone")),
     }
@@ -362,6 +398,7 @@ pub fn settled(world: &mut World) {
     let node: BTreeMap<OrderId, OrderView> = orders.into_iter().map(|(id, order)| (id, order.view)).collect();
     let both = Both { apart, relay: node.clone(), node };
     promises_everywhere(world, &both);
+    dishes(world);
     shelf(world, &both);
     books(world, &both);
     money(world, machine, &both);
@@ -404,6 +441,9 @@ fn promises_everywhere(world: &mut World, both: &Both) {
     }
     let mut numbers: BTreeMap<_, OrderId> = BTreeMap::new();
     for (id, view) in &both.node {
+        if let Some(ask) = view.open_asks().next().filter(|_| !view.is_history()) {
+            wrong.push(("asked and never answered", format!("{id} of {}: {:?}", view.owner, ask.what)));
+        }
         for number in view.numbers().filter(|_| !both.apart.contains(id)) {
             if let Some(other) = numbers.insert(number.clone(), *id) {
                 wrong.push(("number given twice", format!("{number:?} to {other} and {id}")));

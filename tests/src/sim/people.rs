@@ -7,12 +7,16 @@ use crate::sim::reference::{Online, Told};
 use crate::sim::relay::{self, PLACE};
 use crate::sim::world::World;
 use pilotlight_node::inventory::{eighty_six, receive, share};
+use pilotlight_node::menu::edit::{self, Edit, EditRefusal};
 use pilotlight_node::kitchen::act::{self, KitchenAction, Outcome, Tap};
+use pilotlight_node::orders::accept::DecideRefusal;
 use pilotlight_node::orders::amend::{self, AddLine, Amendment, VoidLine};
+use pilotlight_node::orders::cancel::CancelRefusal as Here;
 use pilotlight_node::orders::place::{self, NewOrder, PlaceRefusal, Placed};
-use pilotlight_node::orders::{Order, accept, cancel, intake, ownership, requests};
+use pilotlight_node::orders::requests::AnswerRefusal;
+use pilotlight_node::orders::{Order, accept, asked, cancel, intake, ownership, requests};
 use pilotlight_node::store::replica::Replica;
-use pilotlight_node::store::store_handle::RunError;
+use pilotlight_node::store::store_handle::{self as node, PlanError, RunError};
 use pilotlight_node::till::tender::{self, Tender};
 use pilotlight_relay::dispatch::desk::RiderStep;
 use pilotlight_relay::ordering::amend::{AmendRefusal, Wish as Otherwise};
@@ -30,9 +34,11 @@ use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::doc::site::{Off, Receipt, Settings};
 use pilotlight_sync::domain::amendment::AmendmentState;
+use pilotlight_sync::domain::asked::Asked;
 use pilotlight_sync::domain::id::{
     CategoryId, CustomerId, IngredientId, IntentId, LineId, MenuItemId, OrderId, PaymentId, VariantId,
 };
+use pilotlight_sync::domain::item_field::FieldValue;
 use pilotlight_sync::domain::intake::{IntakeCommand, PauseFor};
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
@@ -588,7 +594,8 @@ impl World {
             return;
         }
         let at = if self.has_siblings() { self.someones() } else { self.main };
-        match self.rng.below(10) {
+        match self.rng.below(12) {
+            10..12 => self.describe(at),
             0..3 => {
                 let intent = IntentId::derived(&[&self.mint("delivery")]);
                 let (name, amount) = DELIVERED[self.rng.below(DELIVERED.len())];
@@ -613,6 +620,29 @@ impl World {
         self.after(delay, Self::manager);
     }
 
+    /// A manager writes what guests read of a dish, wherever they are: perhaps at the same time as another one.
+    fn describe(&mut self, at: usize) {
+        let item = MenuItemId::derived(&[DISHES[self.rng.below(DISHES.len())].0]);
+        let text = self.mint("dish");
+        let value = FieldValue::Description(text.clone());
+        let plan = move |replica: &Replica, _| {
+            let before = checks::descriptions(replica, &item);
+            let plan = edit::plan(replica, Actor::System, item, Edit { values: vec![value], ..Edit::default() })?;
+            let node::Plan { by, changes, more, .. } = plan;
+            Ok::<_, PlanError<EditRefusal>>(node::Plan { by, changes, more, answer: Box::new(move |_| before) })
+        };
+        self.ask(at, plan, move |world, at, outcome| {
+            let Ok(before) = outcome else { return };
+            if before.len() > 1 {
+                world.trace.rare("menu field written in two places");
+            }
+            world.reference.overruled.extend(before.into_iter().map(|text| (item, text)));
+            if let Some(log) = log_of(world.boxes[at].replica.as_ref()) {
+                world.reference.promise(OrderId::derived(&["no order"]), at, log, Told::Dish { item, text });
+            }
+        });
+    }
+
     /// Somebody at a node pauses orders from home, opens again, is busy, or says yes or no to what waits.
     fn pause_or_open(&mut self) {
         let at = if self.has_siblings() { self.someones() } else { self.main };
@@ -630,22 +660,24 @@ impl World {
         for id in waiting {
             if self.chance(500) {
                 let rejected = self.chance(300).then(|| "too much to do".to_owned());
+                let what = Asked::Decide { rejected: rejected.clone() };
                 let plan = move |replica: &Replica, _| accept::decide(replica, Actor::System, id, rejected);
-                self.ask(at, plan, |world, _, outcome| {
-                    if outcome.is_ok() {
-                        world.trace.rare("decided by a person while paused");
-                    }
+                self.ask(at, plan, move |world, at, outcome| match outcome {
+                    Ok(_) => world.trace.rare("decided by a person while paused"),
+                    Err(RunError::Refused(DecideRefusal::OtherNode(_))) => world.ask_owner(at, id, what),
+                    Err(_) => {}
                 });
             }
         }
         for about in asked {
             if self.chance(600) {
                 let refused = self.chance(400).then(|| "it is in the oven".to_owned());
+                let what = Asked::Answer { request: about.1, refused: refused.clone() };
                 let plan = move |replica: &Replica, _| requests::decide(replica, Actor::System, about, refused);
-                self.ask(at, plan, |world, _, outcome| {
-                    if outcome.is_ok() {
-                        world.trace.rare("wish answered by a person");
-                    }
+                self.ask(at, plan, move |world, at, outcome| match outcome {
+                    Ok(_) => world.trace.rare("wish answered by a person"),
+                    Err(RunError::Refused(AnswerRefusal::OtherNode(_))) => world.ask_owner(at, about.0, what),
+                    Err(_) => {}
                 });
             }
         }
@@ -667,6 +699,16 @@ impl World {
         }
         let delay = if paused { self.between(3_000, 10_000) } else { self.between(10_000, 40_000) };
         self.after(delay, Self::pause_or_open);
+    }
+
+    /// Somebody wants of an order what only the node that decides about it may do: that node is asked.
+    fn ask_owner(&mut self, at: usize, order: OrderId, what: Asked) {
+        let plan = move |replica: &Replica, _| asked::ask(replica, Actor::System, order, what);
+        self.ask(at, plan, move |world, at, outcome| {
+            if outcome.is_ok() {
+                world.note(format_args!("box {at} asks the node that decides about {order}"));
+            }
+        });
     }
 
     /// A manager takes over what another node owns: perhaps because that is silent, perhaps because its cable is.
@@ -720,6 +762,9 @@ impl World {
                     world.reference.promise(id, at, log, Told::Cancelled);
                     world.trace.rare("order cancelled in the restaurant");
                 }
+            }
+            Err(RunError::Refused(Here::OtherNode(_))) => {
+                world.ask_owner(at, id, Asked::Cancel { why: "no oven".to_owned() });
             }
             Err(RunError::Refused(_)) => world.trace.rare("cancel refused in the restaurant"),
             Err(_) => {}

@@ -5,7 +5,7 @@ use crate::sim::world::SEATS;
 use pilotlight_relay::store::amendments::Wanted;
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::domain::business_day::DayNumber;
-use pilotlight_sync::domain::id::{CustomerId, IngredientId, IntentId, LineId, OrderId, OriginId, PaymentId};
+use pilotlight_sync::domain::id::{CustomerId, IngredientId, IntentId, LineId, MenuItemId, OrderId, OriginId, PaymentId};
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +37,13 @@ pub enum Told {
     },
     /// It will not be made.
     Cancelled,
+    /// Guests read this of a dish, unless somebody who saw it has written something else.
+    Dish {
+        /// Which.
+        item: MenuItemId,
+        /// What.
+        text: String,
+    },
     /// A line is on the check, or is not wanted any more.
     Line {
         /// Which.
@@ -112,6 +119,8 @@ pub struct Reference {
     pub excused_orders: BTreeSet<OrderId>,
     /// Facts may be told out of their order: a clock was far off, or somebody went on from an older state.
     pub out_of_order: bool,
+    /// What somebody who saw it has written over.
+    pub overruled: BTreeSet<(MenuItemId, String)>,
     safe: BTreeMap<OriginId, u64>,
     copied: BTreeMap<OriginId, u64>,
     branching: BTreeSet<OriginId>,

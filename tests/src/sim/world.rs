@@ -15,6 +15,7 @@ use crate::sim::relay::{self, Process};
 use crate::sim::till::Till;
 use crate::sim::trace::Trace;
 use pilotlight_edge::clock::Clock;
+use pilotlight_node::answering;
 use pilotlight_node::archive::Archive;
 use pilotlight_node::inventory::share;
 use pilotlight_node::live::gone_back;
@@ -606,6 +607,12 @@ impl World {
         };
         self.ask(at, shares, |_, _, _| {});
         self.close_due(at);
+        self.ask(at, answering::plan, |world, at, outcome| {
+            if matches!(outcome, Ok(true)) {
+                world.trace.rare("asked by another node and answered");
+                world.tend_soon(at);
+            }
+        });
         let last_held = self.boxes[at].last_held;
         let tended = move |replica: &Replica, now| accept::plan(replica, now, last_held);
         self.ask(at, tended, |world, at, outcome| {

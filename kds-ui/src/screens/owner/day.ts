@@ -7,7 +7,7 @@ export type DayCard = {
   /** The day that is closed next; null while nothing has happened since the last close. */
   day: { number: number; date: Date; closesAt: number | null } | null
   shifts: ShiftRow[]
-  /** Why the day cannot be closed here and now; null when it can. */
+  /** Why the day cannot be closed yet, or which node is asked to; null: this one does it. */
   hindered: { by: 'shift'; drawer: string } | { by: 'keeper'; letters: string } | null
   closed: { number: number; date: Date; salesMinor: number; overMinor: number }[]
 }

@@ -5,7 +5,7 @@ import type { UplinkJson } from '../../generated/api'
 import { en } from '../../words'
 import { NOW, oneOfEach, placed } from '../stories/fixtures'
 import type { Outage, SafetyAsked } from './model'
-import { amount, decisions, noteOutage, orderRows, safety, sales, stockRows, NO_UPLINK } from './model'
+import { amount, conflictText, decisions, noteOutage, orderRows, safety, sales, stockRows, NO_UPLINK } from './model'
 
 const HOUR = 3_600_000
 const START = dayStart(NOW, 'UTC')
@@ -112,5 +112,14 @@ describe('the list of orders', () => {
     if (!board) throw new Error('no board')
     const rows = orderRows([{ ...placed('', 100), id: board.id, number: null }], new Map([[board.id, { ...board, status: 'PREPARING' }]]), '')
     expect(rows[0]).toMatchObject({ number: 'A042', status: 'PREPARING' })
+  })
+})
+
+describe('w2: a field that was written in two places', () => {
+  const value = (text: string, prices: [string, number][]) => ({ choice: 'c', text, prices: prices.map(([name, price_minor]) => ({ name, price_minor })), node: 'A', at: 0 })
+  it('reads as its words, or as each size with its price', () => {
+    expect(conflictText(value('with olives', []), String)).toBe('with olives')
+    expect(conflictText(value('', [['S', 950], ['L', 1450]]), String)).toBe('S 950, L 1450')
+    expect(conflictText(value('', [['', 950]]), String)).toBe('950')
   })
 })

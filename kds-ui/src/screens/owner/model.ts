@@ -1,5 +1,5 @@
 // What the owner sees, computed from the day's orders, the board, the stock and the uplink: pure.
-import type { BoardOrderJson, ChannelJson, IngredientJson, OrderJson, StatusJson } from '../../generated/api'
+import type { BoardOrderJson, ChannelJson, IngredientJson, MenuValueJson, OrderJson, StatusJson } from '../../generated/api'
 import type { HourSum, Span } from '../../kernels/business_day'
 import { hourly, placeOf, shownHours } from '../../kernels/business_day'
 import { age } from '../../kernels/ticket_age'
@@ -197,6 +197,14 @@ function matches(number: string | null, wanted: string): boolean {
   const parts = /^([A-Z]*?)0*(\d+)$/.exec(wanted)
   const own = /^([A-Z]+)0*(\d+)$/.exec(number)
   return parts !== null && own !== null && (parts[1] === '' || parts[1] === own[1]) && parts[2] === own[2]
+}
+
+// ---- the menu
+
+/** A field's value as people read it: its words, or each size with its price. */
+export function conflictText(value: MenuValueJson, price: (minor: number) => string): string {
+  if (value.prices.length === 0) return value.text
+  return value.prices.map(({ name, price_minor }) => `${name} ${price(price_minor)}`.trim()).join(', ')
 }
 
 // ---- stock

@@ -1,5 +1,5 @@
 // What the stories show: typed by the contract, made without chance, so that two pictures of one story are alike.
-import type { OnlineJson } from '../../generated/api'
+import type { MenuConflictJson, OnlineJson, OrderLogEntryJson, OrderLogJson } from '../../generated/api'
 import type { AvailabilityJson, BoardOrderJson, GroupJson, ItemJson, LineChangeJson, MenuJson, OrderJson, StaffJson, TicketJson, TicketLineJson } from '../../generated/api'
 import { seeded } from '../../kernels/picture'
 
@@ -405,3 +405,39 @@ export function placed(number: string, due_minor: number, currency = 'USD'): Ord
     safe_on: 1,
   }
 }
+
+/** Two waiters at two nodes had one check. */
+const wrote = (minutes: number, node: string, name: string | null, what: string, more: Partial<OrderLogEntryJson> = {}): OrderLogEntryJson => ({ at: NOW - minutes * 60_000, node, who: name === null ? 'system' : 'staff 91bc', name, what, concurrent: false, lost: false, ...more })
+export const MERGED_LOG: OrderLogJson = {
+  merged: true,
+  entries: [
+    wrote(12, 'A', 'Front kiosk', 'placed 2 Margherita, Hawaiian'),
+    wrote(12, 'A', null, 'sent it to the kitchen as A042'),
+    wrote(6, 'A', 'Mei-Ling', 'added 2 Lemonade', { concurrent: true }),
+    wrote(6, 'B', 'Bartholomäus', 'voided Hawaiian: guest changed their mind', { concurrent: true }),
+    wrote(5, 'A', 'Mei-Ling', 'voided Hawaiian again, which changes nothing: the guest does not want it any more and said so twice', { concurrent: true, lost: true }),
+  ],
+}
+export const LONG_LOG: OrderLogJson = { merged: true, entries: [...MERGED_LOG.entries, ...Array.from({ length: 30 }, (_, at) => wrote(4, at % 2 === 0 ? 'A' : 'B', 'Mei-Ling', `added ${at + 1} Mediterranean with Roasted Peppers, Artichokes and Kalamata Olives`))] }
+
+/** Counter and bar changed the menu without hearing of each other. */
+export const MENU_CONFLICTS: MenuConflictJson[] = [
+  {
+    item: 'i1',
+    name: 'Margherita',
+    field: 'variants',
+    values: [
+      { choice: 'c1', text: '', prices: [{ name: 'S', price_minor: 950 }, { name: 'L', price_minor: 1_450 }], node: 'B', at: NOW - 240_000 },
+      { choice: 'c2', text: '', prices: [{ name: 'S', price_minor: 990 }, { name: 'L', price_minor: 1_390 }], node: 'A', at: NOW - 300_000 },
+    ],
+  },
+  {
+    item: 'i2',
+    name: 'Hawaiian',
+    field: 'description',
+    values: [
+      { choice: 'c3', text: 'Mediterranean with Roasted Peppers, Artichokes and Kalamata Olives, and pineapple for those who insist', prices: [], node: 'A', at: NOW - 100_000 },
+      { choice: 'c4', text: '', prices: [], node: '', at: NOW - 110_000 },
+    ],
+  },
+]

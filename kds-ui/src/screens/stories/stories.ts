@@ -18,6 +18,7 @@ import BannerStory from './BannerStory.svelte'
 import ChipStory from './ChipStory.svelte'
 import DrawStory from './DrawStory.svelte'
 import GroupStory from './GroupStory.svelte'
+import MergeLogStory from './MergeLogStory.svelte'
 import IconStory from './IconStory.svelte'
 import PictureStory from './PictureStory.svelte'
 import PinStory from './PinStory.svelte'
@@ -133,7 +134,7 @@ const kitchenStories: Story[] = [
   story('kitchen-recall', 'kitchen', 'dark', KitchenView, (w) => {
     const props = kitchen(f.bumped(), w)
     const [card] = props.lists.recall
-    const looking: KitchenProps = card ? { ...props, panel: { open: 'recall', card } } : props
+    const looking: KitchenProps = card ? { ...props, panel: { open: 'recall', card, log: f.MERGED_LOG } } : props
     return looking
   }),
   story('kitchen-rtl', 'kitchen', 'dark', KitchenView, (w) => kitchen(f.oneOfEach(), w, { allDayOpen: true }), { rtl: true }),
@@ -254,6 +255,7 @@ const componentStories: Story[] = [
   story('component-ticket', 'kitchen', 'dark', TicketStory, (w) => ({ w })),
   story('component-ticket-light', 'kitchen', 'light', TicketStory, (w) => ({ w })),
   story('component-group', 'kitchen', 'dark', GroupStory, (w) => ({ w })),
+  story('component-log', 'phone', 'light', MergeLogStory, (w) => ({ w })),
   story('component-banner', 'kitchen', 'dark', BannerStory, (w) => ({ w })),
   story('component-chip', 'kitchen', 'dark', ChipStory, (w) => ({ w })),
   story('component-pin', 'phone', 'dark', PinStory, (w) => ({ w })),

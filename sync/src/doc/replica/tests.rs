@@ -259,7 +259,7 @@ fn n2_a_change_that_its_kind_of_writer_may_not_make_takes_its_number_and_has_no_
     let id = OrderId::derived(&["order"]);
     node.write(&[Change::Order(id, header(None)), Change::Order(id, sent())]);
     pass(&node, &mut relay);
-    relay.write(&[Change::Order(id, OrderFact::Cancelled { why: "the relay may not".into() })]);
+    relay.write(&[Change::Order(id, OrderFact::Cancelled { why: "the relay may not".into(), seen: None })]);
     assert_eq!(pass(&relay, &mut node), 2, "its number is taken");
     assert_eq!((node.order(&id).cancelled, relay.order(&id).cancelled), (None, None), "the same verdict on both sides");
     assert_eq!(node.replica.heads().get(&relay.replica.origin()).unwrap().seq, 2);
@@ -302,7 +302,7 @@ fn n2_n5_what_the_replica_in_the_middle_cannot_read_it_passes_on_and_it_takes_ef
         node.replica.site().write_settings(settings("Trattoria")),
         Change::Stock(flour, Row::default().deliver(5)),
     ]);
-    node.write(&[Change::Order(gone, OrderFact::Cancelled { why: "ran out".into() })]);
+    node.write(&[Change::Order(gone, OrderFact::Cancelled { why: "ran out".into(), seen: None })]);
     node.write(&[Change::Stock(flour, Row::default().deliver(6))]);
     assert_eq!(pass(&node, &mut middle), 6, "each takes its number");
     assert_eq!(pass(&third, &mut middle), 2);
