@@ -36,6 +36,9 @@ struct Arguments {
     /// Plays so many seeds of the simulated world at most.
     #[arg(long, default_value_t = 300)]
     seeds: u64,
+    /// Plays an evening of the demo, whoever else the patches say shall notice.
+    #[arg(long)]
+    evening: bool,
     /// Does not play the tree as it is: it is known to be good.
     #[arg(long)]
     trust: bool,
@@ -84,6 +87,9 @@ fn main() -> anyhow::Result<ExitCode> {
     if !arguments.names.is_empty() {
         patches.retain(|patch| arguments.names.contains(&patch.name));
         ensure!(patches.len() == arguments.names.len(), "not all of {:?} are in tests/mutations", arguments.names);
+    }
+    if arguments.evening {
+        patches.iter_mut().for_each(|patch| patch.play = Play::Evening);
     }
     let copy =
         Copy { tree: work.join("tree"), target: work.join("target"), seed: arguments.seed, seeds: arguments.seeds };
