@@ -4,6 +4,7 @@ use crate::opening::{self, Paths};
 use crate::orders::place::{self, NewOrder, PlaceRefusal, Placed};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
+use ed25519_dalek::SigningKey;
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::change::Change;
@@ -181,9 +182,15 @@ impl Sibling {
         let origin = OriginId::derived(&["sibling", letter]);
         let loading = Loading::begin([], &BTreeMap::new()).unwrap();
         let mut sibling = Self { state: loading.finish(origin, BTreeMap::new()), origin };
-        let card = OriginCard { origin, key: [0; 32], role: OriginRole::Node, letter: letter.to_owned() };
+        let key = sibling.key().verifying_key().to_bytes();
+        let card = OriginCard { origin, key, role: OriginRole::Node, letter: letter.to_owned() };
         sibling.write(shop, &[Change::Origin(card)]);
         sibling
+    }
+
+    /// What it signs with.
+    pub(crate) fn key(&self) -> SigningKey {
+        SigningKey::from_bytes(blake3::hash(self.origin.as_bytes()).as_bytes())
     }
 
     /// It writes, and at once the shop has it.

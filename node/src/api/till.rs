@@ -153,7 +153,7 @@ pub async fn get_day(call: Call, number: String) -> Answer {
     let number = day_number(&number)?;
     let found = call.app.store.read(move |replica, _| {
         let site = replica.site();
-        if let Some(signed) = day::report_of(site, number) {
+        if let Some(signed) = site.report_of(number) {
             return Ok(signed.read().map(|report| report_json(site, &report, Some(signed))));
         }
         let known = site.closable().filter(|day| day.number == number);
@@ -207,7 +207,7 @@ fn day_number(text: &str) -> Result<DayNumber, Problem> {
 
 /// Reports of a day that count nothing.
 fn void(site: &Site, number: DayNumber) -> u32 {
-    let all = site.days().find(|(day, _)| **day == number).map_or(0, |(_, day)| day.reports.len());
+    let all = site.day_of(number).map_or(0, |day| day.all().count());
     let counted = usize::from(site.books().of_day(number).is_some());
     u32::try_from(all.saturating_sub(counted)).unwrap_or(u32::MAX)
 }

@@ -5,7 +5,7 @@ use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::crdt::chain::ChainHash;
 use pilotlight_sync::doc::books::{Closing, SignedReport};
-use pilotlight_sync::doc::change::{Change, Seen};
+use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::site::{Day, Site};
 use pilotlight_sync::domain::business_day::{CLOSES_AFTER_MS, DayNumber, DayRule};
@@ -66,7 +66,7 @@ pub fn plan(
 ) -> Result<Plan<SignedReport>, PlanError<CloseRefusal>> {
     let refuse = |refusal| Err(PlanError::Refused(refusal));
     let site = replica.site();
-    if let Some(signed) = report_of(site, number) {
+    if let Some(signed) = site.report_of(number) {
         return Ok(Plan::answer_only(by, signed.clone()));
     }
     let Some(day) = site.closable() else { return refuse(CloseRefusal::NoDay) };
@@ -104,20 +104,16 @@ pub fn ends(site: &Site, day: &Day) -> Option<Timestamp> {
     rule.end(day.date).map(|end| end.plus_ms(CLOSES_AFTER_MS))
 }
 
-/// The report of a day that counts.
-pub fn report_of(site: &Site, number: DayNumber) -> Option<&SignedReport> {
-    let booked = site.books().of_day(number)?;
-    let (_, known) = site.days().find(|(day, _)| **day == number)?;
-    known.reports.iter().find(|signed| signed.id() == booked.id)
-}
-
 /// What a report of this day would book now. It reads every order that the store holds: some days' orders.
 pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreError> {
     let site = replica.site();
-    let heads = replica.state().heads().iter().map(|(origin, head)| Seen { origin: *origin, seq: head.seq });
-    let mut closing = Closing::begin(number, heads);
-    replica.each_order(&mut |order| closing.order(site.books(), &order.doc, true))?;
-    site.shifts().for_each(|(id, doc)| closing.shift(site.books(), *id, doc, true));
+    let (books, state) = (site.books(), replica.state());
+    // What the last report claims, which a later version may have made, this one does as well.
+    let last = books.last().map(|last| last.report.seen.as_slice()).unwrap_or_default();
+    let claimed = last.iter().filter(|seen| state.heads().contains_key(&seen.origin)).copied();
+    let mut closing = Closing::begin(number, state.understood().chain(claimed));
+    replica.each_order(&mut |order| closing.order(books, &order.doc))?;
+    site.unlisted_shifts().for_each(|(id, doc)| closing.shift(books, *id, doc));
     Ok(closing)
 }
 

@@ -326,6 +326,12 @@ impl Replica {
         &self.heads
     }
 
+    /// Up to where all of each log is understood here, what is staged included.
+    pub fn understood(&self) -> impl Iterator<Item = Seen> {
+        let upto = |origin: &OriginId, end: u64| self.unread.first(origin).map_or(end, |first| end.min(first - 1));
+        self.heads.iter().map(move |(origin, head)| Seen { origin: *origin, seq: upto(origin, head.seq) })
+    }
+
     /// Where the own log ends, what is staged included.
     pub fn position(&self) -> Position {
         let origin = self.origin;

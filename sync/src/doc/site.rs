@@ -5,7 +5,7 @@
 //! Retention: for ever, but receipts (as SPEC, Compaction).
 
 use crate::crdt::counter::{BoundedCounter, Row};
-use crate::crdt::facts::Fact;
+use crate::crdt::facts::{Fact, Way};
 use crate::crdt::register::{Register, Stamp};
 use crate::doc::books::{Books, BusinessDay, SignedReport};
 use crate::doc::change::{Change, Seen, Write, to_vec};
@@ -195,6 +195,8 @@ pub struct Site {
     books: Books,
     shifts: BTreeMap<ShiftId, ShiftDoc>,
     open_shifts: BTreeSet<ShiftId>,
+    /// Ended, and in no report that counts.
+    unlisted_shifts: BTreeSet<ShiftId>,
     keeper: Register<Option<OriginId>>,
     menu: Menu,
     menu_version: u64,
@@ -232,6 +234,7 @@ impl Default for Site {
             books: Books::default(),
             shifts: BTreeMap::new(),
             open_shifts: BTreeSet::new(),
+            unlisted_shifts: BTreeSet::new(),
             keeper: Register::default(),
             menu: Menu::empty(Currency::USD),
             menu_version: 0,
@@ -292,6 +295,18 @@ impl Site {
         self.days.iter()
     }
 
+    /// A business day with its reports.
+    pub fn day_of(&self, number: DayNumber) -> Option<&BusinessDay> {
+        self.days.get(&number)
+    }
+
+    /// The report of a day that counts, as it was signed.
+    pub fn report_of(&self, number: DayNumber) -> Option<&SignedReport> {
+        let booked = self.books.of_day(number)?;
+        let found = |signed: &&SignedReport| signed.id() == booked.id && self.is_signed(signed);
+        self.days.get(&number)?.reports.iter().find(found)
+    }
+
     /// The reports that count.
     pub fn books(&self) -> &Books {
         &self.books
@@ -310,6 +325,11 @@ impl Site {
     /// Shifts that have not ended.
     pub fn open_shifts(&self) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
         self.open_shifts.iter().filter_map(|id| Some((id, self.shifts.get(id)?)))
+    }
+
+    /// Shifts that have ended and are in no report.
+    pub fn unlisted_shifts(&self) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
+        self.unlisted_shifts.iter().filter_map(|id| Some((id, self.shifts.get(id)?)))
     }
 
     /// The node that books stock and closes days: whom a manager has named, else the living node with the first initial. The
@@ -453,7 +473,7 @@ impl Site {
                 touched.people = true;
             }
             Change::Day(day) => self.apply_day(*day, touched),
-            Change::DayClosed(signed) => self.apply_report(signed, touched),
+            Change::DayClosed(signed) => self.apply_report(effect, signed, touched),
             Change::Till(shift, what) => self.apply_till(*shift, effect, what, touched),
             Change::Keeper(w) => {
                 self.keeper.write(w.value, stamp(w.version));
@@ -491,16 +511,41 @@ impl Site {
         self.days.entry(number).or_default()
     }
 
-    /// One that a later version wrote, or that is not by a node of the site, is kept and counts nowhere.
-    fn apply_report(&mut self, signed: &SignedReport, touched: &mut Touched) {
-        let Some(report) = signed.read() else { return };
-        self.business_day_doc(report.day.number, touched).reports.insert(signed.clone());
-        self.keep_books();
+    /// One that a later version wrote, or that another made than whose log it is in, is no report. Whether its signature is good is
+    /// known at once: whoever's log counts has said its key.
+    fn apply_report(&mut self, effect: &Effect, signed: &SignedReport, touched: &mut Touched) {
+        let Some(report) = signed.read().filter(|report| report.node == effect.writer) else { return };
+        let day = self.business_day_doc(report.day.number, touched);
+        match effect.way {
+            Some(Way::Recovered) => drop(day.told.get_or_insert_default().insert(signed.clone())),
+            None => {
+                if day.reports.insert(signed.clone()) {
+                    self.book(signed);
+                }
+            }
+        }
+    }
+
+    fn is_signed(&self, signed: &SignedReport) -> bool {
+        let card = signed.read().and_then(|report| self.origins.get(&report.node));
+        card.is_some_and(|card| card.role == OriginRole::Node && signed.is_signed_by(&card.key))
+    }
+
+    fn book(&mut self, signed: &SignedReport) {
+        if !self.is_signed(signed) {
+            return;
+        }
+        if self.books.take(signed) {
+            let ended = self.shifts.keys().filter(|id| !self.open_shifts.contains(id));
+            self.unlisted_shifts.extend(ended.copied());
+        }
+        self.unlisted_shifts.retain(|id| !self.books.lists(id));
     }
 
     /// Puts the chain of reports together again: after documents were loaded.
     pub(crate) fn keep_books(&mut self) {
-        self.books = Books::of(self.days.values().flat_map(|day| &day.reports));
+        let reports: Vec<SignedReport> = self.days.values().flat_map(|day| &day.reports).cloned().collect();
+        reports.iter().for_each(|signed| self.book(signed));
     }
 
     fn apply_till(&mut self, id: ShiftId, effect: &Effect, what: &TillFact, touched: &mut Touched) {
@@ -517,8 +562,11 @@ impl Site {
     fn note_shift(&mut self, id: ShiftId) {
         if self.shifts.get(&id).is_some_and(ShiftDoc::is_open) {
             self.open_shifts.insert(id);
-        } else {
-            self.open_shifts.remove(&id);
+            return;
+        }
+        self.open_shifts.remove(&id);
+        if !self.books.lists(&id) {
+            self.unlisted_shifts.insert(id);
         }
     }
 

@@ -192,7 +192,7 @@ fn wrong_books(replica: &Replica) -> Option<(&'static str, String)> {
     for booked in site.books().reports() {
         let report = &booked.report;
         let number = report.day.number;
-        let Some(known) = day::report_of(site, number) else {
+        let Some(known) = site.report_of(number) else {
             return Some(("a report that counts is not kept", format!("day {}", number.0)));
         };
         let key = site.origin(&report.node).map(|card| card.key);
@@ -216,7 +216,7 @@ pub(super) fn settled(world: &mut World) {
     let Some(replica) = &world.boxes[world.main].replica else { return };
     let site = replica.site();
     let there: BTreeMap<ReportId, DayNumber> =
-        site.days().flat_map(|(number, day)| day.reports.iter().map(|signed| (signed.id(), *number))).collect();
+        site.days().flat_map(|(number, day)| day.all().map(|signed| (signed.id(), *number))).collect();
     let here: BTreeSet<OriginId> = replica.state().heads().keys().copied().collect();
     // A disk that went back may have had the only copy.
     let mut lost = world.till.handed.iter().filter(|one| there.get(&one.report) != Some(&one.number));

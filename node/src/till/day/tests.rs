@@ -1,12 +1,16 @@
 //! Days that are closed by a person, by the roll-over, and too early.
 
 use super::*;
+use ed25519_dalek::Signer;
 use crate::orders::place;
 use crate::testing::{EVENING, Shop, Sibling, line, order};
 use crate::till::shifts::{self, Begin};
 use crate::till::tender::{self, Tender};
 use pilotlight_sync::doc::books::Report;
+use pilotlight_sync::doc::change::RawChange;
+use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::domain::id::{OrderId, PaymentId, ShiftId};
+use pilotlight_sync::domain::payment::PaymentPhase;
 
 const HOUR: u64 = 3_600_000;
 
@@ -113,7 +117,8 @@ fn s12_d5_one_node_closes_the_days_until_a_manager_names_another() {
     assert_eq!((report.node, report.keeper_version), (own, 1));
     // The former one had closed it too, and did not know.
     let theirs = Report { node: bar.origin, keeper_version: 0, ..report.clone() };
-    bar.write(&mut shop, &[Change::DayClosed(SignedReport::sign(&theirs, |_| [0; 64]))]);
+    let key = bar.key();
+    bar.write(&mut shop, &[Change::DayClosed(SignedReport::sign(&theirs, |hash| key.sign(hash).to_bytes()))]);
     assert_eq!(close(&mut shop, 1), Ok(report));
     assert_eq!(shop.replica().site().days().map(|(_, day)| day.reports.len()).sum::<usize>(), 2, "both are kept");
 }
@@ -129,4 +134,27 @@ fn d4_a_close_books_what_its_own_group_has_not_flushed_yet() {
     let closing = plan(replica, now, Actor::System, DayNumber(1)).unwrap_or_else(|_| panic!("it is closable"));
     let [Change::DayClosed(signed)] = closing.changes.as_slice() else { panic!("{:?}", closing.changes) };
     assert_eq!(signed.read().unwrap().totals.orders, 2);
+}
+
+#[test]
+fn d4_a_report_claims_nothing_that_was_not_understood_where_it_was_made() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "one");
+    let paid = |name: &str, amount_minor| {
+        let (payment, phase) = (PaymentId::derived(&[name]), PaymentPhase::Captured);
+        Change::Order(OrderId::derived(&["one"]), OrderFact::Payment { payment, phase, amount_minor })
+    };
+    bar.write(&mut shop, &[paid("before", 100)]);
+    // Of a later version: a kind of change that is not known here, and beside and after it what is.
+    let unknown = Change::Unknown(RawChange { kind: 60_000, body: vec![].into() });
+    bar.write(&mut shop, &[unknown, paid("beside", 20)]);
+    bar.write(&mut shop, &[paid("after", 3)]);
+    let first = close(&mut shop, 1).unwrap();
+    assert_eq!((first.totals.till_minor, first.totals.sales_minor), (100, 300));
+    let of_bar = |report: &Report| report.seen.iter().find(|seen| seen.origin == bar.origin).map(|seen| seen.seq);
+    assert_eq!(of_bar(&first), Some(2), "its card and the first payment");
+    sell(&mut shop, "two");
+    let second = close(&mut shop, 2).unwrap();
+    assert_eq!((second.late.len(), of_bar(&second)), (0, Some(2)), "as long as it is not understood");
 }

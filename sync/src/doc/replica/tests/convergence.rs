@@ -11,6 +11,7 @@ use crate::domain::menu::{Category, Ingredient, MenuItem, ModifierGroup, Station
 use crate::domain::payment::PaymentPhase;
 use crate::domain::role::Role;
 use crate::domain::ticket::EpochKind;
+use ed25519_dalek::Signer;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -88,8 +89,11 @@ fn of_the_till(side: &Side, (kind, a, b): (u8, u8, u8), name: String) -> Change 
         }
         24 => {
             let day = Day { number: DayNumber(u32::from(b)), date: 20_260_101 };
-            let report = Closing::begin(day.number, []).report(site.books(), day, (me, 0), Actor::System, NOW);
-            Change::DayClosed(SignedReport::sign(&report, |_| [0; 64]))
+            let report = Closing::begin(day.number, side.replica.understood());
+            let report = report.report(site.books(), day, (me, u64::from(a)), Actor::System, NOW);
+            // Now and then one that is not signed.
+            let key = signing_key(if a == 3 { OriginId::derived(&["nobody"]) } else { me });
+            Change::DayClosed(SignedReport::sign(&report, |hash| key.sign(hash).to_bytes()))
         }
         _ => site.write_keeper(OriginId::derived(&[&format!("actor {a}")])),
     }
