@@ -18,6 +18,7 @@ use pilotlight_sync::doc::till::ShiftView;
 use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::ShiftId;
 use pilotlight_sync::domain::role::Action;
+use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// Closed days that are listed.
 const CLOSED_MAX: usize = 31;
@@ -27,11 +28,11 @@ const CLOSED_MAX: usize = 31;
     responses((status = 200, body = TillJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson)))]
 pub async fn get_till(call: Call) -> Answer {
     call.allow(Action::WorkTill)?;
-    let till = call.app.store.read(|replica, _| Ok(till_json(replica))).await?;
+    let till = call.app.store.read(|replica, now| Ok(till_json(replica, now))).await?;
     Ok(json(StatusCode::OK, &till))
 }
 
-fn till_json(replica: &Replica) -> TillJson {
+fn till_json(replica: &Replica, now: Timestamp) -> TillJson {
     let (site, own) = (replica.site(), replica.identity().origin);
     let closable = site.closable();
     let (keeper, _) = site.keeper();
@@ -48,14 +49,15 @@ fn till_json(replica: &Replica) -> TillJson {
             letters: keeper.map(|keeper| day::letter_of(site, &keeper)).unwrap_or_default(),
             here: keeper == Some(own),
         },
-        closable: closable.map(|day| open_day(site, &day)),
+        closable: closable.map(|day| open_day(replica, now, &day)),
         shifts: shifts.iter().map(|(id, shift)| shift_json(replica, *id, shift)).collect(),
         closed: site.books().reports().rev().take(CLOSED_MAX).map(closed_day).collect(),
     }
 }
 
-fn open_day(site: &Site, day: &Day) -> OpenDayJson {
-    OpenDayJson { number: day.number.0, date: day.date, closes_at: day::ends(site, day).map(|at| at.0) }
+fn open_day(replica: &Replica, now: Timestamp, day: &Day) -> OpenDayJson {
+    let closes_at = day::closes_at(replica, now, day).map(|at| at.0);
+    OpenDayJson { number: day.number.0, date: day.date, closes_at }
 }
 
 fn closed_day(booked: &Booked) -> ClosedDayJson {

@@ -14,6 +14,11 @@ use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::convert::Infallible;
 
+/// By itself no day is closed where the clock is further ahead of all others that were heard lately, in milliseconds.
+pub const CLOCK_AHEAD_MS_MAX: u64 = 3_600_000;
+/// By itself no day is closed sooner after the close before it: whatever the clocks say, days are not closed one after the other.
+pub const CLOSE_PAUSE_MS: u64 = 12 * 3_600_000;
+
 /// Why a day was not closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CloseRefusal {
@@ -69,14 +74,15 @@ pub fn plan(
     if let Some(signed) = site.report_of(number) {
         return Ok(Plan::answer_only(by, signed.clone()));
     }
-    let Some(day) = site.closable() else { return refuse(CloseRefusal::NoDay) };
-    if day.number != number {
-        return refuse(CloseRefusal::NotNext { next: day.number });
-    }
+    // Which day is the next one the keeper knows best.
     let (keeper, _) = site.keeper();
     if keeper != Some(replica.identity().origin) {
         let letter = keeper.map(|keeper| letter_of(site, &keeper)).unwrap_or_default();
         return refuse(CloseRefusal::OtherKeeper { keeper, letter });
+    }
+    let Some(day) = site.closable() else { return refuse(CloseRefusal::NoDay) };
+    if day.number != number {
+        return refuse(CloseRefusal::NotNext { next: day.number });
     }
     let mut open = site.open_shifts().filter_map(|(_, doc)| doc.opening());
     if let Some(shift) = open.find(|opening| opening.day <= number) {
@@ -91,17 +97,26 @@ pub fn plan(
 pub fn plan_due(replica: &Replica, now: Timestamp) -> Result<Plan<Option<DayNumber>>, PlanError<Infallible>> {
     let site = replica.site();
     let keeps = site.keeper().0 == Some(replica.identity().origin);
-    let due = site.closable().filter(|day| keeps && ends(site, day).is_some_and(|end| end <= now));
+    let due = site.closable().filter(|day| keeps && closes_at(replica, now, day).is_some_and(|at| at <= now));
     let Some(day) = due else { return Ok(Plan::answer_only(Actor::System, None)) };
     let signed = signed(replica, now, Actor::System, day)?;
     Ok(Plan::new(Actor::System, vec![Change::DayClosed(signed)], move |_| Some(day.number)))
 }
 
-/// When this day closes by itself.
-pub fn ends(site: &Site, day: &Day) -> Option<Timestamp> {
+/// When this day closes by itself. `None`: not as long as the clock here is not believed.
+pub fn closes_at(replica: &Replica, now: Timestamp, day: &Day) -> Option<Timestamp> {
+    let site = replica.site();
+    if replica.state().ahead_of_others(now).is_some_and(|ahead| ahead > CLOCK_AHEAD_MS_MAX) {
+        return None;
+    }
     let settings = site.settings()?;
     let rule = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?;
-    rule.end(day.date).map(|end| end.plus_ms(CLOSES_AFTER_MS))
+    // A day is over when a later one is: its own date may be of a clock that was wrong.
+    let end = site.days_from(day.number).filter_map(|day| rule.end(day.date)).min()?;
+    // A close that lies ahead was made while our clock did.
+    let last = site.books().last().map(|last| last.report.closed_at).filter(|closed_at| *closed_at <= now);
+    let due = end.plus_ms(CLOSES_AFTER_MS);
+    Some(last.map_or(due, |last| due.max(last.plus_ms(CLOSE_PAUSE_MS))))
 }
 
 /// What a report of this day would book now. It reads every order that the store holds: some days' orders.

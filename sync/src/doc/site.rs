@@ -45,6 +45,9 @@ pub struct Settings {
     pub roll_over_hour: u8,
 }
 
+/// A day that ends so much later than now carries a date that some clock got wrong.
+const DATE_AHEAD_MS_MAX: u64 = 3 * 86_400_000;
+
 /// A business day: numbered, opened once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub struct Day {
@@ -272,12 +275,19 @@ impl Site {
     /// clock that goes back opens none. `None` while the site has no time zone.
     pub fn business_day(&self, now: Timestamp) -> Option<(Day, bool)> {
         let settings = self.settings()?;
-        let date = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?.date(now);
+        let rule = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?;
+        let date = rule.date(now);
+        // Then some clock was wrong when the day was opened, or ours is.
+        let ahead = |day: &Day| rule.end(day.date).is_none_or(|end| end.ms_since(now) > DATE_AHEAD_MS_MAX);
+        let over = |open: &Day| {
+            let before = self.days.range(..open.number).rev().find_map(|(_, known)| known.day);
+            date > open.date || ahead(open) && before.is_some_and(|before| before.date <= date)
+        };
         Some(match self.day.day() {
-            Some(open) if self.books.of_day(open.number).is_none() && date <= open.date => (open, false),
+            Some(open) if self.books.of_day(open.number).is_none() && !over(&open) => (open, false),
             Some(last) => {
                 let number = DayNumber(last.number.0.saturating_add(1));
-                (Day { number, date: date.max(last.date) }, true)
+                (Day { number, date: if ahead(&last) { date } else { date.max(last.date) } }, true)
             }
             None => (Day { number: DayNumber(1), date }, true),
         })
@@ -285,9 +295,13 @@ impl Site {
 
     /// The day that can be closed next: the first one after the last that is closed. `None`: every day is.
     pub fn closable(&self) -> Option<Day> {
-        let last = self.books.last().map(|booked| booked.report.day.number);
-        let known = self.days.values().filter_map(|day| day.day).chain(self.day.day());
-        known.filter(|day| last.is_none_or(|last| day.number > last)).min()
+        let next = self.books.last().map_or(DayNumber(0), |last| DayNumber(last.report.day.number.0.saturating_add(1)));
+        self.days_from(next).chain(self.day.day().filter(|day| day.number >= next)).min()
+    }
+
+    /// Days from this number on.
+    pub fn days_from(&self, number: DayNumber) -> impl Iterator<Item = Day> {
+        self.days.range(number..).filter_map(|(_, known)| known.day)
     }
 
     /// Business days with their reports.

@@ -105,7 +105,8 @@ fn s12_d5_one_node_closes_the_days_until_a_manager_names_another() {
     let mut bar = Sibling::join(&mut shop, "0");
     sell(&mut shop, "one");
     let other = CloseRefusal::OtherKeeper { keeper: Some(bar.origin), letter: "0".to_owned() };
-    assert_eq!(close(&mut shop, 1), Err(other), "its letter is the first");
+    assert_eq!(close(&mut shop, 1), Err(other.clone()), "its letter is the first");
+    assert_eq!(close(&mut shop, 7), Err(other), "and it knows which day is the next");
     shop.clock.set(EVENING.plus_ms(40 * HOUR));
     assert_eq!(due(&mut shop), None);
     let own = shop.replica().identity().origin;
@@ -157,4 +158,61 @@ fn d4_a_report_claims_nothing_that_was_not_understood_where_it_was_made() {
     sell(&mut shop, "two");
     let second = close(&mut shop, 2).unwrap();
     assert_eq!((second.late.len(), of_bar(&second)), (0, Some(2)), "as long as it is not understood");
+}
+
+#[test]
+fn d3_where_the_clock_is_ahead_of_all_others_no_day_closes_by_itself_and_never_two_at_once() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "one");
+    let opens = |number| Change::Day(Day { number: DayNumber(number), date: 20_261_121 });
+    let told = |shop: &mut Shop| {
+        let (now, day) = (shop.clock.now(), shop.replica().site().closable().unwrap());
+        closes_at(shop.replica(), now, &day)
+    };
+    assert_eq!(told(&mut shop), Some(EVENING.plus_ms(15 * HOUR)));
+    // Our clock is a day ahead; the bar goes on with the evening.
+    shop.clock.set(EVENING.plus_ms(24 * HOUR));
+    bar.write_at(&mut shop, EVENING.plus_ms(1), &[opens(1)]);
+    assert_eq!((due(&mut shop), told(&mut shop)), (None, None));
+    // A person may all the same; and the bar begins the next.
+    close(&mut shop, 1).unwrap();
+    bar.write_at(&mut shop, EVENING.plus_ms(2), &[opens(2)]);
+    // What was heard this morning says nothing of a clock that was set since.
+    shop.clock.advance(6 * HOUR + 1);
+    assert_eq!(due(&mut shop), None, "six hours after a close");
+    shop.clock.advance(6 * HOUR);
+    assert_eq!(due(&mut shop), Some(DayNumber(2)));
+    bar.write_at(&mut shop, shop.clock.now(), &[opens(3)]);
+    assert_eq!(due(&mut shop), None);
+    shop.clock.advance(12 * HOUR);
+    assert_eq!(due(&mut shop), Some(DayNumber(3)));
+}
+
+#[test]
+fn d2_a_date_years_ahead_goes_with_the_next_morning_or_with_a_close() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    let years = 3 * 365 * 24 * HOUR;
+    let dates = |shop: &mut Shop| shop.replica().site().days_from(DayNumber(1)).map(|day| day.date).collect::<Vec<_>>();
+    shop.clock.set(EVENING.plus_ms(years));
+    assert_eq!(sell(&mut shop, "ahead"), DayNumber(2));
+    // The clock is set right in the morning.
+    shop.clock.set(EVENING.plus_ms(12 * HOUR));
+    assert_eq!((sell(&mut shop, "right"), sell(&mut shop, "again")), (DayNumber(3), DayNumber(3)));
+    assert_eq!(dates(&mut shop), [20_261_121, 20_291_120, 20_261_122]);
+    shop.clock.set(EVENING.plus_ms(39 * HOUR));
+    let all = [DayNumber(1), DayNumber(2), DayNumber(3)];
+    for number in all {
+        assert_eq!(due(&mut shop), Some(number));
+        shop.clock.advance(12 * HOUR);
+    }
+    // Where nothing was before it nobody knows whose clock is wrong, until a person closes the day.
+    let mut shop = Shop::open();
+    shop.clock.set(EVENING.plus_ms(years));
+    sell(&mut shop, "ahead");
+    shop.clock.set(EVENING);
+    assert_eq!(sell(&mut shop, "right"), DayNumber(1));
+    close(&mut shop, 1).unwrap();
+    assert_eq!((sell(&mut shop, "next"), dates(&mut shop)), (DayNumber(2), vec![20_291_120, 20_261_121]));
 }
