@@ -41,8 +41,8 @@ fn till_json(replica: &Replica, now: Timestamp) -> TillJson {
     // While no day is open those of the last one are looked at.
     let last = site.books().last().map(|booked| booked.report.day.number);
     let day = closable.map(|day| day.number).or(last);
-    let ended = site.shifts().filter_map(view).filter(|(_, shift)| shift.end.is_some());
-    shifts.extend(ended.filter(|(_, shift)| Some(shift.opening.day) == day));
+    let of_day = day.into_iter().flat_map(|day| site.shifts_of(day)).filter_map(view);
+    shifts.extend(of_day.filter(|(_, shift)| shift.end.is_some()));
     TillJson {
         keeper: KeeperJson {
             origin: keeper.map(|keeper| keeper.to_string()),

@@ -119,15 +119,30 @@ pub fn closes_at(replica: &Replica, now: Timestamp, day: &Day) -> Option<Timesta
     Some(last.map_or(due, |last| due.max(last.plus_ms(CLOSE_PAUSE_MS))))
 }
 
-/// What a report of this day would book now. It reads every order that the store holds: some days' orders.
+/// What a report of this day would book now. It looks at orders of which something came after the last report, and at those of the days
+/// since then: nothing else can have been booked otherwise than it is.
 pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreError> {
     let site = replica.site();
     let (books, state) = (site.books(), replica.state());
     // What the last report claims, which a later version may have made, this one does as well.
-    let last = books.last().map(|last| last.report.seen.as_slice()).unwrap_or_default();
-    let claimed = last.iter().filter(|seen| state.heads().contains_key(&seen.origin)).copied();
+    let last = books.last().map(|last| &last.report);
+    let seen = last.map(|last| last.seen.as_slice()).unwrap_or_default();
+    let claimed = seen.iter().filter(|seen| state.heads().contains_key(&seen.origin)).copied();
     let mut closing = Closing::begin(number, state.understood().chain(claimed));
-    replica.each_order(&mut |order| closing.order(books, &order.doc))?;
+    match last.filter(|last| last.more.is_none()) {
+        // What the last one had no room for came before it.
+        None => replica.each_order(&mut |order| closing.order(books, &order.doc))?,
+        Some(last) => {
+            let mut ids = replica.orders_after(&last.seen)?;
+            ids.extend(replica.orders_of_days(last.day.number, number)?);
+            for id in ids {
+                match replica.order(&id) {
+                    Ok(order) => order.iter().for_each(|order| closing.order(books, &order.doc)),
+                    Err(error) => tracing::error!(order = %id, %error, "an order cannot be read: no report books it"),
+                }
+            }
+        }
+    }
     site.unlisted_shifts().for_each(|(id, doc)| closing.shift(books, *id, doc));
     Ok(closing)
 }

@@ -482,6 +482,7 @@ pub struct Closing {
     shifts: Vec<ShiftLine>,
     shift_bytes: usize,
     more: bool,
+    looked: usize,
 }
 
 impl Closing {
@@ -496,6 +497,7 @@ impl Closing {
             shifts: Vec::new(),
             shift_bytes: 0,
             more: false,
+            looked: 0,
         }
     }
 
@@ -522,6 +524,7 @@ impl Closing {
 
     /// Books what is not booked of an order.
     pub fn order(&mut self, books: &Books, doc: &OrderDoc) {
+        self.looked += 1;
         let of_money = |what: &OrderFact| !what.is_without_amount();
         let facts = doc.in_order().into_iter().filter(|fact| fact.way.is_some() && of_money(&fact.what));
         self.tell(books, facts.map(|fact| fact.id));
@@ -549,6 +552,11 @@ impl Closing {
     /// What was gathered: the day's own, what was late, shifts.
     pub fn gathered(&self) -> (Totals, Vec<Late>, &[ShiftLine]) {
         (self.totals, few(self.late.clone()), &self.shifts)
+    }
+
+    /// How many orders were looked at.
+    pub const fn looked(&self) -> usize {
+        self.looked
     }
 
     /// The report.

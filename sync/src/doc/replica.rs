@@ -651,6 +651,11 @@ impl Replica {
         self.hot_commits = HOT_COMMITS_MAX;
     }
 
+    /// Commits that are not written yet.
+    pub fn staged_log(&self) -> &[LogEntry] {
+        &self.staged.writes.log
+    }
+
     /// Whether there is anything to write.
     pub fn is_staged(&self) -> bool {
         let Staged { writes, touched, orders, receipts, headless, .. } = &self.staged;

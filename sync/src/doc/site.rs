@@ -198,6 +198,8 @@ pub struct Site {
     books: Books,
     shifts: BTreeMap<ShiftId, ShiftDoc>,
     open_shifts: BTreeSet<ShiftId>,
+    /// By the day that they belong to; of two beginnings both.
+    shift_days: BTreeSet<(DayNumber, ShiftId)>,
     /// Ended, and in no report that counts.
     unlisted_shifts: BTreeSet<ShiftId>,
     keeper: Register<Option<OriginId>>,
@@ -237,6 +239,7 @@ impl Default for Site {
             books: Books::default(),
             shifts: BTreeMap::new(),
             open_shifts: BTreeSet::new(),
+            shift_days: BTreeSet::new(),
             unlisted_shifts: BTreeSet::new(),
             keeper: Register::default(),
             menu: Menu::empty(Currency::USD),
@@ -331,9 +334,12 @@ impl Site {
         self.shifts.get(id)
     }
 
-    /// All shifts.
-    pub fn shifts(&self) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
-        self.shifts.iter()
+    /// The shifts of a day.
+    pub fn shifts_of(&self, number: DayNumber) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
+        let (from, to) = (ShiftId::from_bytes([0; 16]), ShiftId::from_bytes([0xff; 16]));
+        let named = self.shift_days.range((number, from)..=(number, to));
+        let known = named.filter_map(|(_, id)| Some((id, self.shifts.get(id)?)));
+        known.filter(move |(_, doc)| doc.opening().is_some_and(|opening| opening.day == number))
     }
 
     /// Shifts that have not ended.
@@ -574,7 +580,9 @@ impl Site {
     }
 
     fn note_shift(&mut self, id: ShiftId) {
-        if self.shifts.get(&id).is_some_and(ShiftDoc::is_open) {
+        let shift = self.shifts.get(&id);
+        self.shift_days.extend(shift.and_then(ShiftDoc::opening).map(|opening| (opening.day, id)));
+        if shift.is_some_and(ShiftDoc::is_open) {
             self.open_shifts.insert(id);
             return;
         }

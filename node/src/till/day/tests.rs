@@ -216,3 +216,51 @@ fn d2_a_date_years_ahead_goes_with_the_next_morning_or_with_a_close() {
     close(&mut shop, 1).unwrap();
     assert_eq!((sell(&mut shop, "next"), dates(&mut shop)), (DayNumber(2), vec![20_291_120, 20_261_121]));
 }
+
+#[test]
+fn d4_a_close_looks_at_orders_of_which_something_came_since_the_last_one_and_at_no_others() {
+    let mut shop = Shop::open();
+    let looked = |shop: &mut Shop, number| {
+        let closing = gather(shop.replica(), DayNumber(number)).unwrap();
+        let (totals, late, _) = closing.gathered();
+        (closing.looked(), totals.orders, late.len())
+    };
+    for number in 1..=8_u32 {
+        (1..=20).for_each(|n| drop(sell(&mut shop, &format!("{number} {n}"))));
+        // One guest of yesterday pays, and two of today.
+        if number > 1 {
+            pay(&mut shop, &format!("{} 7", number - 1));
+        }
+        (1..=2).for_each(|n| pay(&mut shop, &format!("{number} {n}")));
+        let late = usize::from(number > 1);
+        assert_eq!(looked(&mut shop, number), (20 + late, 20, late), "day {number}");
+        close(&mut shop, number).unwrap();
+        assert_eq!(looked(&mut shop, number + 1), (0, 0, 0), "and nothing is left");
+    }
+    // Somebody else's day has begun before this one was closed: its orders wait, and are found then.
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "nine");
+    let theirs = |name: &str| Change::Order(OrderId::derived(&[name]), sent(10));
+    bar.write(&mut shop, &[theirs("nine")]);
+    assert_eq!(close(&mut shop, 9).unwrap().totals.orders, 1);
+}
+
+#[test]
+fn d6_of_old_shifts_neither_a_close_nor_the_till_takes_notice() {
+    let mut shop = Shop::open();
+    for number in 1..=5_u32 {
+        for n in 1..=3 {
+            let shift = ShiftId::derived(&[&format!("{number} {n}")]);
+            let begin = Begin { shift, drawer: "front".to_owned(), float_minor: 1_000 };
+            shop.run(|replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+            shop.run(|replica, _| shifts::close(replica, Actor::System, shift, 1_000)).unwrap();
+        }
+        let site = shop.replica().site();
+        assert_eq!((site.unlisted_shifts().count(), site.shifts_of(DayNumber(number)).count()), (3, 3));
+        assert_eq!(close(&mut shop, number).unwrap().shifts.len(), 3);
+        assert_eq!(shop.replica().site().unlisted_shifts().count(), 0);
+        shop.reopen();
+        let site = shop.replica().site();
+        assert_eq!((site.unlisted_shifts().count(), site.shifts_of(DayNumber(number)).count()), (0, 3));
+    }
+}
