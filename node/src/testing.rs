@@ -207,7 +207,8 @@ impl Sibling {
 
     /// It writes, and at once the shop has it.
     pub(crate) fn write(&mut self, shop: &mut Shop, changes: &[Change]) {
-        self.write_at(shop, shop.clock.now(), changes);
+        let now = shop.clock.now();
+        self.write_at(shop, now, changes);
     }
 
     /// The same by a clock of its own.

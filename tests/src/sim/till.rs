@@ -6,7 +6,7 @@ use pilotlight_node::store::replica::{LiveOrder, Replica};
 use pilotlight_node::store::store_handle::RunError;
 use pilotlight_node::till::day::{self, CloseRefusal};
 use pilotlight_node::till::shifts::{self, Begin, Move};
-use pilotlight_sync::doc::books::{SignedReport, Totals};
+use pilotlight_sync::doc::books::{Books, Closing, SignedReport, Totals};
 use pilotlight_sync::doc::till::ShiftView;
 use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{IntentId, OriginId, ReportId, ShiftId};
@@ -207,7 +207,31 @@ fn wrong_books(replica: &Replica) -> Option<(&'static str, String)> {
     let stored = replica.order_docs_after(None, usize::MAX).unwrap_or_default();
     let orders = stored.iter().filter_map(|one| LiveOrder::from_bytes(&one.document).ok());
     let booked = orders.fold(Totals::default(), |sum, order| sum.plus(site.books().booked(&order.doc)));
-    (booked != signed).then(|| ("reports and orders differ", format!("reports {signed:?}, orders {booked:?}")))
+    if booked != signed {
+        return Some(("reports and orders differ", format!("reports {signed:?}, orders {booked:?}")));
+    }
+    wrong_indexes(replica)
+}
+
+/// What is kept so that a close need not look at everything says what everything says.
+fn wrong_indexes(replica: &Replica) -> Option<(&'static str, String)> {
+    let site = replica.site();
+    let signed = |signed: &&SignedReport| {
+        let card = signed.read().and_then(|report| site.origin(&report.node));
+        card.is_some_and(|card| signed.is_signed_by(&card.key))
+    };
+    let again = Books::of(site.days().flat_map(|(_, day)| &day.reports).filter(signed));
+    let ids = |books: &Books| books.reports().map(|booked| booked.id).collect::<Vec<_>>();
+    if ids(&again) != ids(site.books()) {
+        return Some(("other reports count", format!("{:?}, and {:?} of all", ids(site.books()), ids(&again))));
+    }
+    let day = site.closable()?.number;
+    let found = day::gather(replica, day).ok()?;
+    let mut all = Closing::begin(day, replica.state().understood());
+    replica.each_order(&mut |order| all.order(site.books(), &order.doc)).ok()?;
+    let (found, all) = (found.gathered(), all.gathered());
+    let differs = (found.0, &found.1) != (all.0, &all.1);
+    differs.then(|| ("a close overlooks orders", format!("{:?}, and {:?} of all", (found.0, found.1), (all.0, all.1))))
 }
 
 /// When all is quiet: what somebody holds in hand is there as it was, and everything is booked by one more close of every day.

@@ -183,7 +183,7 @@ fn d3_where_the_clock_is_ahead_of_all_others_no_day_closes_by_itself_and_never_t
     assert_eq!(due(&mut shop), None, "six hours after a close");
     shop.clock.advance(6 * HOUR);
     assert_eq!(due(&mut shop), Some(DayNumber(2)));
-    bar.write_at(&mut shop, shop.clock.now(), &[opens(3)]);
+    bar.write(&mut shop, &[opens(3)]);
     assert_eq!(due(&mut shop), None);
     shop.clock.advance(12 * HOUR);
     assert_eq!(due(&mut shop), Some(DayNumber(3)));
@@ -226,7 +226,9 @@ fn d4_a_close_looks_at_orders_of_which_something_came_since_the_last_one_and_at_
         (closing.looked(), totals.orders, late.len())
     };
     for number in 1..=8_u32 {
-        (1..=20).for_each(|n| drop(sell(&mut shop, &format!("{number} {n}"))));
+        for n in 1..=20 {
+            sell(&mut shop, &format!("{number} {n}"));
+        }
         // One guest of yesterday pays, and two of today.
         if number > 1 {
             pay(&mut shop, &format!("{} 7", number - 1));
@@ -237,12 +239,16 @@ fn d4_a_close_looks_at_orders_of_which_something_came_since_the_last_one_and_at_
         close(&mut shop, number).unwrap();
         assert_eq!(looked(&mut shop, number + 1), (0, 0, 0), "and nothing is left");
     }
-    // Somebody else's day has begun before this one was closed: its orders wait, and are found then.
+    // Somebody else's day has begun before this one was closed: its order waits, and is found then.
     let mut bar = Sibling::join(&mut shop, "B");
     sell(&mut shop, "nine");
-    let theirs = |name: &str| Change::Order(OrderId::derived(&[name]), sent(10));
-    bar.write(&mut shop, &[theirs("nine")]);
+    let nine = shop.replica().order(&OrderId::derived(&["nine"])).unwrap().unwrap();
+    let placed = nine.doc.in_order().into_iter().find(|fact| matches!(fact.what, OrderFact::Placed(_))).unwrap();
+    let (ten, opens) = (OrderId::derived(&["ten"]), Day { number: DayNumber(10), date: 20_261_121 });
+    let sent = OrderFact::Sent { day: opens.number, letter: "B".into(), counter: 1 };
+    bar.write(&mut shop, &[Change::Day(opens), Change::Order(ten, placed.what.clone()), Change::Order(ten, sent)]);
     assert_eq!(close(&mut shop, 9).unwrap().totals.orders, 1);
+    assert_eq!(looked(&mut shop, 10), (1, 1, 0));
 }
 
 #[test]

@@ -19,6 +19,7 @@ use ed25519_dalek::SigningKey;
 use std::convert::Infallible;
 
 mod convergence;
+mod versions;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
