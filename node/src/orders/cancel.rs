@@ -1,7 +1,7 @@
 //! Cancels an order: the stock of what was not begun goes back, once, to the row that paid (SPEC S3).
 
-use crate::orders::Order;
 use crate::orders::ownership::{Hand, hand};
+use crate::orders::{Order, reason};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
@@ -62,10 +62,7 @@ pub fn plan(
             return Err(refuse(CancelRefusal::Finished(view.status)));
         }
     }
-    let why = why.trim();
-    if why.is_empty() || why.chars().count() > NOTE_CHARS_MAX {
-        return Err(refuse(CancelRefusal::Why));
-    }
+    let why = reason(why).ok_or(refuse(CancelRefusal::Why))?;
     let mut changes = match hand(replica, &id, view) {
         Hand::Ours => Vec::new(),
         Hand::Inherited(change) => vec![*change],
@@ -78,14 +75,10 @@ pub fn plan(
     let back: Vec<&LineView> = view.lines.iter().filter(goes_back).collect();
     back.iter().for_each(|line| stock.take_back(&line.line));
     let lines: Vec<LineId> = back.iter().map(|line| line.line.id).collect();
-    changes.push(Change::Order(id, OrderFact::Cancelled { why: why.to_owned() }));
+    changes.push(Change::Order(id, OrderFact::Cancelled { why }));
     if !lines.is_empty() {
         changes.push(Change::Order(id, OrderFact::StockReturned { lines }));
     }
     changes.extend(stock.into_changes());
-    let answer = move |replica: &Replica| {
-        let live = replica.order(&id).ok().flatten().unwrap_or(order);
-        Order { id, live }
-    };
-    Ok(Plan::new(by, changes, answer))
+    Ok(Plan::new(by, changes, Order::after(id, order)))
 }

@@ -34,9 +34,8 @@ pub const LATE_MAX: usize = 128;
 pub const SHIFT_BYTES_MAX: usize = 24 * 1024;
 
 // A name in a vector takes 27 bytes, a late day 120; a vector is in the report and in its commit.
-const _: () = assert!(
-    TOLD_MAX * 27 + LATE_MAX * 120 + SHIFT_BYTES_MAX + 2 * ORIGINS_MAX * 27 + 1024 <= OWN_COMMIT_BYTES_MAX
-);
+const _: () =
+    assert!(TOLD_MAX * 27 + LATE_MAX * 120 + SHIFT_BYTES_MAX + 2 * ORIGINS_MAX * 27 + 1024 <= OWN_COMMIT_BYTES_MAX);
 
 /// Sums over orders: amounts in minor units. A correction of what is booked may be below zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]

@@ -174,10 +174,6 @@ impl World {
 
 /// What reports have booked is booked once and is what the orders say; each is signed; a shift is in one at most (SPEC D3 to D6).
 pub(super) fn books(world: &mut World, at: usize) {
-    // On a branch a vector names commits of the same number that are not here.
-    if world.reference.is_branching() {
-        return;
-    }
     let Some(replica) = &world.boxes[at].replica else { return };
     let wrong = wrong_books(replica);
     if let Some((name, what)) = wrong {
@@ -264,7 +260,7 @@ pub(super) fn settled(world: &mut World) {
     let stored = replica.order_docs_after(None, usize::MAX).unwrap_or_default();
     let orders = stored.iter().filter_map(|one| LiveOrder::from_bytes(&one.document).ok());
     let sold = orders.fold(Totals::default(), |sum, order| sum.plus(Totals::of(&order.view)));
-    if all != sold && !world.reference.is_branching() {
+    if all != sold {
         let what = format!("with one more close {all:?} are booked, {sold:?} were sold");
         world.found(Finding::new("a payment is in no report, or in two", what));
     }

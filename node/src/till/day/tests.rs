@@ -1,11 +1,11 @@
 //! Days that are closed by a person, by the roll-over, and too early.
 
 use super::*;
-use ed25519_dalek::Signer;
 use crate::orders::place;
 use crate::testing::{EVENING, Shop, Sibling, line, order};
 use crate::till::shifts::{self, Begin};
 use crate::till::tender::{self, Tender};
+use ed25519_dalek::Signer;
 use pilotlight_sync::doc::books::Report;
 use pilotlight_sync::doc::change::RawChange;
 use pilotlight_sync::doc::order::OrderFact;
