@@ -4,6 +4,8 @@ use crate::opening::{self, Paths};
 use crate::orders::place::{self, NewOrder, PlaceRefusal, Placed};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
+use crate::till::day;
+use ed25519_dalek::SigningKey;
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::change::Change;
@@ -114,6 +116,17 @@ impl Shop {
         self.run(|replica, now| place::plan(replica, now, Actor::System, new))
     }
 
+    /// Books everything so far: every day is closed, and one more for what came late.
+    pub(crate) fn close_days(&mut self) {
+        let now = self.clock.now();
+        if let Some((day, true)) = self.replica().site().business_day(now) {
+            self.commit(&[Change::Day(day)]);
+        }
+        while let Some(next) = self.replica().site().closable() {
+            self.run(|replica, now| day::plan(replica, now, Actor::System, next.number)).unwrap();
+        }
+    }
+
     pub(crate) fn rights(&mut self) -> u64 {
         let origin = self.replica().identity().origin;
         self.replica().site().stock(&dough()).map_or(0, |stock| stock.rights(&origin))
@@ -181,15 +194,27 @@ impl Sibling {
         let origin = OriginId::derived(&["sibling", letter]);
         let loading = Loading::begin([], &BTreeMap::new()).unwrap();
         let mut sibling = Self { state: loading.finish(origin, BTreeMap::new()), origin };
-        let card = OriginCard { origin, key: [0; 32], role: OriginRole::Node, letter: letter.to_owned() };
+        let key = sibling.key().verifying_key().to_bytes();
+        let card = OriginCard { origin, key, role: OriginRole::Node, letter: letter.to_owned() };
         sibling.write(shop, &[Change::Origin(card)]);
         sibling
+    }
+
+    /// What it signs with.
+    pub(crate) fn key(&self) -> SigningKey {
+        SigningKey::from_bytes(blake3::hash(self.origin.as_bytes()).as_bytes())
     }
 
     /// It writes, and at once the shop has it.
     pub(crate) fn write(&mut self, shop: &mut Shop, changes: &[Change]) {
         let now = shop.clock.now();
-        self.state.commit(Actor::System, now, changes, &NoDisk).unwrap();
+        self.write_at(shop, now, changes);
+    }
+
+    /// The same by a clock of its own.
+    pub(crate) fn write_at(&mut self, shop: &mut Shop, at: Timestamp, changes: &[Change]) {
+        let now = shop.clock.now();
+        self.state.commit(Actor::System, at, changes, &NoDisk).unwrap();
         let (writes, _) = self.state.take_writes(|_| [0; 64]);
         shop.replica().apply(now, &writes.log, &writes.seals[0]).whole().unwrap();
         shop.replica().flush().unwrap();

@@ -377,17 +377,23 @@ impl From<OtherKeeper> for Problem {
     }
 }
 
+fn unknown_ingredient(detail: String) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
+}
+
+/// The id of what is booked was booked before, as something else.
+fn other_receipt(field: &'static str, detail: String) -> Problem {
+    let problem = Problem::new(StatusCode::CONFLICT, "same_id_other_receipt", detail).at(field);
+    problem.remedy("mint a new id, or send what was booked")
+}
+
 impl From<WasteRefusal> for Problem {
     fn from(refusal: WasteRefusal) -> Self {
         let detail = refusal.to_string();
         match refusal {
             WasteRefusal::OtherKeeper(other) => other.into(),
-            WasteRefusal::UnknownIngredient(_) => {
-                Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
-            }
-            WasteRefusal::SameIdOther { field } => Self::new(StatusCode::CONFLICT, "same_id_other_receipt", detail)
-                .at(field)
-                .remedy("mint a new id for other waste, or send what was booked"),
+            WasteRefusal::UnknownIngredient(_) => unknown_ingredient(detail),
+            WasteRefusal::SameIdOther { field } => other_receipt(field, detail),
             WasteRefusal::NoReason => Self::bad_field("why", detail, "say in a few words what happened to it"),
             WasteRefusal::Amount { most, .. } => {
                 Self::bad_field("amount", detail, format!("send 1 to {most}, or count the ingredient"))
@@ -431,12 +437,8 @@ impl From<CountRefusal> for Problem {
         let detail = refusal.to_string();
         match refusal {
             CountRefusal::OtherKeeper(other) => other.into(),
-            CountRefusal::UnknownIngredient(_) => {
-                Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
-            }
-            CountRefusal::SameIdOther { field } => Self::new(StatusCode::CONFLICT, "same_id_other_receipt", detail)
-                .at(field)
-                .remedy("mint a new id for another count, or send the one that was booked"),
+            CountRefusal::UnknownIngredient(_) => unknown_ingredient(detail),
+            CountRefusal::SameIdOther { field } => other_receipt(field, detail),
             CountRefusal::Amount(_) => Self::bad_field("amount", detail, "send what is on the shelf, in the unit"),
         }
     }
@@ -447,14 +449,8 @@ impl From<ReceiveRefusal> for Problem {
         let detail = refusal.to_string();
         match refusal {
             ReceiveRefusal::OtherKeeper(other) => other.into(),
-            ReceiveRefusal::UnknownIngredient(_) => {
-                Self::new(StatusCode::NOT_FOUND, "unknown_ingredient", detail).remedy("read the stock again")
-            }
-            ReceiveRefusal::SameIdOtherReceipt { field, .. } => {
-                Self::new(StatusCode::CONFLICT, "same_id_other_receipt", detail)
-                    .at(field)
-                    .remedy("mint a new id for another delivery, or send the one that was booked")
-            }
+            ReceiveRefusal::UnknownIngredient(_) => unknown_ingredient(detail),
+            ReceiveRefusal::SameIdOtherReceipt { field, .. } => other_receipt(field, detail),
             ReceiveRefusal::NoReason => Self::bad_field("why", detail, "say in a few words where it was"),
             ReceiveRefusal::Amount(_) => Self::bad_field("amount", detail, "book what was delivered, in the unit"),
         }

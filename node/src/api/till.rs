@@ -18,6 +18,7 @@ use pilotlight_sync::doc::till::ShiftView;
 use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::ShiftId;
 use pilotlight_sync::domain::role::Action;
+use pilotlight_sync::domain::timestamp::Timestamp;
 
 /// Closed days that are listed.
 const CLOSED_MAX: usize = 31;
@@ -27,11 +28,11 @@ const CLOSED_MAX: usize = 31;
     responses((status = 200, body = TillJson), (status = 401, body = ProblemJson), (status = 403, body = ProblemJson)))]
 pub async fn get_till(call: Call) -> Answer {
     call.allow(Action::WorkTill)?;
-    let till = call.app.store.read(|replica, _| Ok(till_json(replica))).await?;
+    let till = call.app.store.read(|replica, now| Ok(till_json(replica, now))).await?;
     Ok(json(StatusCode::OK, &till))
 }
 
-fn till_json(replica: &Replica) -> TillJson {
+fn till_json(replica: &Replica, now: Timestamp) -> TillJson {
     let (site, own) = (replica.site(), replica.identity().origin);
     let closable = site.closable();
     let (keeper, _) = site.keeper();
@@ -40,22 +41,23 @@ fn till_json(replica: &Replica) -> TillJson {
     // While no day is open those of the last one are looked at.
     let last = site.books().last().map(|booked| booked.report.day.number);
     let day = closable.map(|day| day.number).or(last);
-    let ended = site.shifts().filter_map(view).filter(|(_, shift)| shift.end.is_some());
-    shifts.extend(ended.filter(|(_, shift)| Some(shift.opening.day) == day));
+    let of_day = day.into_iter().flat_map(|day| site.shifts_of(day)).filter_map(view);
+    shifts.extend(of_day.filter(|(_, shift)| shift.end.is_some()));
     TillJson {
         keeper: KeeperJson {
             origin: keeper.map(|keeper| keeper.to_string()),
             letters: keeper.map(|keeper| day::letter_of(site, &keeper)).unwrap_or_default(),
             here: keeper == Some(own),
         },
-        closable: closable.map(|day| open_day(site, &day)),
+        closable: closable.map(|day| open_day(replica, now, &day)),
         shifts: shifts.iter().map(|(id, shift)| shift_json(replica, *id, shift)).collect(),
         closed: site.books().reports().rev().take(CLOSED_MAX).map(closed_day).collect(),
     }
 }
 
-fn open_day(site: &Site, day: &Day) -> OpenDayJson {
-    OpenDayJson { number: day.number.0, date: day.date, closes_at: day::ends(site, day).map(|at| at.0) }
+fn open_day(replica: &Replica, now: Timestamp, day: &Day) -> OpenDayJson {
+    let closes_at = day::closes_at(replica, now, day).map(|at| at.0);
+    OpenDayJson { number: day.number.0, date: day.date, closes_at }
 }
 
 fn closed_day(booked: &Booked) -> ClosedDayJson {
@@ -153,7 +155,7 @@ pub async fn get_day(call: Call, number: String) -> Answer {
     let number = day_number(&number)?;
     let found = call.app.store.read(move |replica, _| {
         let site = replica.site();
-        if let Some(signed) = day::report_of(site, number) {
+        if let Some(signed) = site.report_of(number) {
             return Ok(signed.read().map(|report| report_json(site, &report, Some(signed))));
         }
         let known = site.closable().filter(|day| day.number == number);
@@ -207,7 +209,7 @@ fn day_number(text: &str) -> Result<DayNumber, Problem> {
 
 /// Reports of a day that count nothing.
 fn void(site: &Site, number: DayNumber) -> u32 {
-    let all = site.days().find(|(day, _)| **day == number).map_or(0, |(_, day)| day.reports.len());
+    let all = site.day_of(number).map_or(0, |day| day.all().count());
     let counted = usize::from(site.books().of_day(number).is_some());
     u32::try_from(all.saturating_sub(counted)).unwrap_or(u32::MAX)
 }

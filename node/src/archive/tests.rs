@@ -6,12 +6,14 @@ use super::*;
 use crate::check::check;
 use crate::store::replica::Replica;
 use crate::testing::{Shop, line, order};
+use crate::till::day;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::OrderView;
-use pilotlight_sync::domain::business_day::DayRule;
+use pilotlight_sync::domain::business_day::{DayNumber, DayRule};
 use pilotlight_sync::domain::id::{IntentId, PaymentId};
 use pilotlight_sync::domain::payment::PaymentPhase;
+use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::ticket::TicketPhase;
 use std::fs;
 
@@ -60,6 +62,12 @@ fn terms(shop: &Shop) -> Terms {
 
 /// What may go now; orders that were just worked on are in memory, so the node has been started since.
 fn ripe_orders(shop: &mut Shop, terms: &Terms) -> Vec<Stored> {
+    shop.close_days();
+    ripe_now(shop, terms)
+}
+
+/// The same without booking them.
+fn ripe_now(shop: &mut Shop, terms: &Terms) -> Vec<Stored> {
     shop.reopen();
     let (mut found, mut next) = (Vec::new(), Some(Replica::first_closed()));
     while let Some(from) = next.take() {
@@ -281,6 +289,19 @@ fn z3_what_is_open_not_settled_young_or_not_acknowledged_stays() {
 }
 
 #[test]
+fn z3_d4_what_no_report_has_booked_stays_also_before_the_first_close() {
+    let mut shop = old_shop();
+    shop.commit(&[pay("two", PaymentPhase::Captured)]);
+    shop.clock.advance(4 * DAY_MS);
+    let terms = terms(&shop);
+    assert_eq!(ripe_now(&mut shop, &terms), []);
+    shop.run(|replica, now| day::plan(replica, now, Actor::System, DayNumber(1))).unwrap();
+    assert_eq!(ripe_now(&mut shop, &terms).len(), 3, "those of its day");
+    shop.close_days();
+    assert_eq!(ripe_now(&mut shop, &terms).len(), 5);
+}
+
+#[test]
 fn z4_an_archived_order_that_is_touched_comes_back_whole_and_is_archived_again() {
     let mut shop = old_shop();
     shop.commit(&[pay("two", PaymentPhase::Captured)]);
@@ -418,6 +439,7 @@ fn z7_the_check_finds_an_archive_that_disagrees_with_store_or_log() {
 #[tokio::test]
 async fn z3_the_archiver_moves_what_may_go_and_begins_again_where_it_stopped() {
     let mut shop = old_shop();
+    shop.close_days();
     shop.reopen();
     let archive = shop.replica().archive().clone();
     let mut first = shop.replica.take();

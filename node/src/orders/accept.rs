@@ -10,6 +10,7 @@ use crate::orders::numbers::Numbers;
 use crate::orders::ownership::{Hand, hand};
 use crate::orders::requests;
 use crate::orders::returns;
+use crate::orders::{Order, reason};
 use crate::store::StoreError;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
@@ -217,10 +218,9 @@ pub fn decide(
     if view.header.owner.is_none() || wanted(view) != Some(Wanted::Acceptance) {
         return Err(refuse(DecideRefusal::Decided(view.status)));
     }
-    let decided = match rejected.map(|why| why.trim().to_owned()) {
+    let decided = match rejected {
         None => OrderFact::Accepted,
-        Some(why) if why.is_empty() || why.chars().count() > NOTE_CHARS_MAX => return Err(refuse(DecideRefusal::Why)),
-        Some(why) => OrderFact::Rejected { why },
+        Some(why) => OrderFact::Rejected { why: reason(&why).ok_or(refuse(DecideRefusal::Why))? },
     };
     let inherited = match hand(replica, &id, view) {
         Hand::Ours => None,
@@ -228,11 +228,7 @@ pub fn decide(
         Hand::Others(letter) => return Err(refuse(DecideRefusal::OtherNode(letter))),
     };
     let changes = inherited.into_iter().chain([Change::Order(id, decided)]).collect();
-    let answer = move |replica: &Replica| {
-        let live = replica.order(&id).ok().flatten().unwrap_or(order);
-        Order { id, live }
-    };
-    Ok(Plan::new(by, changes, answer))
+    Ok(Plan::new(by, changes, Order::after(id, order)))
 }
 
 fn not_set_up() -> PlanError<Infallible> {

@@ -1,7 +1,7 @@
 //! Cancels an order: the stock of what was not begun goes back, once, to the row that paid (SPEC S3).
 
-use crate::orders::Order;
 use crate::orders::ownership::{Hand, hand};
+use crate::orders::{Order, reason};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
@@ -63,10 +63,7 @@ pub fn plan(
             return Err(refuse(CancelRefusal::Finished(view.status)));
         }
     }
-    let why = why.trim();
-    if why.is_empty() || why.chars().count() > NOTE_CHARS_MAX {
-        return Err(refuse(CancelRefusal::Why));
-    }
+    let why = reason(why).ok_or(refuse(CancelRefusal::Why))?;
     let mut changes = match hand(replica, &id, view) {
         Hand::Ours => Vec::new(),
         Hand::Inherited(change) => vec![*change],
@@ -80,14 +77,10 @@ pub fn plan(
     back.iter().for_each(|line| stock.take_back(&line.line));
     let lines: Vec<LineId> = back.iter().map(|line| line.line.id).collect();
     let seen = Some(seen_of(&order.doc, &own));
-    changes.push(Change::Order(id, OrderFact::Cancelled { why: why.to_owned(), seen }));
+    changes.push(Change::Order(id, OrderFact::Cancelled { why, seen }));
     if !lines.is_empty() {
         changes.push(Change::Order(id, OrderFact::StockReturned { lines }));
     }
     changes.extend(stock.into_changes());
-    let answer = move |replica: &Replica| {
-        let live = replica.order(&id).ok().flatten().unwrap_or(order);
-        Order { id, live }
-    };
-    Ok(Plan::new(by, changes, answer))
+    Ok(Plan::new(by, changes, Order::after(id, order)))
 }

@@ -1,6 +1,6 @@
 //! Who decides about an order: its owner node, the one that goes on for an owner that was fenced, or whoever has taken it over (SPEC Q4).
 
-use crate::orders::Order;
+use crate::orders::{Order, reason};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
@@ -86,16 +86,9 @@ pub fn plan(replica: &Replica, by: Actor, id: OrderId, why: &str) -> Result<Plan
         | Status::Cancelled
         | Status::Refunded => return Err(refuse(TakeOverRefusal::Finished(view.status))),
     }
-    let why = why.trim();
-    if why.is_empty() || why.chars().count() > NOTE_CHARS_MAX {
-        return Err(refuse(TakeOverRefusal::Why));
-    }
-    let change = taken_over(replica, &id, view, why.to_owned());
-    let answer = move |replica: &Replica| {
-        let live = replica.order(&id).ok().flatten().unwrap_or(order);
-        Order { id, live }
-    };
-    Ok(Plan::new(by, vec![change], answer))
+    let why = reason(why).ok_or(refuse(TakeOverRefusal::Why))?;
+    let change = taken_over(replica, &id, view, why);
+    Ok(Plan::new(by, vec![change], Order::after(id, order)))
 }
 
 #[cfg(test)]

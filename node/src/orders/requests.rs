@@ -1,8 +1,8 @@
 //! A customer's wish to have an order otherwise, after it was confirmed: granted or refused where that is plain, and otherwise a person
 //! says (SPEC FA2). Each is answered once; one that nobody answers in time the relay ends.
 
-use crate::orders::Order;
 use crate::orders::ownership::{Hand, hand};
+use crate::orders::{Order, reason};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
@@ -151,19 +151,12 @@ pub fn decide(
     if view.cancelled.is_some() || !view.amendments_asked().any(|request| request.intent == intent) {
         return Err(refuse(AnswerRefusal::Answered));
     }
-    let refused = refused.map(|why| why.trim().to_owned());
-    if refused.as_ref().is_some_and(|why| why.is_empty() || why.chars().count() > NOTE_CHARS_MAX) {
-        return Err(refuse(AnswerRefusal::Why));
-    }
+    let refused = refused.map(|why| reason(&why).ok_or(refuse(AnswerRefusal::Why))).transpose()?;
     if let Hand::Others(letter) = hand(replica, &id, view) {
         return Err(refuse(AnswerRefusal::OtherNode(letter)));
     }
     let changes = answer(replica, &id, view, intent, refused);
-    let told = move |replica: &Replica| {
-        let live = replica.order(&id).ok().flatten().unwrap_or(order);
-        Order { id, live }
-    };
-    Ok(Plan::new(by, changes, told))
+    Ok(Plan::new(by, changes, Order::after(id, order)))
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ use crate::store::branch::{self, Branch, PARTED_NOTE, Without};
 use crate::store::identity::Identity;
 use crate::store::joined::Joined;
 use crate::store::node_store::NodeStore;
-use pilotlight_sync::doc::change::{Change, CommitTooLarge};
+use pilotlight_sync::doc::change::{Change, CommitTooLarge, Seen};
 use pilotlight_sync::doc::key::DocKey;
+use pilotlight_sync::doc::reading::orders_of;
 use pilotlight_sync::doc::replica::{
     Applied, Loading, NOTES, Replica as State, UnreadableOrder, index_keys, number_key, order_of_key,
 };
@@ -269,6 +270,30 @@ impl Replica {
         Ok(())
     }
 
+    /// Orders that commits after these are about; what this group has staged included.
+    pub fn orders_after(&self, seen: &[Seen]) -> Result<BTreeSet<OrderId>, StoreError> {
+        let seen: BTreeMap<OriginId, u64> = seen.iter().map(|seen| (seen.origin, seen.seq)).collect();
+        let upto = |origin: &OriginId| seen.get(origin).copied().unwrap_or(0);
+        let mut orders = BTreeSet::new();
+        for (origin, head) in self.state.heads() {
+            let take = &mut |entry: &LogEntry| orders.extend(orders_of(entry));
+            each_entry(self.store.as_ref(), origin, upto(origin).saturating_add(1), head.seq, take)?;
+        }
+        let staged = self.state.staged_log().iter().filter(|entry| entry.head.seq > upto(&entry.origin));
+        orders.extend(staged.flat_map(orders_of));
+        Ok(orders)
+    }
+
+    /// Stored orders that have a number of a day after this one, up to and with another.
+    pub fn orders_of_days(&self, after: DayNumber, upto: DayNumber) -> Result<Vec<OrderId>, StoreError> {
+        let behind = |day: DayNumber| match day.0.checked_add(1) {
+            Some(next) => [&b"n"[..], &next.to_be_bytes()].concat(),
+            None => b"o".to_vec(),
+        };
+        let keys = self.store.index_range(&behind(after), &behind(upto), usize::MAX)?;
+        Ok(keys.iter().filter_map(|key| order_of_key(key)).collect())
+    }
+
     /// The order that has this number on this day.
     pub fn order_by_number(&self, day: DayNumber, number: &str) -> Result<Option<OrderId>, StoreError> {
         let from = number_key(day, number);
@@ -308,12 +333,12 @@ impl Replica {
         Ok(page)
     }
 
-    /// Whether the reports of closed days have all of it: what is in the archive no report looks at. A site that closes no days has none.
+    /// Whether the reports of closed days have all of it: what is in the archive a close does not look for.
     fn is_booked(&self, document: &[u8]) -> bool {
         let books = self.site().books();
         // What cannot be read is named by the archiver.
         let has_all = |order: LiveOrder| books.has_all(&order.doc, &order.view);
-        books.last().is_none() || LiveOrder::from_bytes(document).is_ok_and(has_all)
+        LiveOrder::from_bytes(document).is_ok_and(has_all)
     }
 
     /// Lets sled forget orders that are in the archive, with the next group. One that has changed since, or that somebody is working

@@ -5,7 +5,7 @@ use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::crdt::chain::ChainHash;
 use pilotlight_sync::doc::books::{Closing, SignedReport};
-use pilotlight_sync::doc::change::{Change, Seen};
+use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::site::{Day, Site};
 use pilotlight_sync::domain::business_day::{CLOSES_AFTER_MS, DayNumber, DayRule};
@@ -13,6 +13,11 @@ use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::convert::Infallible;
+
+/// By itself no day is closed where the clock is further ahead of all others that were heard lately, in milliseconds.
+pub const CLOCK_AHEAD_MS_MAX: u64 = 3_600_000;
+/// By itself no day is closed sooner after the close before it: whatever the clocks say, days are not closed one after the other.
+pub const CLOSE_PAUSE_MS: u64 = 12 * 3_600_000;
 
 /// Why a day was not closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,17 +71,18 @@ pub fn plan(
 ) -> Result<Plan<SignedReport>, PlanError<CloseRefusal>> {
     let refuse = |refusal| Err(PlanError::Refused(refusal));
     let site = replica.site();
-    if let Some(signed) = report_of(site, number) {
+    if let Some(signed) = site.report_of(number) {
         return Ok(Plan::answer_only(by, signed.clone()));
     }
-    let Some(day) = site.closable() else { return refuse(CloseRefusal::NoDay) };
-    if day.number != number {
-        return refuse(CloseRefusal::NotNext { next: day.number });
-    }
+    // Which day is the next one the keeper knows best.
     let (keeper, _) = site.keeper();
     if keeper != Some(replica.identity().origin) {
         let letter = keeper.map(|keeper| letter_of(site, &keeper)).unwrap_or_default();
         return refuse(CloseRefusal::OtherKeeper { keeper, letter });
+    }
+    let Some(day) = site.closable() else { return refuse(CloseRefusal::NoDay) };
+    if day.number != number {
+        return refuse(CloseRefusal::NotNext { next: day.number });
     }
     let mut open = site.open_shifts().filter_map(|(_, doc)| doc.opening());
     if let Some(shift) = open.find(|opening| opening.day <= number) {
@@ -91,33 +97,53 @@ pub fn plan(
 pub fn plan_due(replica: &Replica, now: Timestamp) -> Result<Plan<Option<DayNumber>>, PlanError<Infallible>> {
     let site = replica.site();
     let keeps = site.keeper().0 == Some(replica.identity().origin);
-    let due = site.closable().filter(|day| keeps && ends(site, day).is_some_and(|end| end <= now));
+    let due = site.closable().filter(|day| keeps && closes_at(replica, now, day).is_some_and(|at| at <= now));
     let Some(day) = due else { return Ok(Plan::answer_only(Actor::System, None)) };
     let signed = signed(replica, now, Actor::System, day)?;
     Ok(Plan::new(Actor::System, vec![Change::DayClosed(signed)], move |_| Some(day.number)))
 }
 
-/// When this day closes by itself.
-pub fn ends(site: &Site, day: &Day) -> Option<Timestamp> {
+/// When this day closes by itself. `None`: not as long as the clock here is not believed.
+pub fn closes_at(replica: &Replica, now: Timestamp, day: &Day) -> Option<Timestamp> {
+    let site = replica.site();
+    if replica.state().ahead_of_others(now).is_some_and(|ahead| ahead > CLOCK_AHEAD_MS_MAX) {
+        return None;
+    }
     let settings = site.settings()?;
     let rule = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?;
-    rule.end(day.date).map(|end| end.plus_ms(CLOSES_AFTER_MS))
+    // A day is over when a later one is: its own date may be of a clock that was wrong.
+    let end = site.days_from(day.number).filter_map(|day| rule.end(day.date)).min()?;
+    // A close that lies ahead was made while our clock did.
+    let last = site.books().last().map(|last| last.report.closed_at).filter(|closed_at| *closed_at <= now);
+    let due = end.plus_ms(CLOSES_AFTER_MS);
+    Some(last.map_or(due, |last| due.max(last.plus_ms(CLOSE_PAUSE_MS))))
 }
 
-/// The report of a day that counts.
-pub fn report_of(site: &Site, number: DayNumber) -> Option<&SignedReport> {
-    let booked = site.books().of_day(number)?;
-    let (_, known) = site.days().find(|(day, _)| **day == number)?;
-    known.reports.iter().find(|signed| signed.id() == booked.id)
-}
-
-/// What a report of this day would book now. It reads every order that the store holds: some days' orders.
+/// What a report of this day would book now. It looks at orders of which something came after the last report, and at those of the days
+/// since then: nothing else can have been booked otherwise than it is.
 pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreError> {
     let site = replica.site();
-    let heads = replica.state().heads().iter().map(|(origin, head)| Seen { origin: *origin, seq: head.seq });
-    let mut closing = Closing::begin(number, heads);
-    replica.each_order(&mut |order| closing.order(site.books(), &order.doc, true))?;
-    site.shifts().for_each(|(id, doc)| closing.shift(site.books(), *id, doc, true));
+    let (books, state) = (site.books(), replica.state());
+    // What the last report claims, which a later version may have made, this one does as well.
+    let last = books.last().map(|last| &last.report);
+    let seen = last.map(|last| last.seen.as_slice()).unwrap_or_default();
+    let claimed = seen.iter().filter(|seen| state.heads().contains_key(&seen.origin)).copied();
+    let mut closing = Closing::begin(number, state.understood().chain(claimed));
+    match last.filter(|last| last.more.is_none()) {
+        // What the last one had no room for came before it.
+        None => replica.each_order(&mut |order| closing.order(books, &order.doc))?,
+        Some(last) => {
+            let mut ids = replica.orders_after(&last.seen)?;
+            ids.extend(replica.orders_of_days(last.day.number, number)?);
+            for id in ids {
+                match replica.order(&id) {
+                    Ok(order) => order.iter().for_each(|order| closing.order(books, &order.doc)),
+                    Err(error) => tracing::error!(order = %id, %error, "an order cannot be read: no report books it"),
+                }
+            }
+        }
+    }
+    site.unlisted_shifts().for_each(|(id, doc)| closing.shift(books, *id, doc));
     Ok(closing)
 }
 

@@ -4,7 +4,7 @@
 //! Writers: the keeper's node. Readers: the owner, whoever audits.
 //! Merge: reports are a set. Those that count are a chain: each builds on the one before it. Where two build on one, it is that of the
 //! later keeper, else the lower day, else the lower name; the other, and what builds on it, is shown and counts nothing. What such a one
-//! had booked the next report books.
+//! had booked the next report books. So it is with a report that was told of a branch: its vector names commits that no log has.
 //! Retention: for ever.
 
 use crate::crdt::facts::{Fact, FactId, Way};
@@ -18,13 +18,24 @@ use crate::domain::id::{OriginId, ReportId, ShiftId};
 use crate::domain::payment::PaymentPhase;
 use crate::domain::role::Actor;
 use crate::domain::timestamp::Timestamp;
+use crate::limits::{ORIGINS_MAX, OWN_COMMIT_BYTES_MAX};
 use ed25519_dalek::{Signature, VerifyingKey};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Recovered facts that one report books at most; further ones are booked by the next.
 pub const TOLD_MAX: usize = 2_000;
+/// Closed days of which one report tells apart what was late; of older ones it tells the sum, under the last of them.
+pub const LATE_MAX: usize = 128;
+/// Bytes of shifts in one report; further ones are listed by the next.
+pub const SHIFT_BYTES_MAX: usize = 24 * 1024;
+
+// A name in a vector takes 27 bytes, a late day 120; a vector is in the report and in its commit.
+const _: () =
+    assert!(TOLD_MAX * 27 + LATE_MAX * 120 + SHIFT_BYTES_MAX + 2 * ORIGINS_MAX * 27 + 1024 <= OWN_COMMIT_BYTES_MAX);
 
 /// Sums over orders: amounts in minor units. A correction of what is booked may be below zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
@@ -214,6 +225,9 @@ pub struct Report {
     /// Shifts that were counted.
     #[n(9)]
     pub shifts: Vec<ShiftLine>,
+    /// Recovered facts are left that had no room.
+    #[n(10)]
+    pub more: Option<bool>,
 }
 
 /// A report as it is kept and handed over: its bytes never change.
@@ -268,6 +282,16 @@ pub struct BusinessDay {
     /// Of these at most one counts.
     #[n(1)]
     pub reports: BTreeSet<SignedReport>,
+    /// Those that were told of a branch: they count nothing. `None` when there are none.
+    #[n(2)]
+    pub told: Option<BTreeSet<SignedReport>>,
+}
+
+impl BusinessDay {
+    /// All its reports, those that count nothing included.
+    pub fn all(&self) -> impl Iterator<Item = &SignedReport> {
+        self.reports.iter().chain(self.told.iter().flatten())
+    }
 }
 
 /// Up to where logs are booked.
@@ -300,50 +324,94 @@ pub struct Booked {
     cover: Cover,
 }
 
-/// The reports that count, in the order in which they build on each other.
+impl Booked {
+    /// Of reports that build on one the least counts.
+    fn rank(&self) -> Rank {
+        (Reverse(self.report.keeper_version), self.report.day.number, self.id)
+    }
+}
+
+type Rank = (Reverse<u64>, DayNumber, ReportId);
+
+/// The reports that count, in the order in which they build on each other. They follow from the set of reports alone, in whatever order
+/// these came.
 #[derive(Debug, Clone, Default)]
-pub struct Books(Vec<Booked>);
+pub struct Books {
+    chain: Vec<Arc<Booked>>,
+    /// All reports, by the one that they build on.
+    all: BTreeMap<Option<ReportId>, BTreeMap<Rank, Arc<Booked>>>,
+    /// Shifts in those that count.
+    listed: BTreeSet<ShiftId>,
+}
 
 impl Books {
     /// The chain of these.
     pub fn of<'r>(reports: impl Iterator<Item = &'r SignedReport>) -> Self {
-        let read = |signed: &SignedReport| Some((signed.id(), signed.read()?));
-        let mut left: BTreeMap<ReportId, Report> = reports.filter_map(read).collect();
-        let mut chain: Vec<Booked> = Vec::new();
-        loop {
-            let last = chain.last().map(|booked| (booked.id, booked.report.day.number));
-            let follows = |report: &Report| {
-                report.after == last.map(|(id, _)| id) && last.is_none_or(|(_, number)| report.day.number > number)
-            };
-            let next = left.iter().filter(|(_, report)| follows(report));
-            let next = next.min_by_key(|(id, report)| (u64::MAX - report.keeper_version, report.day.number, **id));
-            let Some(id) = next.map(|(id, _)| *id) else { return Self(chain) };
-            if let Some(report) = left.remove(&id) {
-                let cover = Cover::of(report.seen.iter().copied());
-                chain.push(Booked { id, report, cover });
-            }
+        let mut books = Self::default();
+        for signed in reports {
+            books.take(signed);
         }
+        books
+    }
+
+    /// Takes a report in of which the signature is good. Whether one that had counted counts no more. It costs what follows from it.
+    pub fn take(&mut self, signed: &SignedReport) -> bool {
+        let Some(report) = signed.read() else { return false };
+        let (id, cover) = (signed.id(), Cover::of(report.seen.iter().copied()));
+        let booked = Arc::new(Booked { id, report, cover });
+        let after = booked.report.after;
+        self.all.entry(after).or_default().entry(booked.rank()).or_insert(booked);
+        // Mostly it follows the last.
+        let place = after.map_or(Some(0), |after| self.chain.iter().rposition(|one| one.id == after).map(|at| at + 1));
+        let Some(place) = place else { return false };
+        let counts = |at: usize| self.chain.get(at).map(|one| one.id);
+        if self.following(place).map(|one| one.id) == counts(place) {
+            return false;
+        }
+        let gone = self.chain.len() > place;
+        self.chain.truncate(place);
+        if gone {
+            self.listed = self.chain.iter().flat_map(|one| &one.report.shifts).map(|line| line.shift).collect();
+        }
+        while let Some(next) = self.following(self.chain.len()) {
+            self.listed.extend(next.report.shifts.iter().map(|line| line.shift));
+            self.chain.push(next);
+        }
+        gone
+    }
+
+    /// The one that counts behind the `upto` first.
+    fn following(&self, upto: usize) -> Option<Arc<Booked>> {
+        let last = upto.checked_sub(1).and_then(|at| self.chain.get(at));
+        let next = self.all.get(&last.map(|last| last.id))?;
+        let number = last.map(|last| last.report.day.number);
+        next.values().find(|one| number.is_none_or(|number| one.report.day.number > number)).cloned()
     }
 
     /// The reports that count, the oldest first.
     pub fn reports(&self) -> impl DoubleEndedIterator<Item = &Booked> {
-        self.0.iter()
+        self.chain.iter().map(AsRef::as_ref)
     }
 
     /// The newest one.
     pub fn last(&self) -> Option<&Booked> {
-        self.0.last()
+        self.chain.last().map(AsRef::as_ref)
     }
 
     /// The report of a day that counts.
     pub fn of_day(&self, number: DayNumber) -> Option<&Booked> {
-        let at = self.0.binary_search_by_key(&number, |booked| booked.report.day.number).ok()?;
-        self.0.get(at)
+        let at = self.chain.binary_search_by_key(&number, |booked| booked.report.day.number).ok()?;
+        self.chain.get(at).map(AsRef::as_ref)
+    }
+
+    /// Whether a report that counts has this shift.
+    pub fn lists(&self, shift: &ShiftId) -> bool {
+        self.listed.contains(shift)
     }
 
     /// Whether the `upto` first reports cover it. A vector of one contains those before it, but for recovered facts.
     fn covers(&self, upto: usize, id: &FactId, way: Option<Way>) -> bool {
-        let some = self.0.get(..upto).unwrap_or_default();
+        let some = self.chain.get(..upto).unwrap_or_default();
         match way {
             None => some.last().is_some_and(|booked| booked.cover.has(id)),
             Some(Way::Recovered) => some.iter().any(|booked| booked.cover.has(id)),
@@ -352,11 +420,11 @@ impl Books {
 
     /// What is booked of an order, in all.
     pub fn booked(&self, doc: &OrderDoc) -> Totals {
-        for upto in (1..=self.0.len()).rev() {
+        for upto in (1..=self.chain.len()).rev() {
             let known = doc.only(|fact| self.covers(upto, &fact.id, fact.way));
             // Before its header was covered nothing of it was booked.
             let Some(known) = view(&known) else { break };
-            let number = self.0.get(upto - 1).map(|booked| booked.report.day.number);
+            let number = self.chain.get(upto - 1).map(|booked| booked.report.day.number);
             if known.number.as_ref().is_none_or(|(day, _)| Some(*day) <= number) {
                 return Totals::of(&known);
             }
@@ -378,15 +446,13 @@ impl Books {
         Totals::of(view) == self.booked(doc)
     }
 
-    /// A shift as this report lists it: the first that knows its end, of its own day or a later one.
+    /// A shift as this report lists it: the first with room that knows its end, of its own day or a later one.
     fn line(&self, id: ShiftId, doc: &ShiftDoc, now: &Closing) -> Option<ShiftLine> {
-        let booked = |upto: usize| {
-            let number = self.0.get(upto - 1).map(|booked| booked.report.day.number);
-            let view = doc.view(|fact| self.covers(upto, &fact.id, fact.way));
-            view.is_some_and(|view| view.end.is_some() && Some(view.opening.day) <= number)
-        };
+        if self.lists(&id) {
+            return None;
+        }
         let view = doc.view(|fact| now.covers(self, fact))?;
-        let end = view.end.filter(|_| view.opening.day <= now.number && !(1..=self.0.len()).rev().any(booked))?;
+        let end = view.end.filter(|_| view.opening.day <= now.number)?;
         let (taken_minor, in_minor, out_minor) = (view.taken_minor(), view.in_minor(), view.out_minor());
         let ShiftView { opening, .. } = view;
         Some(ShiftLine {
@@ -413,18 +479,25 @@ pub struct Closing {
     totals: Totals,
     late: BTreeMap<DayNumber, Late>,
     shifts: Vec<ShiftLine>,
+    shift_bytes: usize,
+    more: bool,
+    looked: usize,
 }
 
 impl Closing {
-    /// Of this day, where the logs end here.
-    pub fn begin(number: DayNumber, heads: impl IntoIterator<Item = Seen>) -> Self {
-        let (told, late) = (BTreeMap::new(), BTreeMap::new());
-        Self { number, heads: Cover::of(heads), told, totals: Totals::default(), late, shifts: Vec::new() }
-    }
-
-    /// The same again: what a report of this day has booked, from its vector.
-    pub fn again(report: &Report) -> Self {
-        Self::begin(report.day.number, report.seen.iter().copied())
+    /// Of this day, up to where the logs are understood here: what was not read no report claims.
+    pub fn begin(number: DayNumber, read: impl IntoIterator<Item = Seen>) -> Self {
+        Self {
+            number,
+            heads: Cover::of(read),
+            told: BTreeMap::new(),
+            totals: Totals::default(),
+            late: BTreeMap::new(),
+            shifts: Vec::new(),
+            shift_bytes: 0,
+            more: false,
+            looked: 0,
+        }
     }
 
     fn covers<T>(&self, books: &Books, fact: &Fact<T, Actor>) -> bool {
@@ -432,27 +505,28 @@ impl Closing {
             None => self.heads.has(&fact.id),
             Some(Way::Recovered) => {
                 let told = |known: &BTreeMap<OriginId, u64>| known.get(&fact.id.origin) == Some(&fact.id.seq);
-                told(&self.told) || told(&self.heads.0) || books.covers(books.0.len(), &fact.id, fact.way)
+                told(&self.told) || books.covers(books.chain.len(), &fact.id, fact.way)
             }
         }
     }
 
     /// Names what was recovered, as far as there is room: all of a document or nothing.
     fn tell(&mut self, books: &Books, ids: impl Iterator<Item = FactId>) {
-        let new = |id: &FactId| !books.covers(books.0.len(), id, Some(Way::Recovered));
+        let new = |id: &FactId| !books.covers(books.chain.len(), id, Some(Way::Recovered));
         let ids: Vec<FactId> = ids.filter(new).collect();
         if self.told.len().saturating_add(ids.len()) <= TOLD_MAX {
             self.told.extend(ids.into_iter().map(|id| (id.origin, id.seq)));
+        } else {
+            self.more = true;
         }
     }
 
-    /// Books what is not booked of an order. `told` lets it name recovered facts: when a report is made, not when one is checked.
-    pub fn order(&mut self, books: &Books, doc: &OrderDoc, told: bool) {
-        if told {
-            let of_money = |what: &OrderFact| !what.is_without_amount();
-            let facts = doc.in_order().into_iter().filter(|fact| fact.way.is_some() && of_money(&fact.what));
-            self.tell(books, facts.map(|fact| fact.id));
-        }
+    /// Books what is not booked of an order.
+    pub fn order(&mut self, books: &Books, doc: &OrderDoc) {
+        self.looked += 1;
+        let of_money = |what: &OrderFact| !what.is_without_amount();
+        let facts = doc.in_order().into_iter().filter(|fact| fact.way.is_some() && of_money(&fact.what));
+        self.tell(books, facts.map(|fact| fact.id));
         let Some((day, left)) = books.unbooked(doc, self) else { return };
         if day == self.number {
             self.totals = self.totals.plus(left);
@@ -463,17 +537,25 @@ impl Closing {
         late.totals = late.totals.plus(left);
     }
 
-    /// Lists a shift that has ended and is in no report.
-    pub fn shift(&mut self, books: &Books, id: ShiftId, doc: &ShiftDoc, told: bool) {
-        if told {
-            self.tell(books, doc.told().copied());
+    /// Lists a shift that has ended and is in no report, when there is room.
+    pub fn shift(&mut self, books: &Books, id: ShiftId, doc: &ShiftDoc) {
+        self.tell(books, doc.told().copied());
+        let Some(line) = books.line(id, doc, self) else { return };
+        let bytes = to_vec(&line).len();
+        if self.shift_bytes + bytes <= SHIFT_BYTES_MAX {
+            self.shift_bytes += bytes;
+            self.shifts.push(line);
         }
-        self.shifts.extend(books.line(id, doc, self));
     }
 
     /// What was gathered: the day's own, what was late, shifts.
     pub fn gathered(&self) -> (Totals, Vec<Late>, &[ShiftLine]) {
-        (self.totals, self.late.values().copied().collect(), &self.shifts)
+        (self.totals, few(self.late.clone()), &self.shifts)
+    }
+
+    /// How many orders were looked at.
+    pub const fn looked(&self) -> usize {
+        self.looked
     }
 
     /// The report.
@@ -495,10 +577,24 @@ impl Closing {
             keeper_version,
             seen: seen.collect(),
             totals: self.totals,
-            late: self.late.into_values().collect(),
+            late: few(self.late),
             shifts: self.shifts,
+            more: self.more.then_some(true),
         }
     }
+}
+
+/// So many days that a report has room for them.
+fn few(mut late: BTreeMap<DayNumber, Late>) -> Vec<Late> {
+    while late.len() > LATE_MAX {
+        let Some((_, oldest)) = late.pop_first() else { break };
+        if let Some(mut next) = late.first_entry() {
+            let next = next.get_mut();
+            next.changed = next.changed.saturating_add(oldest.changed);
+            next.totals = next.totals.plus(oldest.totals);
+        }
+    }
+    late.into_values().collect()
 }
 
 #[cfg(test)]

@@ -383,9 +383,12 @@ pub(crate) fn to_vec<T: Encode<()>>(value: T) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doc::books::{Late, Report, ShiftLine, Totals};
+    use crate::doc::till::Opening;
     use crate::domain::amendment::Amendment;
     use crate::domain::asked::Asked;
-    use crate::domain::id::PaymentId;
+    use crate::domain::business_day::DayNumber;
+    use crate::domain::id::{PaymentId, ReportId};
     use crate::domain::intake::{Busy, Span};
     use crate::domain::timestamp::Timestamp;
 
@@ -427,6 +430,82 @@ mod tests {
         let raw = Change::Intake(Write { key: (), value: Some(intake), version: 2 }).to_raw();
         let hex: String = raw.body.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!((raw.kind, hex.as_str()), (43, "838082821903e81a000dbf88820a821903e81a0036f26802"));
+    }
+
+    /// What a change is as bytes, with `I` for these of an id or key.
+    fn golden(change: &Change, kind: u16, expected: &str) {
+        let raw = change.to_raw();
+        let hex: String = raw.body.iter().map(|byte| format!("{byte:02x}")).collect();
+        let ids = [("S", 1_u8), ("N", 2), ("O", 3), ("P", 4), ("I", 5)];
+        let expected = ids.iter().fold(expected.replace(' ', ""), |text, (name, byte)| {
+            text.replace(name, &format!("50{}", format!("{byte:02x}").repeat(16)))
+        });
+        assert_eq!((raw.kind, hex), (kind, expected), "{change:?}");
+        assert_eq!(Change::from_raw(&raw).unwrap(), *change);
+    }
+
+    #[test]
+    fn y1_the_bytes_of_drawers_reports_and_keepers_are_as_they_were_released() {
+        let (shift, node) = (ShiftId::from_bytes([1; 16]), OriginId::from_bytes([2; 16]));
+        let (order, payment) = (OrderId::from_bytes([3; 16]), PaymentId::from_bytes([4; 16]));
+        let intent = IntentId::from_bytes([5; 16]);
+        let opening = Opening { drawer: "front".into(), node, day: DayNumber(3), float_minor: 100 };
+        let why = "ice".to_owned();
+        let facts = [
+            (TillFact::Opened(opening), "82 S 82008184 6566726f6e74 N 03 1864"),
+            (TillFact::Taken { order, payment, amount_minor: 9 }, "82 S 820183 O P 09"),
+            (TillFact::Moved { intent, amount_minor: -7, why }, "82 S 820283 I 26 63696365"),
+            (TillFact::Closed { counted_minor: 1, expected_minor: 2 }, "82 S 820382 01 02"),
+        ];
+        for (fact, expected) in facts {
+            golden(&Change::Till(shift, fact), 40, expected);
+        }
+        let signed = SignedReport { report: vec![1, 2].into(), signature: [6; 64] };
+        golden(&Change::DayClosed(signed), 41, &format!("82 420102 5840{}", "06".repeat(64)));
+        golden(&Change::Keeper(Write { key: (), value: Some(node), version: 3 }), 42, "83 80 N 03");
+    }
+
+    #[test]
+    fn y1_the_bytes_that_a_report_is_signed_over_are_as_they_were_released() {
+        let node = OriginId::from_bytes([2; 16]);
+        let totals = |first| Totals { orders: first, cancelled: 2, sales_minor: 3, tax_minor: 4, ..Totals::default() };
+        let line = ShiftLine {
+            shift: ShiftId::from_bytes([1; 16]),
+            drawer: "front".into(),
+            node,
+            day: DayNumber(3),
+            float_minor: 1,
+            taken_minor: 2,
+            in_minor: 3,
+            out_minor: 4,
+            expected_minor: 5,
+            counted_minor: 6,
+        };
+        let report = Report {
+            day: Day { number: DayNumber(3), date: 20_261_121 },
+            closed_at: Timestamp(1_000),
+            by: Actor::System,
+            node,
+            after: Some(ReportId::from_bytes([9; 16])),
+            keeper_version: 1,
+            seen: vec![Seen { origin: node, seq: 7 }],
+            totals: totals(1),
+            late: vec![Late { day: DayNumber(2), changed: 1, totals: totals(-1) }],
+            shifts: vec![line],
+            more: None,
+        };
+        let hex = |report: &Report| to_vec(report).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let id = |byte: &str| format!("50{}", byte.repeat(16));
+        let node = id("02");
+        let rest = format!(
+            "82031a01352901 1903e8 820080 {node} {} 01 8182{node}07 8b0102030400000000000000 8183 02 01 8b2002030400000000000000 \
+             818a{}6566726f6e74{node}03010203040506",
+            id("09"),
+            id("01")
+        );
+        let rest = rest.replace(' ', "");
+        assert_eq!(hex(&report), format!("8a{rest}"));
+        assert_eq!(hex(&Report { more: Some(true), ..report }), format!("8b{rest}f5"));
     }
 
     #[test]

@@ -305,6 +305,12 @@ impl Unread {
         self.0.contains_key(origin)
     }
 
+    /// The first one of this origin.
+    pub(crate) fn first(&self, origin: &OriginId) -> Option<u64> {
+        let log = self.0.get(origin)?;
+        log.commits.keys().next().copied().into_iter().chain(log.beyond.map(|beyond| beyond.from)).min()
+    }
+
     /// How many changes of it took effect when it was last read; `None` when that is not known.
     pub(crate) fn effects(&self, origin: &OriginId, seq: u64) -> Option<u32> {
         self.0.get(origin)?.commits.get(&seq).copied()

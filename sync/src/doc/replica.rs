@@ -41,6 +41,9 @@ pub const NOTES: [&[u8]; 4] = [HLC_NOTE, HOT_NOTE, UNREAD_NOTE, SEALS_NOTE];
 /// is read at boot. Applying it again changes nothing (SPEC S1, W1).
 const HOT_COMMITS_MAX: u64 = 256;
 
+/// So long what another clock said is held against ours.
+const HEARD_MS: u64 = 6 * 3_600_000;
+
 /// Reads stored orders for a replica.
 pub trait ReadOrder {
     /// What can go wrong.
@@ -187,6 +190,8 @@ pub struct Replica {
     /// on may cut only at seals, and may not be left with a stretch that is longer than a batch (SPEC Y3).
     seals_ahead: SealsAhead,
     reader: ReadChange,
+    /// Of each other origin, when its newest commit came, and by how much ours was ahead of its clock then, in milliseconds.
+    heard: BTreeMap<OriginId, (Timestamp, u64)>,
     staged: Staged,
 }
 
@@ -300,6 +305,7 @@ impl Loading {
             strangers: BTreeMap::new(),
             seals_ahead: self.seals_ahead,
             reader: self.reader,
+            heard: BTreeMap::new(),
             staged: Staged::default(),
         }
     }
@@ -324,6 +330,19 @@ impl Replica {
     /// Where each log ends, what is staged included.
     pub fn heads(&self) -> &BTreeMap<OriginId, Head> {
         &self.heads
+    }
+
+    /// Up to where all of each log is understood here, what is staged included.
+    pub fn understood(&self) -> impl Iterator<Item = Seen> {
+        let upto = |origin: &OriginId, end: u64| self.unread.first(origin).map_or(end, |first| end.min(first - 1));
+        self.heads.iter().map(move |(origin, head)| Seen { origin: *origin, seq: upto(origin, head.seq) })
+    }
+
+    /// By how many milliseconds our clock is ahead of all that were heard in the last six hours: of each by what its newest commit
+    /// said when it came, which also was under way. `None`: nobody was.
+    pub fn ahead_of_others(&self, now: Timestamp) -> Option<u64> {
+        let lately = self.heard.values().filter(|(at, _)| now.ms_since(*at) <= HEARD_MS);
+        lately.map(|(_, ahead)| *ahead).min()
     }
 
     /// Where the own log ends, what is staged included.
@@ -406,6 +425,7 @@ impl Replica {
             if let Some(at) = commit.as_ref().map(|commit| commit.at).or(envelope.as_ref().map(|envelope| envelope.at))
             {
                 self.hlc = self.hlc.receive(at, now);
+                self.heard.insert(entry.origin, (now, now.ms_since(at.wall())));
             }
             let site = &self.site;
             let reading = commit.map(|commit| reading::of_commit(commit, site, self.reader)).unwrap_or_default();
@@ -629,6 +649,11 @@ impl Replica {
     pub fn restage_site(&mut self) {
         self.staged.touched.docs.extend(self.site.docs().map(|(key, _)| key));
         self.hot_commits = HOT_COMMITS_MAX;
+    }
+
+    /// Commits that are not written yet.
+    pub fn staged_log(&self) -> &[LogEntry] {
+        &self.staged.writes.log
     }
 
     /// Whether there is anything to write.

@@ -5,7 +5,7 @@
 //! Retention: for ever, but receipts (as SPEC, Compaction).
 
 use crate::crdt::counter::{BoundedCounter, Row};
-use crate::crdt::facts::Fact;
+use crate::crdt::facts::{Fact, Way};
 use crate::crdt::register::{Register, Stamp};
 use crate::doc::books::{Books, BusinessDay, SignedReport};
 use crate::doc::change::{Change, Seen, Write, to_vec};
@@ -46,6 +46,9 @@ pub struct Settings {
     #[n(4)]
     pub roll_over_hour: u8,
 }
+
+/// A day that ends so much later than now carries a date that some clock got wrong.
+const DATE_AHEAD_MS_MAX: u64 = 3 * 86_400_000;
 
 /// A business day: numbered, opened once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -197,6 +200,10 @@ pub struct Site {
     books: Books,
     shifts: BTreeMap<ShiftId, ShiftDoc>,
     open_shifts: BTreeSet<ShiftId>,
+    /// By the day that they belong to; of two beginnings both.
+    shift_days: BTreeSet<(DayNumber, ShiftId)>,
+    /// Ended, and in no report that counts.
+    unlisted_shifts: BTreeSet<ShiftId>,
     keeper: Register<Option<OriginId>>,
     menu: Menu,
     menu_version: u64,
@@ -234,6 +241,8 @@ impl Default for Site {
             books: Books::default(),
             shifts: BTreeMap::new(),
             open_shifts: BTreeSet::new(),
+            shift_days: BTreeSet::new(),
+            unlisted_shifts: BTreeSet::new(),
             keeper: Register::default(),
             menu: Menu::empty(Currency::USD),
             menu_version: 0,
@@ -271,12 +280,19 @@ impl Site {
     /// clock that goes back opens none. `None` while the site has no time zone.
     pub fn business_day(&self, now: Timestamp) -> Option<(Day, bool)> {
         let settings = self.settings()?;
-        let date = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?.date(now);
+        let rule = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?;
+        let date = rule.date(now);
+        // Then some clock was wrong when the day was opened, or ours is.
+        let ahead = |day: &Day| rule.end(day.date).is_none_or(|end| end.ms_since(now) > DATE_AHEAD_MS_MAX);
+        let over = |open: &Day| {
+            let before = self.days.range(..open.number).rev().find_map(|(_, known)| known.day);
+            date > open.date || ahead(open) && before.is_some_and(|before| before.date <= date)
+        };
         Some(match self.day.day() {
-            Some(open) if self.books.of_day(open.number).is_none() && date <= open.date => (open, false),
+            Some(open) if self.books.of_day(open.number).is_none() && !over(&open) => (open, false),
             Some(last) => {
                 let number = DayNumber(last.number.0.saturating_add(1));
-                (Day { number, date: date.max(last.date) }, true)
+                (Day { number, date: if ahead(&last) { date } else { date.max(last.date) } }, true)
             }
             None => (Day { number: DayNumber(1), date }, true),
         })
@@ -284,14 +300,30 @@ impl Site {
 
     /// The day that can be closed next: the first one after the last that is closed. `None`: every day is.
     pub fn closable(&self) -> Option<Day> {
-        let last = self.books.last().map(|booked| booked.report.day.number);
-        let known = self.days.values().filter_map(|day| day.day).chain(self.day.day());
-        known.filter(|day| last.is_none_or(|last| day.number > last)).min()
+        let next = self.books.last().map_or(DayNumber(0), |last| DayNumber(last.report.day.number.0.saturating_add(1)));
+        self.days_from(next).chain(self.day.day().filter(|day| day.number >= next)).min()
+    }
+
+    /// Days from this number on.
+    pub fn days_from(&self, number: DayNumber) -> impl Iterator<Item = Day> {
+        self.days.range(number..).filter_map(|(_, known)| known.day)
     }
 
     /// Business days with their reports.
     pub fn days(&self) -> impl DoubleEndedIterator<Item = (&DayNumber, &BusinessDay)> {
         self.days.iter()
+    }
+
+    /// A business day with its reports.
+    pub fn day_of(&self, number: DayNumber) -> Option<&BusinessDay> {
+        self.days.get(&number)
+    }
+
+    /// The report of a day that counts, as it was signed.
+    pub fn report_of(&self, number: DayNumber) -> Option<&SignedReport> {
+        let booked = self.books.of_day(number)?;
+        let found = |signed: &&SignedReport| signed.id() == booked.id && self.is_signed(signed);
+        self.days.get(&number)?.reports.iter().find(found)
     }
 
     /// The reports that count.
@@ -304,14 +336,22 @@ impl Site {
         self.shifts.get(id)
     }
 
-    /// All shifts.
-    pub fn shifts(&self) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
-        self.shifts.iter()
+    /// The shifts of a day.
+    pub fn shifts_of(&self, number: DayNumber) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
+        let (from, to) = (ShiftId::from_bytes([0; 16]), ShiftId::from_bytes([0xff; 16]));
+        let named = self.shift_days.range((number, from)..=(number, to));
+        let known = named.filter_map(|(_, id)| Some((id, self.shifts.get(id)?)));
+        known.filter(move |(_, doc)| doc.opening().is_some_and(|opening| opening.day == number))
     }
 
     /// Shifts that have not ended.
     pub fn open_shifts(&self) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
         self.open_shifts.iter().filter_map(|id| Some((id, self.shifts.get(id)?)))
+    }
+
+    /// Shifts that have ended and are in no report.
+    pub fn unlisted_shifts(&self) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
+        self.unlisted_shifts.iter().filter_map(|id| Some((id, self.shifts.get(id)?)))
     }
 
     /// The node that books stock and closes days: whom a manager has named, else the living node with the first initial. The
@@ -459,7 +499,7 @@ impl Site {
                 touched.people = true;
             }
             Change::Day(day) => self.apply_day(*day, touched),
-            Change::DayClosed(signed) => self.apply_report(signed, touched),
+            Change::DayClosed(signed) => self.apply_report(effect, signed, touched),
             Change::Till(shift, what) => self.apply_till(*shift, effect, what, touched),
             Change::Keeper(w) => {
                 self.keeper.write(w.value, stamp(w.version));
@@ -497,16 +537,41 @@ impl Site {
         self.days.entry(number).or_default()
     }
 
-    /// One that a later version wrote, or that is not by a node of the site, is kept and counts nowhere.
-    fn apply_report(&mut self, signed: &SignedReport, touched: &mut Touched) {
-        let Some(report) = signed.read() else { return };
-        self.business_day_doc(report.day.number, touched).reports.insert(signed.clone());
-        self.keep_books();
+    /// One that a later version wrote, or that another made than whose log it is in, is no report. Whether its signature is good is
+    /// known at once: whoever's log counts has said its key.
+    fn apply_report(&mut self, effect: &Effect, signed: &SignedReport, touched: &mut Touched) {
+        let Some(report) = signed.read().filter(|report| report.node == effect.writer) else { return };
+        let day = self.business_day_doc(report.day.number, touched);
+        match effect.way {
+            Some(Way::Recovered) => drop(day.told.get_or_insert_default().insert(signed.clone())),
+            None => {
+                if day.reports.insert(signed.clone()) {
+                    self.book(signed);
+                }
+            }
+        }
+    }
+
+    fn is_signed(&self, signed: &SignedReport) -> bool {
+        let card = signed.read().and_then(|report| self.origins.get(&report.node));
+        card.is_some_and(|card| card.role == OriginRole::Node && signed.is_signed_by(&card.key))
+    }
+
+    fn book(&mut self, signed: &SignedReport) {
+        if !self.is_signed(signed) {
+            return;
+        }
+        if self.books.take(signed) {
+            let ended = self.shifts.keys().filter(|id| !self.open_shifts.contains(id));
+            self.unlisted_shifts.extend(ended.copied());
+        }
+        self.unlisted_shifts.retain(|id| !self.books.lists(id));
     }
 
     /// Puts the chain of reports together again: after documents were loaded.
     pub(crate) fn keep_books(&mut self) {
-        self.books = Books::of(self.days.values().flat_map(|day| &day.reports));
+        let reports: Vec<SignedReport> = self.days.values().flat_map(|day| &day.reports).cloned().collect();
+        reports.iter().for_each(|signed| self.book(signed));
     }
 
     fn apply_till(&mut self, id: ShiftId, effect: &Effect, what: &TillFact, touched: &mut Touched) {
@@ -521,10 +586,15 @@ impl Site {
     }
 
     fn note_shift(&mut self, id: ShiftId) {
-        if self.shifts.get(&id).is_some_and(ShiftDoc::is_open) {
+        let shift = self.shifts.get(&id);
+        self.shift_days.extend(shift.and_then(ShiftDoc::opening).map(|opening| (opening.day, id)));
+        if shift.is_some_and(ShiftDoc::is_open) {
             self.open_shifts.insert(id);
-        } else {
-            self.open_shifts.remove(&id);
+            return;
+        }
+        self.open_shifts.remove(&id);
+        if !self.books.lists(&id) {
+            self.unlisted_shifts.insert(id);
         }
     }
 

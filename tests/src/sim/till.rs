@@ -6,7 +6,7 @@ use pilotlight_node::store::replica::{LiveOrder, Replica};
 use pilotlight_node::store::store_handle::RunError;
 use pilotlight_node::till::day::{self, CloseRefusal};
 use pilotlight_node::till::shifts::{self, Begin, Move};
-use pilotlight_sync::doc::books::{SignedReport, Totals};
+use pilotlight_sync::doc::books::{Books, Closing, SignedReport, Totals};
 use pilotlight_sync::doc::till::ShiftView;
 use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{IntentId, OriginId, ReportId, ShiftId};
@@ -174,10 +174,6 @@ impl World {
 
 /// What reports have booked is booked once and is what the orders say; each is signed; a shift is in one at most (SPEC D3 to D6).
 pub(super) fn books(world: &mut World, at: usize) {
-    // On a branch a vector names commits of the same number that are not here.
-    if world.reference.is_branching() {
-        return;
-    }
     let Some(replica) = &world.boxes[at].replica else { return };
     let wrong = wrong_books(replica);
     if let Some((name, what)) = wrong {
@@ -192,7 +188,7 @@ fn wrong_books(replica: &Replica) -> Option<(&'static str, String)> {
     for booked in site.books().reports() {
         let report = &booked.report;
         let number = report.day.number;
-        let Some(known) = day::report_of(site, number) else {
+        let Some(known) = site.report_of(number) else {
             return Some(("a report that counts is not kept", format!("day {}", number.0)));
         };
         let key = site.origin(&report.node).map(|card| card.key);
@@ -207,7 +203,31 @@ fn wrong_books(replica: &Replica) -> Option<(&'static str, String)> {
     let stored = replica.order_docs_after(None, usize::MAX).unwrap_or_default();
     let orders = stored.iter().filter_map(|one| LiveOrder::from_bytes(&one.document).ok());
     let booked = orders.fold(Totals::default(), |sum, order| sum.plus(site.books().booked(&order.doc)));
-    (booked != signed).then(|| ("reports and orders differ", format!("reports {signed:?}, orders {booked:?}")))
+    if booked != signed {
+        return Some(("reports and orders differ", format!("reports {signed:?}, orders {booked:?}")));
+    }
+    wrong_indexes(replica)
+}
+
+/// What is kept so that a close need not look at everything says what everything says.
+fn wrong_indexes(replica: &Replica) -> Option<(&'static str, String)> {
+    let site = replica.site();
+    let signed = |signed: &&SignedReport| {
+        let card = signed.read().and_then(|report| site.origin(&report.node));
+        card.is_some_and(|card| signed.is_signed_by(&card.key))
+    };
+    let again = Books::of(site.days().flat_map(|(_, day)| &day.reports).filter(signed));
+    let ids = |books: &Books| books.reports().map(|booked| booked.id).collect::<Vec<_>>();
+    if ids(&again) != ids(site.books()) {
+        return Some(("other reports count", format!("{:?}, and {:?} of all", ids(site.books()), ids(&again))));
+    }
+    let day = site.closable()?.number;
+    let found = day::gather(replica, day).ok()?;
+    let mut all = Closing::begin(day, replica.state().understood());
+    replica.each_order(&mut |order| all.order(site.books(), &order.doc)).ok()?;
+    let (found, all) = (found.gathered(), all.gathered());
+    let differs = (found.0, &found.1) != (all.0, &all.1);
+    differs.then(|| ("a close overlooks orders", format!("{:?}, and {:?} of all", (found.0, found.1), (all.0, all.1))))
 }
 
 /// When all is quiet: what somebody holds in hand is there as it was, and everything is booked by one more close of every day.
@@ -216,7 +236,7 @@ pub(super) fn settled(world: &mut World) {
     let Some(replica) = &world.boxes[world.main].replica else { return };
     let site = replica.site();
     let there: BTreeMap<ReportId, DayNumber> =
-        site.days().flat_map(|(number, day)| day.reports.iter().map(|signed| (signed.id(), *number))).collect();
+        site.days().flat_map(|(number, day)| day.all().map(|signed| (signed.id(), *number))).collect();
     let here: BTreeSet<OriginId> = replica.state().heads().keys().copied().collect();
     // A disk that went back may have had the only copy.
     let mut lost = world.till.handed.iter().filter(|one| there.get(&one.report) != Some(&one.number));
@@ -240,7 +260,7 @@ pub(super) fn settled(world: &mut World) {
     let stored = replica.order_docs_after(None, usize::MAX).unwrap_or_default();
     let orders = stored.iter().filter_map(|one| LiveOrder::from_bytes(&one.document).ok());
     let sold = orders.fold(Totals::default(), |sum, order| sum.plus(Totals::of(&order.view)));
-    if all != sold && !world.reference.is_branching() {
+    if all != sold {
         let what = format!("with one more close {all:?} are booked, {sold:?} were sold");
         world.found(Finding::new("a payment is in no report, or in two", what));
     }

@@ -5,8 +5,12 @@ use crate::orders::place;
 use crate::testing::{EVENING, Shop, Sibling, line, order};
 use crate::till::shifts::{self, Begin};
 use crate::till::tender::{self, Tender};
+use ed25519_dalek::Signer;
 use pilotlight_sync::doc::books::Report;
+use pilotlight_sync::doc::change::RawChange;
+use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::domain::id::{OrderId, PaymentId, ShiftId};
+use pilotlight_sync::domain::payment::PaymentPhase;
 
 const HOUR: u64 = 3_600_000;
 
@@ -101,7 +105,8 @@ fn s12_d5_one_node_closes_the_days_until_a_manager_names_another() {
     let mut bar = Sibling::join(&mut shop, "0");
     sell(&mut shop, "one");
     let other = CloseRefusal::OtherKeeper { keeper: Some(bar.origin), letter: "0".to_owned() };
-    assert_eq!(close(&mut shop, 1), Err(other), "its letter is the first");
+    assert_eq!(close(&mut shop, 1), Err(other.clone()), "its letter is the first");
+    assert_eq!(close(&mut shop, 7), Err(other), "and it knows which day is the next");
     shop.clock.set(EVENING.plus_ms(40 * HOUR));
     assert_eq!(due(&mut shop), None);
     let own = shop.replica().identity().origin;
@@ -113,7 +118,8 @@ fn s12_d5_one_node_closes_the_days_until_a_manager_names_another() {
     assert_eq!((report.node, report.keeper_version), (own, 1));
     // The former one had closed it too, and did not know.
     let theirs = Report { node: bar.origin, keeper_version: 0, ..report.clone() };
-    bar.write(&mut shop, &[Change::DayClosed(SignedReport::sign(&theirs, |_| [0; 64]))]);
+    let key = bar.key();
+    bar.write(&mut shop, &[Change::DayClosed(SignedReport::sign(&theirs, |hash| key.sign(hash).to_bytes()))]);
     assert_eq!(close(&mut shop, 1), Ok(report));
     assert_eq!(shop.replica().site().days().map(|(_, day)| day.reports.len()).sum::<usize>(), 2, "both are kept");
 }
@@ -129,4 +135,138 @@ fn d4_a_close_books_what_its_own_group_has_not_flushed_yet() {
     let closing = plan(replica, now, Actor::System, DayNumber(1)).unwrap_or_else(|_| panic!("it is closable"));
     let [Change::DayClosed(signed)] = closing.changes.as_slice() else { panic!("{:?}", closing.changes) };
     assert_eq!(signed.read().unwrap().totals.orders, 2);
+}
+
+#[test]
+fn d4_a_report_claims_nothing_that_was_not_understood_where_it_was_made() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "one");
+    let paid = |name: &str, amount_minor| {
+        let (payment, phase) = (PaymentId::derived(&[name]), PaymentPhase::Captured);
+        Change::Order(OrderId::derived(&["one"]), OrderFact::Payment { payment, phase, amount_minor })
+    };
+    bar.write(&mut shop, &[paid("before", 100)]);
+    // Of a later version: a kind of change that is not known here, and beside and after it what is.
+    let unknown = Change::Unknown(RawChange { kind: 60_000, body: vec![].into() });
+    bar.write(&mut shop, &[unknown, paid("beside", 20)]);
+    bar.write(&mut shop, &[paid("after", 3)]);
+    let first = close(&mut shop, 1).unwrap();
+    assert_eq!((first.totals.till_minor, first.totals.sales_minor), (100, 300));
+    let of_bar = |report: &Report| report.seen.iter().find(|seen| seen.origin == bar.origin).map(|seen| seen.seq);
+    assert_eq!(of_bar(&first), Some(2), "its card and the first payment");
+    sell(&mut shop, "two");
+    let second = close(&mut shop, 2).unwrap();
+    assert_eq!((second.late.len(), of_bar(&second)), (0, Some(2)), "as long as it is not understood");
+}
+
+#[test]
+fn d3_where_the_clock_is_ahead_of_all_others_no_day_closes_by_itself_and_never_two_at_once() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "one");
+    let opens = |number| Change::Day(Day { number: DayNumber(number), date: 20_261_121 });
+    let told = |shop: &mut Shop| {
+        let (now, day) = (shop.clock.now(), shop.replica().site().closable().unwrap());
+        closes_at(shop.replica(), now, &day)
+    };
+    assert_eq!(told(&mut shop), Some(EVENING.plus_ms(15 * HOUR)));
+    // Our clock is a day ahead; the bar goes on with the evening.
+    shop.clock.set(EVENING.plus_ms(24 * HOUR));
+    bar.write_at(&mut shop, EVENING.plus_ms(1), &[opens(1)]);
+    assert_eq!((due(&mut shop), told(&mut shop)), (None, None));
+    // A person may all the same; and the bar begins the next.
+    close(&mut shop, 1).unwrap();
+    bar.write_at(&mut shop, EVENING.plus_ms(2), &[opens(2)]);
+    // What was heard this morning says nothing of a clock that was set since.
+    shop.clock.advance(6 * HOUR + 1);
+    assert_eq!(due(&mut shop), None, "six hours after a close");
+    shop.clock.advance(6 * HOUR);
+    assert_eq!(due(&mut shop), Some(DayNumber(2)));
+    bar.write(&mut shop, &[opens(3)]);
+    assert_eq!(due(&mut shop), None);
+    shop.clock.advance(12 * HOUR);
+    assert_eq!(due(&mut shop), Some(DayNumber(3)));
+}
+
+#[test]
+fn d2_a_date_years_ahead_goes_with_the_next_morning_or_with_a_close() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    let years = 3 * 365 * 24 * HOUR;
+    let dates = |shop: &mut Shop| shop.replica().site().days_from(DayNumber(1)).map(|day| day.date).collect::<Vec<_>>();
+    shop.clock.set(EVENING.plus_ms(years));
+    assert_eq!(sell(&mut shop, "ahead"), DayNumber(2));
+    // The clock is set right in the morning.
+    shop.clock.set(EVENING.plus_ms(12 * HOUR));
+    assert_eq!((sell(&mut shop, "right"), sell(&mut shop, "again")), (DayNumber(3), DayNumber(3)));
+    assert_eq!(dates(&mut shop), [20_261_121, 20_291_120, 20_261_122]);
+    shop.clock.set(EVENING.plus_ms(39 * HOUR));
+    let all = [DayNumber(1), DayNumber(2), DayNumber(3)];
+    for number in all {
+        assert_eq!(due(&mut shop), Some(number));
+        shop.clock.advance(12 * HOUR);
+    }
+    // Where nothing was before it nobody knows whose clock is wrong, until a person closes the day.
+    let mut shop = Shop::open();
+    shop.clock.set(EVENING.plus_ms(years));
+    sell(&mut shop, "ahead");
+    shop.clock.set(EVENING);
+    assert_eq!(sell(&mut shop, "right"), DayNumber(1));
+    close(&mut shop, 1).unwrap();
+    assert_eq!((sell(&mut shop, "next"), dates(&mut shop)), (DayNumber(2), vec![20_291_120, 20_261_121]));
+}
+
+#[test]
+fn d4_a_close_looks_at_orders_of_which_something_came_since_the_last_one_and_at_no_others() {
+    let mut shop = Shop::open();
+    let looked = |shop: &mut Shop, number| {
+        let closing = gather(shop.replica(), DayNumber(number)).unwrap();
+        let (totals, late, _) = closing.gathered();
+        (closing.looked(), totals.orders, late.len())
+    };
+    for number in 1..=8_u32 {
+        for n in 1..=20 {
+            sell(&mut shop, &format!("{number} {n}"));
+        }
+        // One guest of yesterday pays, and two of today.
+        if number > 1 {
+            pay(&mut shop, &format!("{} 7", number - 1));
+        }
+        (1..=2).for_each(|n| pay(&mut shop, &format!("{number} {n}")));
+        let late = usize::from(number > 1);
+        assert_eq!(looked(&mut shop, number), (20 + late, 20, late), "day {number}");
+        close(&mut shop, number).unwrap();
+        assert_eq!(looked(&mut shop, number + 1), (0, 0, 0), "and nothing is left");
+    }
+    // Somebody else's day has begun before this one was closed: its order waits, and is found then.
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "nine");
+    let nine = shop.replica().order(&OrderId::derived(&["nine"])).unwrap().unwrap();
+    let placed = nine.doc.in_order().into_iter().find(|fact| matches!(fact.what, OrderFact::Placed(_))).unwrap();
+    let (ten, opens) = (OrderId::derived(&["ten"]), Day { number: DayNumber(10), date: 20_261_121 });
+    let sent = OrderFact::Sent { day: opens.number, letter: "B".into(), counter: 1 };
+    bar.write(&mut shop, &[Change::Day(opens), Change::Order(ten, placed.what.clone()), Change::Order(ten, sent)]);
+    assert_eq!(close(&mut shop, 9).unwrap().totals.orders, 1);
+    assert_eq!(looked(&mut shop, 10), (1, 1, 0));
+}
+
+#[test]
+fn d6_of_old_shifts_neither_a_close_nor_the_till_takes_notice() {
+    let mut shop = Shop::open();
+    for number in 1..=5_u32 {
+        for n in 1..=3 {
+            let shift = ShiftId::derived(&[&format!("{number} {n}")]);
+            let begin = Begin { shift, drawer: "front".to_owned(), float_minor: 1_000 };
+            shop.run(|replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+            shop.run(|replica, _| shifts::close(replica, Actor::System, shift, 1_000)).unwrap();
+        }
+        let site = shop.replica().site();
+        assert_eq!((site.unlisted_shifts().count(), site.shifts_of(DayNumber(number)).count()), (3, 3));
+        assert_eq!(close(&mut shop, number).unwrap().shifts.len(), 3);
+        assert_eq!(shop.replica().site().unlisted_shifts().count(), 0);
+        shop.reopen();
+        let site = shop.replica().site();
+        assert_eq!((site.unlisted_shifts().count(), site.shifts_of(DayNumber(number)).count()), (0, 3));
+    }
 }

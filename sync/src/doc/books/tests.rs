@@ -74,7 +74,7 @@ fn day(number: u32) -> Day {
 /// Closes a day where these logs end, over these orders.
 fn close(books: &Books, number: u32, at: &[(u8, u64)], orders: &[&OrderDoc]) -> SignedReport {
     let mut closing = Closing::begin(DayNumber(number), seen(at));
-    orders.iter().for_each(|doc| closing.order(books, doc, true));
+    orders.iter().for_each(|doc| closing.order(books, doc));
     let report = closing.report(books, day(number), (origin(1), 0), Actor::System, Timestamp(9_000));
     SignedReport::sign(&report, |_| [0; 64])
 }
@@ -146,6 +146,87 @@ fn d5_of_two_reports_of_one_day_the_later_keepers_counts_and_what_the_other_had_
 }
 
 #[test]
+fn d5_the_reports_that_count_are_the_same_in_whatever_order_they_come() {
+    let on = |books: &Books, number, version, sales_minor| {
+        let mut report = close(books, number, &[(1, 1)], &[]).read().unwrap();
+        (report.keeper_version, report.totals.sales_minor) = (version, sales_minor);
+        SignedReport::sign(&report, |_| [0; 64])
+    };
+    let none = Books::default();
+    let mut all = vec![on(&none, 3, 0, 1), on(&none, 3, 1, 2), on(&none, 4, 1, 3)];
+    for first in all.clone() {
+        let books = Books::of([&first].into_iter());
+        all.extend([on(&books, 4, 0, 4), on(&books, 5, 2, 5), on(&books, 2, 9, 6)]);
+        let last = all[all.len() - 2].clone();
+        all.extend([6, 7].map(|number| on(&Books::of([&first, &last].into_iter()), number, 1, 7)));
+    }
+    // The chain as it is defined: the best of those that follow, again and again.
+    let mut wanted: Vec<ReportId> = Vec::new();
+    let mut number = None;
+    loop {
+        let read = all.iter().map(|signed| (signed.id(), signed.read().unwrap()));
+        let next = read.filter(|(_, report)| {
+            report.after == wanted.last().copied() && number.is_none_or(|number| report.day.number > number)
+        });
+        let next = next.min_by_key(|(id, report)| (Reverse(report.keeper_version), report.day.number, *id));
+        let Some((id, report)) = next else { break };
+        number = Some(report.day.number);
+        wanted.push(id);
+    }
+    assert!(wanted.len() > 2, "{wanted:?}");
+    for turn in 0..200_usize {
+        // Another order each time.
+        let mut some = all.clone();
+        some.sort_by_key(|signed| blake3::hash(&[&turn.to_be_bytes()[..], signed.report.as_slice()].concat()).to_hex());
+        let books = Books::of(some.iter());
+        assert_eq!(books.reports().map(|one| one.id).collect::<Vec<_>>(), wanted, "turn {turn}");
+    }
+}
+
+#[test]
+fn d6_of_shifts_that_do_not_fit_into_a_report_the_rest_is_in_the_next_ones() {
+    let shifts: Vec<(ShiftId, ShiftDoc)> = (1..=300_u64)
+        .map(|n| {
+            let drawer = "\u{96f2}".repeat(crate::limits::NAME_CHARS_MAX);
+            let opening = Opening { drawer, node: origin(2), day: DayNumber(3), float_minor: i64::MAX };
+            let mut doc = ShiftDoc::default();
+            doc.insert(fact(2, 2 * n, TillFact::Opened(opening)));
+            doc.insert(fact(2, 2 * n + 1, TillFact::Closed { counted_minor: i64::MIN, expected_minor: i64::MAX }));
+            (ShiftId::derived(&[&n.to_string()]), doc)
+        })
+        .collect();
+    // All that can be large at once: late sales of many days, and recovered facts.
+    let mut late: Vec<OrderDoc> = Vec::new();
+    for number in 1..=300_u32 {
+        let told = |n: u8, what| Fact {
+            way: Some(Way::Recovered),
+            id: FactId { origin: OriginId::derived(&[&format!("{number} {n}")]), seq: u64::MAX, index: 0 },
+            ..fact(9, 1, what)
+        };
+        let pays = (10..17_u8).map(|n| told(n, paid(&n.to_string())));
+        late.push(order([told(1, placed()), told(2, sent(number))].into_iter().chain(pays)));
+    }
+    let (mut reports, mut listed, mut booked) = (Vec::<SignedReport>::new(), Vec::new(), 0);
+    for number in 1_000..1_010 {
+        let books = Books::of(reports.iter());
+        let mut closing = Closing::begin(DayNumber(number), seen(&[(2, u64::MAX)]));
+        late.iter().for_each(|doc| closing.order(&books, doc));
+        shifts.iter().for_each(|(id, doc)| closing.shift(&books, *id, doc));
+        let report = closing.report(&books, day(number), (origin(1), 0), Actor::System, Timestamp(9));
+        assert_eq!(report.more, (reports.is_empty()).then_some(true), "2,700 facts were told");
+        listed.extend(report.shifts.iter().map(|line| line.shift));
+        booked += report.late.iter().map(|late| late.totals.till_minor).sum::<i64>();
+        let signed = SignedReport::sign(&report, |_| [0; 64]);
+        assert!(signed.report.len() < OWN_COMMIT_BYTES_MAX - ORIGINS_MAX * 27 - 512, "{}", signed.report.len());
+        reports.push(signed);
+    }
+    listed.sort();
+    let mut wanted: Vec<ShiftId> = shifts.iter().map(|(id, _)| *id).collect();
+    wanted.sort();
+    assert_eq!((listed, booked), (wanted, 300 * 7 * 1_000), "each once");
+}
+
+#[test]
 fn d3_a_report_is_its_bytes_and_one_that_was_changed_is_not_signed() {
     let key = SigningKey::from_bytes(&[7; 32]);
     let one = order([fact(1, 1, placed()), fact(1, 2, sent(3))]);
@@ -183,7 +264,7 @@ fn d6_a_shift_tells_what_should_be_in_the_drawer_and_is_in_one_report() {
     let id = ShiftId::derived(&["s"]);
     let report = |books: &Books, number, upto| {
         let mut closing = Closing::begin(DayNumber(number), seen(&[(2, upto)]));
-        closing.shift(books, id, &doc, true);
+        closing.shift(books, id, &doc);
         SignedReport::sign(&closing.report(books, day(number), (origin(1), 0), Actor::System, Timestamp(9)), |_| {
             [0; 64]
         })

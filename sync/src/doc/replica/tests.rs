@@ -15,9 +15,11 @@ use crate::domain::order::{Channel, Fulfilment, Status};
 use crate::domain::payment::{CommercialPhase, PaymentPhase};
 use crate::domain::pricing::PricedLine;
 use crate::domain::ticket::{TicketKey, TicketPhase};
+use ed25519_dalek::SigningKey;
 use std::convert::Infallible;
 
 mod convergence;
+mod versions;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -53,7 +55,8 @@ impl Side {
         let loading = Loading::begin([], &BTreeMap::new()).unwrap().reading_as(reader);
         let replica = loading.finish(origin, BTreeMap::new());
         let mut side = Self { replica, disk: Disk::default() };
-        side.write(&[Change::Origin(OriginCard { origin, key: [0; 32], role, letter: "A".into() })]);
+        let key = signing_key(origin).verifying_key().to_bytes();
+        side.write(&[Change::Origin(OriginCard { origin, key, role, letter: "A".into() })]);
         side
     }
 
@@ -115,6 +118,10 @@ impl Side {
     fn order(&self, id: &OrderId) -> OrderView {
         self.replica.live(id).unwrap().view.clone()
     }
+}
+
+fn signing_key(origin: OriginId) -> SigningKey {
+    SigningKey::from_bytes(blake3::hash(origin.as_bytes()).as_bytes())
 }
 
 fn pass(from: &Side, to: &mut Side) -> usize {

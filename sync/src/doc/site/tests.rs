@@ -304,3 +304,50 @@ fn d2_a_number_counts_also_when_its_log_is_read_before_the_one_that_opened_its_d
         assert_eq!(site.encode(&DocKey::Day), as_it_came.encode(&DocKey::Day), "the same bytes");
     }
 }
+
+#[test]
+fn d3_a_report_counts_when_it_is_in_the_log_of_the_node_that_made_it_and_signed_by_its_key() {
+    use crate::doc::books::{Closing, Report};
+    use ed25519_dalek::{Signer, SigningKey};
+    let key = |n: u8| SigningKey::from_bytes(&[n; 32]);
+    let signed = |report: &Report, by: u8| SignedReport::sign(report, |hash| key(by).sign(hash).to_bytes());
+    let mut site = Site::default();
+    for n in [1, 2] {
+        let (key, letter) = (key(n).verifying_key().to_bytes(), n.to_string());
+        let card = OriginCard { origin: origin(n), key, role: OriginRole::Node, letter };
+        apply(&mut site, n, 1, &Change::Origin(card));
+    }
+    let report = |site: &Site, node: u8, number: u32| {
+        let day = Day { number: DayNumber(number), date: 20_261_121 };
+        let closing = Closing::begin(day.number, []);
+        closing.report(site.books(), day, (origin(node), 0), Actor::System, Timestamp(5))
+    };
+    let counted = |site: &Site| site.books().reports().map(|one| one.report.day.number.0).collect::<Vec<_>>();
+    let first = report(&site, 1, 1);
+    let (good, other) = (signed(&first, 1), signed(&first, 2));
+    let unsigned = SignedReport::sign(&first, |_| [0; 64]);
+    assert!(apply(&mut site, 2, 2, &Change::DayClosed(good.clone())).docs.is_empty(), "another's, in this one's log");
+    apply(&mut site, 1, 2, &Change::DayClosed(unsigned.clone()));
+    apply(&mut site, 1, 3, &Change::DayClosed(other.clone()));
+    assert_eq!((counted(&site), site.closable()), (vec![], None));
+    apply(&mut site, 1, 4, &Change::DayClosed(good.clone()));
+    assert_eq!(counted(&site), [1]);
+    assert_eq!(site.report_of(DayNumber(1)), Some(&good), "of three with these bytes the one that is signed");
+    // One that somebody tells of a branch names commits that no log has.
+    let second = signed(&report(&site, 1, 2), 1);
+    let mut told = Effect::of(&commit(2, 3), 0, Change::DayClosed(second.clone()));
+    (told.writer, told.way) = (origin(1), Some(Way::Recovered));
+    let docs = {
+        let mut touched = Touched::default();
+        site.apply(&told, &mut touched);
+        touched.docs
+    };
+    assert_eq!((counted(&site), site.day_of(DayNumber(2)).unwrap().all().count()), (vec![1], 1));
+    let mut read = Site::default();
+    for (key, bytes) in site.docs() {
+        read.load(&key, &bytes).unwrap();
+    }
+    read.keep_books();
+    assert_eq!((counted(&read), docs.len()), (vec![1], 1));
+    assert!(read.docs().eq(site.docs()));
+}
