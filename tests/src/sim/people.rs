@@ -1,7 +1,7 @@
 //! Who is there: guests at kiosks, a cashier, cooks, a manager, customers at home, riders. Each does small things now and then, and
 //! repeats under the same id what was not answered.
 
-use crate::sim::checks::Finding;
+use crate::sim::checks::{self, Finding};
 use crate::sim::faults::Fault;
 use crate::sim::reference::{Online, Told};
 use crate::sim::relay::{self, PLACE};
