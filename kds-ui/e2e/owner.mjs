@@ -32,7 +32,7 @@ export async function ownerChecks(house, check, pictures) {
     await until('one is left', async () => (await rows().count()) === 1)
     await section('Orders').getByRole('button', { name: placed[1].number }).click()
     const sheet = page.getByRole('dialog', { name: `Order ${placed[1].number}` })
-    await sheet.getByText('The Greek Pizza').waitFor()
+    await sheet.getByText('The Greek Pizza').first().waitFor()
     await sheet.getByText('What happened').waitFor()
     const log = sheet.getByRole('region', { name: 'Who did what' })
     await log.getByText('placed The Greek Pizza').waitFor()

@@ -132,7 +132,10 @@ mod tests {
         let live = shop.replica().order(&id).unwrap().unwrap();
         assert_eq!(asked::state(&live.view, &intent), Some(&AskState::Open));
         let answer = OrderFact::Answered { intent, refused: None };
-        bar.write(&mut shop, &[Change::Order(id, OrderFact::Cancelled { why: "x".into(), seen: None }), Change::Order(id, answer)]);
+        bar.write(
+            &mut shop,
+            &[Change::Order(id, OrderFact::Cancelled { why: "x".into(), seen: None }), Change::Order(id, answer)],
+        );
         let live = shop.replica().order(&id).unwrap().unwrap();
         assert_eq!(asked::state(&live.view, &intent), Some(&AskState::Done));
     }
@@ -154,9 +157,8 @@ mod tests {
         let payment = PaymentId::derived(&["cash"]);
         let what = Asked::Tender { payment, amount_minor: 300, shift: Some(shift) };
         let intent = shop.run(|replica, _| asked::ask(replica, Actor::System, id, what)).unwrap().unwrap();
-        let expected = |shop: &mut Shop| {
-            shop.replica().site().shift(&shift).unwrap().view(|_| true).unwrap().expected_minor()
-        };
+        let expected =
+            |shop: &mut Shop| shop.replica().site().shift(&shift).unwrap().view(|_| true).unwrap().expected_minor();
         assert_eq!((answered(&mut shop), expected(&mut shop)), (0, 1_000), "the owner has not taken it");
         let phase = pilotlight_sync::domain::payment::PaymentPhase::Captured;
         let paid = OrderFact::Payment { payment, phase, amount_minor: 300 };

@@ -47,6 +47,8 @@ use tokio_util::task::TaskTracker;
 const FREE_BYTES_MIN: u64 = 200 * 1024 * 1024;
 /// How often free space is looked at.
 const DISK_LOOK: Duration = Duration::from_secs(5);
+/// What other nodes ask is answered so many times in a row; the next look takes the rest.
+const ANSWERS_MAX: usize = 64;
 /// Orders of the relay are looked at when one changes; and this often, whatever was missed.
 const RELAY_LOOK: Duration = Duration::from_secs(30);
 /// How long is waited at most while one of them waits for its time: business time may run faster than the machine's.
@@ -459,7 +461,11 @@ impl App {
             let shared =
                 shared.await.map_err(|error| tracing::warn!(%error, "stock could not be shared with the relay"));
             let tended = self.store.run(move |replica, now| accept::plan(replica, now, last_held)).await;
-            while let Ok(true) = self.store.run(answering::plan).await {}
+            for _ in 0..ANSWERS_MAX {
+                if !matches!(self.store.run(answering::plan).await, Ok(true)) {
+                    break;
+                }
+            }
             let mut wait = RELAY_LOOK;
             match (tended, shared) {
                 (Ok(tended), Ok(())) => {

@@ -94,7 +94,8 @@ async fn y13_a_second_node_joins_over_the_lan_and_each_is_the_others_copy() -> a
     let gone = there.post("/api/v1/orders", &shop.carts[0].order(&mut ids)).await?.expect(201)?;
     let elsewhere = format!("/api/v1/orders/{}", text(&gone["id"]));
     equal(&shop.admin, &there).await?;
-    let gone = shop.admin.post(&format!("{elsewhere}/cancellation"), &json!({"why": "sold twice"})).await?.expect(200)?;
+    let gone =
+        shop.admin.post(&format!("{elsewhere}/cancellation"), &json!({"why": "sold twice"})).await?.expect(200)?;
     assert_eq!(gone["status"], "CANCELLED");
     let at_counter = before["id"].clone();
     let gone = there.post(&format!("/api/v1/orders/{}/cancellation", text(&at_counter)), &json!({"why": "x"})).await?;

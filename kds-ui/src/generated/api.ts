@@ -129,6 +129,15 @@ export type CancelOrderJson = { why: string, };
 export type CategoryJson = { id: string, name: string, };
 
 /**
+ * What is to be otherwise about an item; what is left out stays.
+ */
+export type ChangeItemJson = { name: string | null, kitchen_name: string | null, description: string | null, prices: Array<VariantPriceJson> | null, 
+/**
+ * Which value of a field stays, of those that were written at the same time.
+ */
+keep: Array<KeepJson> | null, };
+
+/**
  * Where an order was taken.
  */
 export type ChannelJson = "kiosk" | "counter" | "phone" | "qr_table" | "cloud" | "marketplace";
@@ -477,6 +486,12 @@ code: string,
  */
 ca_pem: string | null, };
 
+export type KeepJson = { field: MenuFieldJson, 
+/**
+ * As `menu/conflicts` calls it.
+ */
+choice: string, };
+
 /**
  * The node that closes days and books deliveries, waste and counts.
  */
@@ -550,6 +565,26 @@ letters: string,
  */
 ended: boolean, };
 
+export type MenuConflictJson = { item: string, 
+/**
+ * What guests read of the item.
+ */
+name: string, field: MenuFieldJson, 
+/**
+ * The first one is shown, and charged.
+ */
+values: Array<MenuValueJson>, };
+
+/**
+ * Fields of items that were written at the same time in several places.
+ */
+export type MenuConflictsJson = { conflicts: Array<MenuConflictJson>, };
+
+/**
+ * A field of a menu item.
+ */
+export type MenuFieldJson = "category" | "position" | "name" | "kitchen_name" | "description" | "station" | "prep" | "tax" | "variants" | "groups" | "tags" | "allergens" | "quantity_min";
+
 /**
  * The whole menu. Changes only with its version; what is sold out is told by `AvailabilityJson`.
  */
@@ -558,6 +593,23 @@ export type MenuJson = {
  * Also the ETag.
  */
 version: string, currency: string, categories: Array<CategoryJson>, items: Array<ItemJson>, groups: Array<GroupJson>, stations: Array<StationJson>, };
+
+/**
+ * One of them.
+ */
+export type MenuValueJson = { choice: string, 
+/**
+ * In words; of sizes empty.
+ */
+text: string, 
+/**
+ * Of sizes, each with its price.
+ */
+prices: Array<SizePriceJson>, 
+/**
+ * The letters of the node where it was written; empty: the relay.
+ */
+node: string, at: number, };
 
 /**
  * Cash that is put in, or below zero taken out.
@@ -689,7 +741,19 @@ node: string,
 /**
  * `device 3f2a…`, `staff 91bc…` or `system`.
  */
-who: string, what: string, };
+who: string, what: string, 
+/**
+ * What people call the person or the device; null: it is nobody's, or not known any more.
+ */
+name: string | null, 
+/**
+ * Somebody elsewhere changed the order at the same time: neither had heard of the other.
+ */
+concurrent: boolean, 
+/**
+ * It had no effect in the end: somebody was before it, or decides in its place.
+ */
+lost: boolean, };
 
 /**
  * What was done to an order, in plain words.
@@ -937,6 +1001,8 @@ origin: string,
  */
 ready: boolean, };
 
+export type SizePriceJson = { name: string, price_minor: number, };
+
 /**
  * One person.
  */
@@ -1101,6 +1167,8 @@ why: string | null, };
 export type UplinkStateJson = "none" | "connecting" | "online" | "offline";
 
 export type VariantJson = { id: string, name: string, price_minor: number, };
+
+export type VariantPriceJson = { variant: string, price_minor: number, };
 
 export type VoidLineJson = { line: string, 
 /**

@@ -89,7 +89,8 @@ impl Call {
             Ok(seen) => seen?,
             Err(_) => store.read(look).await?,
         };
-        let (state, live) = seen.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "unknown_order", "it is not here"))?;
+        let (state, live) =
+            seen.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "unknown_order", "it is not here"))?;
         let told = to_json::order(&Order { id: order, live });
         match state {
             AskState::Done => Ok(json(StatusCode::OK, &told)),

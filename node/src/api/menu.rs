@@ -113,7 +113,11 @@ fn conflicts_json(replica: &Replica) -> MenuConflictsJson {
     let value = |(stamp, value): &(Stamp, FieldValue)| MenuValueJson {
         choice: edit::choice(stamp),
         text: in_words(site.menu(), value),
-        prices: if let FieldValue::Variants(variants) = value { variants.iter().map(size).collect() } else { Vec::new() },
+        prices: if let FieldValue::Variants(variants) = value {
+            variants.iter().map(size).collect()
+        } else {
+            Vec::new()
+        },
         node: letters(stamp.origin),
         at: stamp.at.wall().0,
     };

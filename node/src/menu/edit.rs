@@ -46,12 +46,7 @@ pub fn choice(stamp: &Stamp) -> String {
 }
 
 /// Plans it. Only what differs is written: others may be writing the rest.
-pub fn plan(
-    replica: &Replica,
-    by: Actor,
-    id: MenuItemId,
-    edit: Edit,
-) -> Result<Plan<()>, PlanError<EditRefusal>> {
+pub fn plan(replica: &Replica, by: Actor, id: MenuItemId, edit: Edit) -> Result<Plan<()>, PlanError<EditRefusal>> {
     let refuse = |refusal| PlanError::Refused(refusal);
     let known = replica.site().menu().items.get(&id).ok_or(refuse(EditRefusal::UnknownItem(id)))?;
     let mut new = known.clone();
@@ -106,7 +101,10 @@ mod tests {
         let heard = shop.replica().site().write_fields(pizza(), vec![]);
         let Change::ItemFields(FieldsWrite { version, .. }) = heard else { panic!("{heard:?}") };
         let values = vec![name("Pizza Bianca"), FieldValue::Prep(600)];
-        bar.write(&mut shop, &[Change::ItemFields(FieldsWrite { item: pizza(), values, version: version - 1, seen: vec![] })]);
+        bar.write(
+            &mut shop,
+            &[Change::ItemFields(FieldsWrite { item: pizza(), values, version: version - 1, seen: vec![] })],
+        );
 
         let item = shop.replica().site().menu().items[&pizza()].clone();
         assert_eq!((item.variants[0].price_minor, item.prep_s), (1_200, 600), "other fields are as each wrote them");

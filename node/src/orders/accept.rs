@@ -4,7 +4,6 @@
 //! held during an outage come at the kitchen's pace, the one that was placed first before the others. While the restaurant is paused
 //! nothing is accepted by itself: what the relay placed before it had heard of the pause waits for a person, or runs out (SPEC PB4).
 
-use crate::orders::Order;
 use crate::orders::asked;
 use crate::orders::numbers::Numbers;
 use crate::orders::ownership::{Hand, hand};

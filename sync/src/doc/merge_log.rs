@@ -120,7 +120,8 @@ fn are_concurrent(one: &StampedOrderFact, other: &StampedOrderFact) -> bool {
 }
 
 fn seen_by(what: &OrderFact) -> Option<&[Seen]> {
-    let (OrderFact::LinesAdded { seen, .. } | OrderFact::LineVoided { seen, .. } | OrderFact::Cancelled { seen, .. }) = what
+    let (OrderFact::LinesAdded { seen, .. } | OrderFact::LineVoided { seen, .. } | OrderFact::Cancelled { seen, .. }) =
+        what
     else {
         return None;
     };

@@ -362,7 +362,13 @@ impl Folding {
             asked: Vec::new(),
             facts: 0,
         };
-        Some(Self { view, header: placed.id, early: Vec::new(), amendments: Amendments::default(), asks: Asks::default() })
+        Some(Self {
+            view,
+            header: placed.id,
+            early: Vec::new(),
+            amendments: Amendments::default(),
+            asks: Asks::default(),
+        })
     }
 
     fn take(&mut self, fact: &StampedOrderFact) {

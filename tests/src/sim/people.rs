@@ -7,8 +7,8 @@ use crate::sim::reference::{Online, Told};
 use crate::sim::relay::{self, PLACE};
 use crate::sim::world::World;
 use pilotlight_node::inventory::{eighty_six, receive, share};
-use pilotlight_node::menu::edit::{self, Edit, EditRefusal};
 use pilotlight_node::kitchen::act::{self, KitchenAction, Outcome, Tap};
+use pilotlight_node::menu::edit::{self, Edit, EditRefusal};
 use pilotlight_node::orders::accept::DecideRefusal;
 use pilotlight_node::orders::amend::{self, AddLine, Amendment, VoidLine};
 use pilotlight_node::orders::cancel::CancelRefusal as Here;
@@ -38,8 +38,8 @@ use pilotlight_sync::domain::asked::Asked;
 use pilotlight_sync::domain::id::{
     CategoryId, CustomerId, IngredientId, IntentId, LineId, MenuItemId, OrderId, PaymentId, VariantId,
 };
-use pilotlight_sync::domain::item_field::FieldValue;
 use pilotlight_sync::domain::intake::{IntakeCommand, PauseFor};
+use pilotlight_sync::domain::item_field::FieldValue;
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
 use pilotlight_sync::domain::order::{Channel, Fulfilment, Status};

@@ -5,7 +5,9 @@ use crate::sim::world::SEATS;
 use pilotlight_relay::store::amendments::Wanted;
 use pilotlight_sync::crdt::chain::Head;
 use pilotlight_sync::domain::business_day::DayNumber;
-use pilotlight_sync::domain::id::{CustomerId, IngredientId, IntentId, LineId, MenuItemId, OrderId, OriginId, PaymentId};
+use pilotlight_sync::domain::id::{
+    CustomerId, IngredientId, IntentId, LineId, MenuItemId, OrderId, OriginId, PaymentId,
+};
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use std::collections::{BTreeMap, BTreeSet};
 

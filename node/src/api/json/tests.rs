@@ -20,6 +20,7 @@ fn j1_the_screens_types_are_generated_from_these_shapes() {
         ToScreenJson, EnrolJson, SiblingsJson, SiblingCodeJson, JoinSiblingJson, EnrolSiblingJson, EnrolledSiblingJson, AdoptJson, AdoptedJson, CountJson, CountedJson,
         OnlineJson, IntakeCommandJson, DecisionJson, AnswerRequestJson,
         WasteJson, TillJson, OpenShiftJson, MoveCashJson, CloseShiftJson, NameKeeperJson, DayReportJson,
+        MenuConflictsJson, ChangeItemJson,
     );
     let generated = std::fs::read_to_string(dir.path().join("api.ts")).unwrap();
     let shapes = concat!(include_str!("../json.rs"), include_str!("../../../../kds-ui/edge/src/api/json.rs"));

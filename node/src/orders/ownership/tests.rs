@@ -76,7 +76,10 @@ fn s3_what_another_node_cancels_or_voids_comes_back_to_the_row_that_paid_once() 
     let id = OrderId::derived(&["one"]);
     assert_eq!(shop.rights(), 400);
     let (intent, gone) = (IntentId::derived(&["void"]), LineId::derived(&["a"]));
-    bar.write(&mut shop, &[Change::Order(id, OrderFact::LineVoided { intent, line: gone, why: "burnt".into(), seen: None })]);
+    bar.write(
+        &mut shop,
+        &[Change::Order(id, OrderFact::LineVoided { intent, line: gone, why: "burnt".into(), seen: None })],
+    );
     for _ in 0..2 {
         for changes in returns::commits(shop.replica()) {
             shop.commit(&changes);

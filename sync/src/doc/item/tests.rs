@@ -34,25 +34,18 @@ fn stamp(version: u64, at: u64, by: u8) -> Stamp {
     Stamp { version, clock_trusted: true, at: Hlc(at), origin: origin(by) }
 }
 
-/// What somebody writes.
-#[derive(Debug, Clone)]
-enum Wrote {
-    Whole(Option<MenuItem>, Stamp),
-    Fields(FieldsWrite, Stamp, u64),
-}
+/// What somebody writes, when, and in which commit.
+type Wrote = (FieldsWrite, Stamp, u64);
 
-fn take(doc: &mut ItemDoc, wrote: &Wrote) {
-    match wrote {
-        Wrote::Whole(value, stamp) => doc.write_whole(value.clone(), *stamp),
-        Wrote::Fields(write, stamp, seq) => doc.write_fields(write, *stamp, *seq),
-    }
+fn take(doc: &mut ItemDoc, (write, stamp, seq): &Wrote) {
+    doc.write_fields(write, *stamp, *seq);
 }
 
 /// What this writer's copy makes of a tap.
 fn write(doc: &ItemDoc, values: Vec<FieldValue>, (at, by, seq): (u64, u8, u64)) -> Wrote {
     let (version, seen) = (doc.next_version(), doc.seen(values.iter().map(FieldValue::name)));
     let id = MenuItemId::derived(&["item"]);
-    Wrote::Fields(FieldsWrite { item: id, values, version, seen }, stamp(version, at, by), seq)
+    (FieldsWrite { item: id, values, version, seen }, stamp(version, at, by), seq)
 }
 
 fn name(text: &str) -> FieldValue {
@@ -159,7 +152,7 @@ fn lived(taps: &[Tap]) -> Vec<Wrote> {
         let values = match which % 4 {
             0 => vec![name(&text)],
             1 => vec![FieldValue::Description(text)],
-            2 => vec![name(&text), FieldValue::Prep(u32::from(*which))],
+            2 => vec![name(&text), FieldValue::Prep(1_000 + at as u32)],
             _ => vec![FieldValue::Prep(at as u32)],
         };
         let by = *who as u8 + 1;
@@ -193,16 +186,12 @@ proptest! {
         prop_assert_eq!(&straight, &mixed);
         prop_assert_eq!(minicbor::to_vec(&straight).unwrap(), minicbor::to_vec(&mixed).unwrap());
         // A value that no later writer of its field had seen is still held.
-        for wrote in &all {
-            let Wrote::Fields(write, stamp, seq) = wrote else { continue };
+        for (write, stamp, seq) in &all {
             for value in &write.values {
-                let overruled = all.iter().any(|other| match other {
-                    Wrote::Fields(later, by, at) => {
-                        let knew = later.seen.iter().any(|seen| seen.origin == stamp.origin && seen.seq >= *seq);
-                        let own = by.origin == stamp.origin && at > seq;
-                        (knew || own) && later.values.iter().any(|one| one.name() == value.name())
-                    }
-                    Wrote::Whole(..) => false,
+                let overruled = all.iter().any(|(later, by, at)| {
+                    let knew = later.seen.iter().any(|seen| seen.origin == stamp.origin && seen.seq >= *seq);
+                    let own = by.origin == stamp.origin && at > seq;
+                    (knew || own) && later.values.iter().any(|one| one.name() == value.name())
                 });
                 let held = straight.fields.get(&value.name()).is_some_and(|held| held.iter().any(|one| one.value == *value));
                 prop_assert_eq!(held, !overruled, "{:?}", value);
