@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
-use pilotlight_sync::doc::order::OrderFact;
+use pilotlight_sync::doc::order::{OrderDoc, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::domain::order::Status;
@@ -211,13 +211,14 @@ pub fn decide(
     let refuse = PlanError::Refused;
     let order = replica.order(&id)?.ok_or(refuse(DecideRefusal::UnknownOrder(id)))?;
     let view = &order.view;
-    if rejected.is_none() && view.accepted && view.cancelled.is_none() {
+    let rejected = rejected.map(|why| why.trim().to_owned());
+    if said_before(&order.doc, rejected.as_deref()) {
         return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
     }
     if view.header.owner.is_none() || wanted(view) != Some(Wanted::Acceptance) {
         return Err(refuse(DecideRefusal::Decided(view.status)));
     }
-    let decided = match rejected.map(|why| why.trim().to_owned()) {
+    let decided = match rejected {
         None => OrderFact::Accepted,
         Some(why) if why.is_empty() || why.chars().count() > NOTE_CHARS_MAX => return Err(refuse(DecideRefusal::Why)),
         Some(why) => OrderFact::Rejected { why },
@@ -233,6 +234,15 @@ pub fn decide(
         Order { id, live }
     };
     Ok(Plan::new(by, changes, answer))
+}
+
+/// Whether this was said of it before: whoever did not hear the answer says it again (SPEC Q5).
+fn said_before(doc: &OrderDoc, rejected: Option<&str>) -> bool {
+    doc.in_order().iter().any(|fact| match (&fact.what, rejected) {
+        (OrderFact::Accepted, None) => true,
+        (OrderFact::Rejected { why }, Some(said)) => why == said,
+        _ => false,
+    })
 }
 
 fn not_set_up() -> PlanError<Infallible> {
