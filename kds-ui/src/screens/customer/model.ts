@@ -3,6 +3,7 @@ import type { AmendedFieldJson, ProblemJson, StatusJson } from '../../generated/
 import type { AddressJson, CancelPreviewJson, ChargesJson, CustomerJson, CustomerOrderJson, OrderFulfilmentJson, QuoteJson, QuoteRequestJson, RestaurantJson, StepJson, WishJson } from '../../generated/relay'
 import type { PricedCart } from '../../kernels/cart_price'
 import type { Point } from '../../kernels/geo'
+import { parsePoint } from '../../kernels/geo'
 import { unreachable } from '../../kernels/unreachable'
 import type { Words } from '../../words'
 import type { KioskEvent, Ordering, Refusal } from '../kiosk/model'
