@@ -11,7 +11,7 @@ use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::replica::{Loading, ReadOrder};
-use pilotlight_sync::doc::site::Settings;
+use pilotlight_sync::doc::site::{Off, Settings};
 use pilotlight_sync::domain::id::{CategoryId, IngredientId, LineId, MenuItemId, OrderId, OriginId, SiteId, VariantId};
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
@@ -217,6 +217,25 @@ impl Sibling {
         self.state.commit(Actor::System, at, changes, &NoDisk).unwrap();
         let (writes, _) = self.state.take_writes(|_| [0; 64]);
         shop.replica().apply(now, &writes.log, &writes.seals[0]).whole().unwrap();
+        shop.replica().flush().unwrap();
+    }
+
+    /// It takes an item off sale, hears all that the shop has, takes the other one off, and closes both commits with one signature.
+    pub(crate) fn write_around_what_the_shop_has(&mut self, shop: &mut Shop, items: [MenuItemId; 2]) {
+        let (now, theirs) = (shop.clock.now(), shop.replica().identity().origin);
+        let entries = shop.replica().log(&theirs, 1, usize::MAX).unwrap();
+        let seal = shop.replica().seals(&theirs, 1, entries.len() as u64).unwrap().pop().unwrap();
+        for (at, item) in items.into_iter().enumerate() {
+            if at == 1 {
+                self.state.apply(now, &entries, &seal, &NoDisk).whole().unwrap();
+            }
+            let off = self.state.site().write_eighty_six(item, Some(Off { until: None }));
+            self.state.commit(Actor::System, now, &[off], &NoDisk).unwrap();
+        }
+        let (writes, _) = self.state.take_writes(|_| [0; 64]);
+        let own: Vec<_> = writes.log.into_iter().filter(|entry| entry.origin == self.origin).collect();
+        let seal = writes.seals.into_iter().find(|seal| seal.origin == self.origin).unwrap();
+        shop.replica().apply(now, &own, &seal).whole().unwrap();
         shop.replica().flush().unwrap();
     }
 }

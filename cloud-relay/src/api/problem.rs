@@ -233,6 +233,9 @@ impl From<AmendRefusal> for Problem {
             R::Finished(_) => conflict("finished").remedy("write to the restaurant"),
             R::Waiting(_) => conflict("answer_pending").at("change").remedy("wait for the restaurant's answer"),
             R::AddressFixed => conflict("address_fixed").at("change.address").remedy("talk to the rider"),
+            R::OldPlace => {
+                bad("place_of_old_address", "change.address.lat".into(), "send the place of the new address")
+            }
             R::NotBrought => conflict("not_brought").at("change.address").remedy("fetch it at the restaurant"),
             R::Address(refusal) => {
                 let problem = Self::from(refusal);

@@ -6,6 +6,7 @@ use crate::ordering::quote::{self, QuoteRefusal};
 use crate::ordering::work::is_over;
 use crate::store::amendments::{AmendmentRow, Contact, Wanted};
 use crate::store::cloud_orders::{CloudOrder, LATER_MS_MAX, OrderPhase};
+use crate::store::people::Address;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::OrderView;
@@ -48,6 +49,9 @@ pub enum AmendRefusal {
     /// The address is none, or too far.
     #[error(transparent)]
     Address(QuoteRefusal),
+    /// Another address with the place of the old one: a rider would be sent there.
+    #[error("the address is another one, and its place is that of the old one")]
+    OldPlace,
     /// Too long.
     #[error("the instructions have {chars} characters; {} is the most", NOTE_CHARS_MAX)]
     Instructions {
@@ -175,6 +179,9 @@ fn check(
         Wanted::Address(_) if is_with_the_rider(view) => Err(AmendRefusal::AddressFixed),
         Wanted::Address(address) => {
             let distance_m = quote::reach(address, at).map_err(AmendRefusal::Address)?;
+            if order.address.as_ref().is_some_and(|old| has_old_place(old, address)) {
+                return Err(AmendRefusal::OldPlace);
+            }
             Ok(Amendment::Address { distance_m })
         }
         Wanted::Time(None) => Ok(Amendment::Time(None)),
@@ -190,6 +197,15 @@ fn check(
             Ok(Amendment::Time(Some(*ready)))
         }
     }
+}
+
+/// Whether these are two addresses at one place (SPEC FA6). Capitals, spaces and marks aside: the same, written otherwise, stays where it is.
+fn has_old_place(old: &Address, new: &Address) -> bool {
+    let words = |address: &Address| -> String {
+        let letters = address.street.chars().chain(address.city.chars()).filter(|letter| letter.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).collect()
+    };
+    (old.lat, old.lon) == (new.lat, new.lon) && words(old) != words(new)
 }
 
 fn is_with_the_rider(view: &OrderView) -> bool {

@@ -157,8 +157,8 @@ pub fn plan(
     let Known { view, order, site, relay } = known;
     let asked_before =
         order.phase == OrderPhase::Asked && view.verdict.is_none() || order.phase == OrderPhase::Resolved;
-    let cancelled_early = view.commercial == Some(CommercialPhase::CancelledEarly);
-    if asked_before || cancelled_early || view.verdict == Some(true) {
+    let cancelled = matches!(view.commercial, Some(CommercialPhase::CancelledEarly | CommercialPhase::Resolved));
+    if asked_before || cancelled || view.verdict == Some(true) {
         return Ok(None);
     }
     let preview = preview(view, order, policy, now)?;

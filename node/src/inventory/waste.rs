@@ -47,7 +47,7 @@ pub enum WasteRefusal {
     Amount {
         /// What was sent.
         amount: u64,
-        /// All rights, in the ingredient's unit.
+        /// All rights less what is known to miss, in the ingredient's unit.
         most: u64,
     },
 }
@@ -76,7 +76,8 @@ pub fn plan(replica: &Replica, by: Actor, waste: Waste) -> Result<Plan<()>, Plan
     }
     let own = replica.identity().origin;
     let stock = site.stock(&ingredient).cloned().unwrap_or_default();
-    let most = stock.stock().min(STOCK_AMOUNT_MAX);
+    // What is known to miss is in the rights still, and not on the shelf.
+    let most = stock.stock().saturating_sub(stock.shortage()).min(STOCK_AMOUNT_MAX);
     if amount == 0 || amount > most {
         return refuse(WasteRefusal::Amount { amount, most });
     }
@@ -128,6 +129,10 @@ mod tests {
         shop.commit(&[Change::Stock(dough(), row)]);
         assert_eq!(waste(&mut shop, "one", 250, "the freezer was off"), Ok(0));
         assert_eq!(shop.replica().site().stock(&dough()).unwrap().shortage(), 150);
+        // 900 may be sold by the bar, and 150 of these are known not to be there.
+        assert_eq!(waste(&mut shop, "two", 751, "dropped"), Err(WasteRefusal::Amount { amount: 751, most: 750 }));
+        assert_eq!(waste(&mut shop, "two", 750, "dropped"), Ok(0));
+        assert_eq!(waste(&mut shop, "three", 1, "dropped"), Err(WasteRefusal::Amount { amount: 1, most: 0 }));
     }
 
     #[test]

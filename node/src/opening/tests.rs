@@ -4,9 +4,9 @@ use super::*;
 use crate::check::check;
 use crate::orders::place::Placed;
 use crate::store::sled_store::SledStore;
-use crate::testing::{Shop, dough, line, order};
+use crate::testing::{Shop, Sibling, dough, line, order};
 use pilotlight_sync::doc::order_view::OrderView;
-use pilotlight_sync::domain::id::{OrderId, SiteId};
+use pilotlight_sync::domain::id::{MenuItemId, OrderId, SiteId};
 use pilotlight_sync::protocol::Parted;
 use std::fs;
 
@@ -313,6 +313,23 @@ fn i8_a_log_that_only_ended_earlier_is_told_nothing_of_and_ends() {
     assert_ne!(shop.replica().identity().origin, position.origin);
     assert!(!view_of(&mut shop, "one").recovered);
     assert_eq!(shop.replica().site().stock(&dough()).unwrap().last_known(&position.origin), 800);
+}
+
+#[test]
+fn i8_what_is_kept_of_a_log_that_builds_on_a_branch_ends_where_its_origin_has_signed() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    let (old, at) = branched(&mut shop, |_| {}, |shop| sell(shop, "mine"));
+    // Of the bar's two commits the second has seen the branch, and one signature closes both: without the other nobody takes the first.
+    let items = ["pizza", "cola"].map(|item| MenuItemId::derived(&[item]));
+    bar.write_around_what_the_shop_has(&mut shop, items);
+    assert_eq!(shop.replica().state().heads()[&bar.origin].seq, 3);
+    part(&mut shop, &[(old, at)]);
+    assert_eq!(shop.replica().state().heads()[&bar.origin].seq, 1, "what can be passed on stays");
+    let now = shop.clock.now();
+    for item in items {
+        assert!(shop.replica().site().off_sale(&item, now).is_some(), "what the bar did is told: nothing is lost");
+    }
 }
 
 fn sell_cola(shop: &mut Shop, id: &str) {

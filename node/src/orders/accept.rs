@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
-use pilotlight_sync::doc::order::OrderFact;
+use pilotlight_sync::doc::order::{OrderDoc, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::domain::order::Status;
@@ -211,7 +211,8 @@ pub fn decide(
     let refuse = PlanError::Refused;
     let order = replica.order(&id)?.ok_or(refuse(DecideRefusal::UnknownOrder(id)))?;
     let view = &order.view;
-    if rejected.is_none() && view.accepted && view.cancelled.is_none() {
+    let rejected = rejected.map(|why| why.trim().to_owned());
+    if said_before(&order.doc, rejected.as_deref()) {
         return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
     }
     if view.header.owner.is_none() || wanted(view) != Some(Wanted::Acceptance) {
@@ -228,6 +229,15 @@ pub fn decide(
     };
     let changes = inherited.into_iter().chain([Change::Order(id, decided)]).collect();
     Ok(Plan::new(by, changes, Order::after(id, order)))
+}
+
+/// Whether this was said of it before: whoever did not hear the answer says it again (SPEC Q6).
+fn said_before(doc: &OrderDoc, rejected: Option<&str>) -> bool {
+    doc.in_order().iter().any(|fact| match (&fact.what, rejected) {
+        (OrderFact::Accepted, None) => true,
+        (OrderFact::Rejected { why }, Some(said)) => why == said,
+        _ => false,
+    })
 }
 
 fn not_set_up() -> PlanError<Infallible> {

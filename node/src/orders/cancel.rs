@@ -51,9 +51,6 @@ pub fn plan(
     if own_only.is_some() && view.header.device != own_only {
         return Err(refuse(CancelRefusal::UnknownOrder(id)));
     }
-    if own_only.is_some() && view.wanted().any(|line| !view.not_begun(line)) {
-        return Err(refuse(CancelRefusal::Begun));
-    }
     match view.status {
         Status::OrderPlaced | Status::OrderConfirmed | Status::Preparing | Status::ReadyForPickup => {}
         Status::Cancelled | Status::Refunded => {
@@ -62,6 +59,10 @@ pub fn plan(
         Status::PickedUp | Status::OutForDelivery | Status::Completed | Status::DeliveryFailed => {
             return Err(refuse(CancelRefusal::Finished(view.status)));
         }
+    }
+    // After it was cancelled a cook may tap it all the same: said again, it is cancelled (SPEC Q6).
+    if own_only.is_some() && view.wanted().any(|line| !view.not_begun(line)) {
+        return Err(refuse(CancelRefusal::Begun));
     }
     let why = reason(why).ok_or(refuse(CancelRefusal::Why))?;
     let mut changes = match hand(replica, &id, view) {

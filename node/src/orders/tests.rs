@@ -13,7 +13,7 @@ use pilotlight_sync::domain::id::{DeviceId, IntentId, LineId, MenuItemId, OrderI
 use pilotlight_sync::domain::menu::StationId;
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::role::Actor;
-use pilotlight_sync::domain::ticket::{TicketCommand, TicketKey};
+use pilotlight_sync::domain::ticket::{TicketCommand, TicketKey, TicketPhase};
 
 fn now_placed(placed: Result<Placed, PlaceRefusal>) -> Order {
     match placed {
@@ -209,6 +209,21 @@ fn s3_a_guest_cancels_only_the_own_order_and_only_until_somebody_begins() {
     assert_eq!(shop.run(by(other)).unwrap_err(), cancel::CancelRefusal::UnknownOrder(id));
     act(&mut shop, tap("mine", "oven", 0, Tap::Command(TicketCommand::Start))).unwrap();
     assert_eq!(shop.run(by(kiosk)).unwrap_err(), cancel::CancelRefusal::Begun);
+}
+
+#[test]
+fn q6_a_guest_who_did_not_hear_that_it_was_cancelled_is_answered_as_before_also_when_a_cook_has_tapped_since() {
+    let mut shop = Shop::open();
+    let kiosk = DeviceId::derived(&["kiosk"]);
+    let new = order("mine", vec![line("a", "pizza", 1)]);
+    shop.run(|replica, now| super::place::plan(replica, now, Actor::Device(kiosk), new)).unwrap();
+    let id = OrderId::derived(&["mine"]);
+    let by = || move |replica: &_, now| cancel::plan(replica, now, Actor::Device(kiosk), id, "no time", Some(kiosk));
+    shop.run(by()).unwrap();
+    // The cook had begun at another node, and that is heard now.
+    let ticket = TicketKey { station: StationId::parse("oven").unwrap(), course: 0 };
+    shop.commit(&[Change::Order(id, OrderFact::Phase { ticket, epoch: 0, phase: TicketPhase::Started })]);
+    assert_eq!(shop.run(by()).unwrap().live.view.status, Status::Cancelled);
 }
 
 #[test]

@@ -54,15 +54,16 @@ pub fn ends(store: &dyn NodeStore) -> Result<Ends, StoreError> {
         .map_err(|error| StoreError::Damaged { tree: "notes-1", why: format!("where logs part: {error}") })?;
     let heads = store.log_heads()?;
     let mut ends: Ends = parted.cuts.into_iter().filter(|(origin, _)| heads.contains_key(origin)).collect();
+    // Of these the site has what is left; the others it may not have.
+    let found: BTreeSet<OriginId> = ends.keys().copied().collect();
+    // What builds on what ends here ends too; and that may be what something before it in this round builds on.
     loop {
-        let before = ends.len();
-        for origin in heads.keys() {
-            let from = parted.shared.get(origin).copied().unwrap_or(0) + 1;
-            if ends.contains_key(origin) {
-                continue;
-            }
+        let mut lowered = false;
+        for origin in heads.keys().filter(|origin| !found.contains(*origin)) {
+            let shared = parted.shared.get(origin).copied().unwrap_or(0);
+            let end = ends.get(origin).copied().unwrap_or(u64::MAX);
             let mut first = None;
-            each_entry(store, origin, from, u64::MAX, &mut |entry| {
+            each_entry(store, origin, shared + 1, end, &mut |entry| {
                 let builds = |commit: Commit| {
                     commit.seen.iter().any(|seen| ends.get(&seen.origin).is_some_and(|end| seen.seq > *end))
                 };
@@ -70,12 +71,22 @@ pub fn ends(store: &dyn NodeStore) -> Result<Ends, StoreError> {
                     first = Some(entry.head.seq);
                 }
             })?;
-            ends.extend(first.map(|first| (*origin, first - 1)));
+            if let Some(first) = first {
+                ends.insert(*origin, signed_end(store, origin, shared, first - 1)?);
+                lowered = true;
+            }
         }
-        if ends.len() == before {
+        if !lowered {
             return Ok(ends);
         }
     }
+}
+
+/// Where a log that must end by `last` can: where its origin has signed, or where the site has it. What is kept beyond could not be passed on,
+/// because its name writes no more.
+fn signed_end(store: &dyn NodeStore, origin: &OriginId, shared: u64, last: u64) -> Result<u64, StoreError> {
+    let seals = store.seals_between(origin, shared + 1, last)?;
+    Ok(seals.iter().map(|seal| seal.seq).filter(|seq| *seq <= last).max().unwrap_or(shared))
 }
 
 /// Reads orders without what a branch did to them.

@@ -135,6 +135,8 @@ pub struct LinkCore {
     applying: bool,
     /// Up to where the session knows that each log is durable here.
     told: BTreeMap<OriginId, u64>,
+    /// Where the disk was last said to end them: a log that ends sooner was cut where it parts from the site's.
+    ended: BTreeMap<OriginId, u64>,
 }
 
 impl LinkCore {
@@ -142,7 +144,7 @@ impl LinkCore {
     pub fn new(session: Session, own: OriginId, heads: &BTreeMap<OriginId, Head>) -> Self {
         let told = heads.iter().map(|(origin, head)| (*origin, head.seq)).collect();
         let (errands, news, waiting) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        Self { session, own, errands, news, waiting, applying: false, told }
+        Self { session, own, errands, news, waiting, applying: false, told, ended: BTreeMap::new() }
     }
 
     /// A frame has come. What is durable counts before it, see `durable`: by another node the peer may have it already (SPEC Y2).
@@ -158,17 +160,20 @@ impl LinkCore {
         self.session.handle_frame(bytes, now).map_err(LinkFault::Broken)
     }
 
-    /// Logs have grown, by whatever way, or the own one is another's: the store went on under a new name. An origin that is new comes
-    /// with its key: the other side may be the one that goes on with it.
+    /// Logs have grown, by whatever way; or the own one is another's, because the store went on under a new name; or one was cut, because it
+    /// was a branch: then what the session knows is no longer so, and both greet again. An origin that is new comes with its key: the other
+    /// side may be the one that goes on with it.
     pub fn durable(
         &mut self,
         own: OriginId,
         heads: &BTreeMap<OriginId, Head>,
         keys: &BTreeMap<OriginId, [u8; 32]>,
     ) -> Result<(), LinkFault> {
-        if own != self.own {
+        let cut = |(origin, seq): (&OriginId, &u64)| heads.get(origin).is_none_or(|head| head.seq < *seq);
+        if own != self.own || self.ended.iter().any(cut) {
             return Err(LinkFault::Store);
         }
+        self.ended.extend(heads.iter().map(|(origin, head)| (*origin, head.seq)));
         for (origin, head) in heads {
             if let Some(key) = keys.get(origin).filter(|_| !self.told.contains_key(origin)) {
                 self.session.learn_key(*origin, key);
@@ -358,4 +363,38 @@ pub fn read_page(
 pub fn read_hash(replica: &Replica, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, StoreError> {
     let entry = replica.log(origin, seq, 1)?.into_iter().next();
     Ok(entry.filter(|entry| entry.head.seq == seq).map(|entry| entry.head.hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Shop, line, order};
+
+    #[test]
+    fn y14_a_connection_greets_again_when_a_log_was_cut_and_goes_on_while_logs_grow() {
+        let mut shop = Shop::open();
+        let (site, now) = (SiteId::derived(&["shop"]), shop.clock.now());
+        let own = shop.replica().identity().origin;
+        let peer = (OriginId::derived(&["bar"]), [7; 32]);
+        let timers = LinkConfig { ping_ms: 10_000, dead_ms: 25_000, backoff_max_ms: 30_000 };
+        let heads = shop.replica().state().heads().clone();
+        let config = config(shop.replica(), site, Side::Dialer, peer, &timers);
+        let mut core = LinkCore::new(Session::new(config, heads.clone(), now).unwrap(), own, &heads);
+        let keys = shop.replica().state().keys();
+        let mut third = heads.clone();
+        let branch = Head::start(&peer.0).then(b"one").then(b"two");
+        third.insert(peer.0, branch);
+        shop.place(order("one", vec![line("l", "pizza", 1)])).unwrap();
+        third.extend(shop.replica().state().heads().clone());
+        core.durable(own, &heads, &keys).unwrap();
+        core.durable(own, &third, &keys).unwrap();
+        core.durable(own, &third, &keys).unwrap();
+        // The relay has told where the third node's log parts: it ends there now.
+        let cut = Head::start(&peer.0).then(b"one");
+        let after: BTreeMap<OriginId, Head> =
+            third.iter().map(|(of, head)| (*of, *head)).chain([(peer.0, cut)]).collect();
+        assert!(matches!(core.durable(own, &after, &keys), Err(LinkFault::Store)));
+        third.remove(&peer.0);
+        assert!(matches!(core.durable(own, &third, &keys), Err(LinkFault::Store)), "or all of it was a branch");
+    }
 }

@@ -305,7 +305,8 @@ pub enum OrderFact {
     /// An order that was recovered goes on: the kitchen of the store that recovered it had it on its board all the time. By that node.
     #[n(19)]
     Resumed,
-    /// The customer wants a field of the fulfilment otherwise, and it is so: nobody makes the order yet. By whoever took it.
+    /// The customer wants a field of the fulfilment otherwise, and it is so: nobody makes the order yet. By whoever took it: of
+    /// an order of the relay another's word changes nothing.
     #[n(30)]
     Amended {
         /// What is so now.

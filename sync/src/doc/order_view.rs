@@ -423,6 +423,8 @@ impl Folding {
             | OrderFact::Refunded { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => why = self.take_relay(fact),
+            // How an order of the relay is wanted only who placed it says (SPEC FA5).
+            OrderFact::Amended { .. } if self.view.header.owner.is_some() && fact.id.origin != self.header.origin => {}
             OrderFact::Amended { .. }
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }

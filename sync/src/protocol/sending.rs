@@ -27,9 +27,6 @@ pub enum BadLog {
     /// It is empty though the log is longer, or its numbers do not follow one another.
     #[error("the log of {0} has a gap")]
     Gap(OriginId),
-    /// No seal closes a stretch that fits into a batch.
-    #[error("the log of {0} has no seal where a batch may end")]
-    Unsealed(OriginId),
     /// zstd has no memory.
     #[error("a batch could not be compressed")]
     OutOfMemory,
@@ -101,6 +98,8 @@ pub(crate) struct Sending {
     cursors: BTreeMap<OriginId, Cursor>,
     /// Origins that wait for a comparison, or differ.
     held_back: BTreeSet<OriginId>,
+    /// Where others' logs ended that had no seal to end a batch with: of a log that was cut the seals came with what is gone.
+    unsealed: BTreeMap<OriginId, u64>,
     credit: u64,
     /// The most that the peer has ever let be on the way.
     window: u64,
@@ -125,6 +124,7 @@ impl Sending {
             heads,
             cursors: BTreeMap::new(),
             held_back: BTreeSet::new(),
+            unsealed: BTreeMap::new(),
             credit: 0,
             window: 0,
             live: Lane::default(),
@@ -245,7 +245,9 @@ impl Sending {
             let sent = self.cursors.get(origin).map_or(0, |cursor| cursor.sent);
             let missing = head.seq.saturating_sub(sent);
             let fits = missing > 0 && (missing <= BATCH_COMMITS_MAX as u64) == live;
-            (fits && !self.held_back.contains(origin) && !other.has(origin)).then_some((*origin, sent + 1))
+            let waits =
+                self.held_back.contains(origin) || self.unsealed.get(origin).is_some_and(|end| head.seq <= *end);
+            (fits && !waits && !other.has(origin)).then_some((*origin, sent + 1))
         };
         let turn = lane.turn.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let after = self.heads.range((turn, std::ops::Bound::Unbounded));
@@ -275,7 +277,11 @@ impl Sending {
         let seals = seals.iter().filter(|seal| seal.origin == origin).map(|seal| (seal.seq, seal.signature)).collect();
         let cuts = cut(&entries, (!own).then_some(&seals));
         if cuts.is_empty() {
-            return Err(BadLog::Unsealed(origin));
+            // With what comes next a seal comes, from whoever has that; the other logs need not wait for it.
+            let end = self.heads.get(&origin).map_or(0, |head| head.seq);
+            tracing::debug!(%origin, from, end, "there is no seal to end a batch with");
+            self.unsealed.insert(origin, end);
+            return Ok(());
         }
         lane.page = Some(Page { origin, entries: entries.into(), cuts });
         Ok(())

@@ -10,7 +10,7 @@ mod traffic;
 use super::*;
 use crate::crdt::chain::Head;
 use crate::doc::origin::OriginRole;
-use crate::domain::id::{IngredientId, SiteId};
+use crate::domain::id::{IngredientId, OriginId, SiteId};
 use crate::domain::timestamp::Timestamp;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_COMMITS_MAX, WINDOW_BYTES_MIN};
 use crate::protocol::codec;
@@ -106,6 +106,34 @@ fn y3_a_third_origin_is_passed_on_with_the_seals_it_came_with() {
     settle(&mut a, &mut b);
     assert_same(&a.replica, &b.replica);
     assert_eq!(b.replica.heads().get(&Replica::new("old").own).map(|head| head.seq), Some(700));
+}
+
+#[test]
+fn y3_what_is_not_signed_to_its_end_is_sent_when_it_is_and_the_other_logs_do_not_wait_for_it() {
+    let (mut old, mut node) = (Replica::new("old"), Replica::new("node"));
+    node.learn(&old);
+    old.learn(&node);
+    old.write(5, 100);
+    let (mut a, mut b) = connect(node, old);
+    settle(&mut a, &mut b);
+    b.write(2, 100);
+    settle(&mut a, &mut b);
+    let (mut node, mut relay) = (a.replica, Replica::new("relay"));
+    relay.learn(&node);
+    relay.learn(&b.replica);
+    node.write(3, 100);
+    let of = b.replica.own;
+    // The end of the old one's log was cut off, and its signature with it.
+    let cut = node.seals.remove(&(of, 7)).unwrap();
+    let (mut a, mut b) = connect(node, relay);
+    settle(&mut a, &mut b);
+    let there = |b: &End, origin: &OriginId| b.replica.heads().get(origin).map_or(0, |head| head.seq);
+    assert_eq!((there(&b, &of), there(&b, &a.replica.own)), (5, 3), "up to where it is signed, and all of the other");
+    let (mut node, relay) = (a.replica, b.replica);
+    node.seals.insert((of, 7), cut);
+    let (mut a, mut b) = connect(node, relay);
+    settle(&mut a, &mut b);
+    assert_eq!(there(&b, &of), 7);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use crate::sim::reference::{Kept, Promise, Told};
 use crate::sim::relay;
+use crate::sim::stockroom;
 use crate::sim::till;
 use crate::sim::world::World;
 use pilotlight_node::store::replica::{LiveOrder, Replica};
@@ -260,9 +261,12 @@ fn dishes(world: &mut World) {
     }
 }
 
-fn broken(promise: &Promise, order: Option<&OrderView>) -> Option<String> {
+fn broken(promise: &Promise, order: Option<&OrderView>, is_booked: impl Fn(&IntentId) -> bool) -> Option<String> {
     if matches!(promise.told, Told::Dish { .. }) {
         return None;
+    }
+    if let Told::Booked { intent } = &promise.told {
+        return (!is_booked(intent)).then(|| format!("what was booked as {intent} is not in the books"));
     }
     let Some(view) = order else { return Some(format!("order {} is not there: {:?}", promise.order, promise.told)) };
     let id = promise.order;
@@ -271,7 +275,7 @@ fn broken(promise: &Promise, order: Option<&OrderView>) -> Option<String> {
         Told::Placed { number: Some(number), .. } if !view.numbers().any(|one| one == number) => {
             Some(format!("order {id} was told as {number:?} and is {:?}", view.numbers().collect::<Vec<_>>()))
         }
-        Told::Placed { .. } => None,
+        Told::Placed { .. } | Told::Booked { .. } => None,
         Told::Paid { payment, amount_minor } => {
             let taken = view.payments.get(payment).map(|(_, amount)| *amount);
             (taken != Some(*amount_minor)).then(|| format!("payment of {amount_minor} for {id} is {taken:?}"))
@@ -305,7 +309,8 @@ pub fn promises_kept(world: &mut World, at: usize) {
     let here = promises.iter().filter(|one| one.kept == Kept::Here && world.reference.concerns(one, at)).filter(beside);
     let wrong = here.into_iter().find_map(|promise| {
         let order = replica.order(&promise.order).ok().flatten();
-        broken(promise, order.as_ref().map(|order| &order.view))
+        let is_booked = |intent: &IntentId| matches!(replica.receipt(intent), Ok(Some(_)));
+        broken(promise, order.as_ref().map(|order| &order.view), is_booked)
     });
     if let Some(what) = wrong {
         world.found(Finding::new("lost", format!("box {at}: {what}")));
@@ -315,6 +320,7 @@ pub fn promises_kept(world: &mut World, at: usize) {
 /// What both replicas hold, when nothing is under way.
 struct Both {
     apart: BTreeSet<OrderId>,
+    booked: BTreeSet<IntentId>,
     node: BTreeMap<OrderId, OrderView>,
     relay: BTreeMap<OrderId, OrderView>,
 }
@@ -396,7 +402,8 @@ pub fn settled(world: &mut World) {
     let orders = live_orders_of(replica);
     let apart = orders.iter().filter(|(_, order)| was_numbered_apart(order)).map(|(id, _)| *id).collect();
     let node: BTreeMap<OrderId, OrderView> = orders.into_iter().map(|(id, order)| (id, order.view)).collect();
-    let both = Both { apart, relay: node.clone(), node };
+    let booked = stockroom::booked(world, replica);
+    let both = Both { apart, booked, relay: node.clone(), node };
     promises_everywhere(world, &both);
     dishes(world);
     shelf(world, &both);
@@ -412,7 +419,8 @@ fn promises_everywhere(world: &mut World, both: &Both) {
     let mut wrong = Vec::new();
     for promise in world.reference.promises.iter().filter(|promise| promise.kept != Kept::Excused) {
         for (name, orders) in [("node", &both.node), ("relay", &both.relay)] {
-            wrong.extend(broken(promise, orders.get(&promise.order)).map(|what| ("lost", format!("{name}: {what}"))));
+            let broken = broken(promise, orders.get(&promise.order), |intent| both.booked.contains(intent));
+            wrong.extend(broken.map(|what| ("lost", format!("{name}: {what}"))));
         }
     }
     for (order, times) in world.reference.times_new.iter().filter(|(_, times)| **times > 1) {
@@ -467,12 +475,15 @@ fn shelf(world: &mut World, both: &Both) {
         }
     }
     let Some(replica) = &world.boxes[world.main].replica else { return };
-    let short = |ingredient: &IngredientId| replica.site().stock(ingredient).map_or(0, BoundedCounter::shortage);
-    let wrong = sold.into_iter().find_map(|(ingredient, amount)| {
-        let there = world.reference.shelf.get(&ingredient).copied().unwrap_or(0);
-        let known = short(&ingredient);
-        (amount > there + known)
-            .then(|| format!("{amount} of {ingredient}, {there} were delivered, {known} are known to miss"))
+    let written = stockroom::written(world, replica);
+    let wrong = world.reference.shelf.iter().find_map(|(ingredient, came)| {
+        let written = written.get(ingredient).copied().unwrap_or_default();
+        let sold = sold.get(ingredient).copied().unwrap_or(0);
+        // What a branch booked is in the branch's rows too.
+        let gone = if world.reference.is_branching() { 0 } else { written.gone };
+        let (there, known) = (came + written.surplus, stockroom::ever_short(replica, ingredient));
+        (sold + gone > there + known)
+            .then(|| format!("{sold} of {ingredient} sold, {gone} gone; {there} came, {known} were known to miss"))
     });
     if let Some(what) = wrong {
         world.found(Finding::new("oversold", what));
@@ -509,9 +520,12 @@ fn books(world: &mut World, both: &Both) {
             wrong.push(("rows and orders differ", format!("{payer} used {used} of {ingredient} and sold {sold}")));
         }
     }
+    wrong.extend(stockroom::once(world, replica));
+    let written = stockroom::written(world, replica);
     for (ingredient, stock) in site.stocks() {
         let added: u64 = site.origins().map(|card| stock.row(&card.origin).added).sum();
-        let there = world.reference.shelf.get(ingredient).copied().unwrap_or(0);
+        let found = written.get(ingredient).map_or(0, |written| written.surplus);
+        let there = world.reference.shelf.get(ingredient).copied().unwrap_or(0) + found;
         if added > there {
             wrong.push(("delivered more than came", format!("{added} of {ingredient}, {there} came")));
         }

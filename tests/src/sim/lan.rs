@@ -141,6 +141,12 @@ impl World {
         self.lan.remove(&id);
     }
 
+    /// Whether this machine dials that one, and the cable carries something both ways.
+    pub(super) fn is_dialled(&self, from: usize, to: usize) -> bool {
+        let whole = |wire: &LanWire| wire.ends.iter().all(Option::is_some) && wire.deaf == [false; 2];
+        self.lan.values().any(|wire| wire.boxes == [from, to] && whole(wire))
+    }
+
     fn lan_ends_of(&self, at: usize) -> Vec<(u32, usize)> {
         let ends = self.lan.iter().flat_map(|(id, wire)| (0..2).map(move |end| (*id, end, wire.boxes[end])));
         ends.filter(|(_, _, of)| *of == at).map(|(id, end, _)| (id, end)).collect()
@@ -177,6 +183,7 @@ impl World {
             News::Open(_) => self.trace.rare("nodes linked without the relay"),
             News::Acked { .. } => {}
             News::Forked => {
+                self.trace.rare("forked towards a sibling");
                 self.note(format_args!("box {at} hears from its sibling that it is forked"));
             }
             // Only the relay's word says which of two logs is the branch.
@@ -196,7 +203,7 @@ impl World {
             Err(fault) => {
                 if let LinkFault::Apply(error) = &fault {
                     let text = error.to_string();
-                    self.found(Finding::new("a node cannot apply its sibling's log", text));
+                    self.broken_by_a_branch("a node cannot apply its sibling's log", text);
                 }
                 self.lan_end_is_over(id, end, &fault.to_string());
             }
@@ -222,9 +229,22 @@ impl World {
         match core.hear(frame, own, state.heads(), &state.keys(), now) {
             Ok(()) => self.pump_lan(id, to),
             Err(fault) => {
-                self.found(Finding::new("protocol violation", format!("between siblings: {fault}")));
+                if !matches!(fault, LinkFault::Store) {
+                    self.broken_by_a_branch("protocol violation", format!("between siblings: {fault}"));
+                }
+                self.lan_end_is_over(id, to, &fault.to_string());
             }
         }
+    }
+
+    /// Who has one end of a log and hears the other in the middle of a connection hangs up, and learns of the fork by the next greeting. Where
+    /// there are no two ends of one log it must not be.
+    fn broken_by_a_branch(&mut self, name: &'static str, what: String) {
+        if !self.reference.is_branching() {
+            return self.found(Finding::new(name, what));
+        }
+        self.note(format_args!("{what}"));
+        self.trace.rare("a branch broke a connection of siblings");
     }
 
     fn set_lan_timer(&mut self, id: u32, end: usize) {

@@ -14,6 +14,7 @@ pub mod named;
 pub mod people;
 pub mod reference;
 pub mod relay;
+pub mod stockroom;
 pub mod till;
 pub mod trace;
 pub mod wire;

@@ -5,8 +5,9 @@ use crate::sim::checks::{self, Finding};
 use crate::sim::faults::Fault;
 use crate::sim::reference::{Online, Told};
 use crate::sim::relay::{self, PLACE};
+use crate::sim::stockroom::Booking;
 use crate::sim::world::World;
-use pilotlight_node::inventory::{eighty_six, receive, share};
+use pilotlight_node::inventory::{eighty_six, share};
 use pilotlight_node::kitchen::act::{self, KitchenAction, Outcome, Tap};
 use pilotlight_node::menu::edit::{self, Edit, EditRefusal};
 use pilotlight_node::orders::accept::DecideRefusal;
@@ -59,7 +60,7 @@ const DISHES: [Dish; 4] = [
     ("cola", 300, "cold", &[]),
 ];
 /// What is delivered at once.
-const DELIVERED: [(&str, u64); 3] = [("dough", 2_400), ("cheese", 800), ("mushrooms", 500)];
+pub(super) const DELIVERED: [(&str, u64); 3] = [("dough", 2_400), ("cheese", 800), ("mushrooms", 500)];
 const KIOSKS: usize = 4;
 const CUSTOMERS: usize = 4;
 
@@ -97,7 +98,7 @@ pub struct People {
     placed: Vec<NewOrder>,
 }
 
-fn ingredient(name: &str) -> IngredientId {
+pub(super) fn ingredient(name: &str) -> IngredientId {
     IngredientId::derived(&[name])
 }
 
@@ -206,7 +207,7 @@ impl World {
     }
 
     /// An answer of the node did not reach the device.
-    fn wifi_lost(&mut self) -> bool {
+    pub(super) fn wifi_lost(&mut self) -> bool {
         let lost = self.plays(Fault::Wifi) && self.chance(30);
         if lost {
             self.trace.rare("answer to a device lost");
@@ -226,7 +227,7 @@ impl World {
     }
 
     /// A machine that somebody works at: one of each place.
-    fn someones(&mut self) -> usize {
+    pub(super) fn someones(&mut self) -> usize {
         let mains = self.mains();
         let choice = self.rng.below(mains.len());
         mains.get(choice).copied().unwrap_or(self.main)
@@ -597,12 +598,12 @@ impl World {
         match self.rng.below(12) {
             10..12 => self.describe(at),
             0..3 => {
-                let intent = IntentId::derived(&[&self.mint("delivery")]);
+                let intent = self.wanted_in_the_books("delivery");
                 let (name, amount) = DELIVERED[self.rng.below(DELIVERED.len())];
                 let receipt = Receipt::delivered(ingredient(name), amount / 2);
                 // On the shelf, booked or not.
                 *self.reference.shelf.entry(receipt.ingredient).or_default() += receipt.amount;
-                self.receive(at, intent, receipt, 0);
+                self.book(at, intent, Booking::Delivered(receipt), 0);
             }
             3..5 => {
                 let item = MenuItemId::derived(&[DISHES[self.rng.below(DISHES.len())].0]);
@@ -733,18 +734,6 @@ impl World {
             Err(RunError::Refused(_) | RunError::Unknown | RunError::Closed) => {}
             Err(error @ (RunError::TooLarge(_) | RunError::Damaged(_))) => {
                 world.found(Finding::new("an order cannot be taken over", error.to_string()));
-            }
-        });
-    }
-
-    fn receive(&mut self, at: usize, intent: IntentId, receipt: Receipt, tries: u32) {
-        let at = self.beside(at);
-        let booked = receipt.clone();
-        let plan = move |replica: &Replica, now| receive::plan(replica, now, Actor::System, intent, booked);
-        self.ask(at, plan, move |world, _, outcome| {
-            if matches!(outcome, Err(RunError::Unknown | RunError::Closed)) && tries < 10 {
-                let delay = world.between(2_000, 10_000);
-                world.after(delay, move |world| world.receive(at, intent, receipt, tries + 1));
             }
         });
     }

@@ -53,6 +53,11 @@ pub enum Told {
         /// It was added; otherwise voided.
         wanted: bool,
     },
+    /// A delivery, waste or a count is in the books.
+    Booked {
+        /// Under this name.
+        intent: IntentId,
+    },
 }
 
 /// Where a promise must be kept.

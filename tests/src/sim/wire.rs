@@ -272,6 +272,9 @@ impl World {
             }
             node_core::News::Parted(parted) => {
                 self.note(format_args!("box {at}: logs part at {:?}", parted.cuts.values().collect::<Vec<_>>()));
+                if parted.cuts.keys().any(|origin| !self.boxes[at].is_called(origin)) {
+                    self.trace.rare("another's branch cut off");
+                }
                 let (job, mut outcome) = job_of_parting(parted);
                 let then = Box::new(move |world: &mut Self, _| {
                     let noted = outcome.try_recv().unwrap_or(Err(RunError::Unknown));

@@ -12,6 +12,7 @@ use crate::sim::gateway::{Answer, Asked, Ledger};
 use crate::sim::people::People;
 use crate::sim::reference::Reference;
 use crate::sim::relay::{self, Process};
+use crate::sim::stockroom::Stockroom;
 use crate::sim::till::Till;
 use crate::sim::trace::Trace;
 use pilotlight_edge::clock::Clock;
@@ -187,6 +188,8 @@ pub struct World {
     pub people: People,
     /// What cashiers were told.
     pub till: Till,
+    /// What was to be booked in the stockroom.
+    pub stockroom: Stockroom,
     /// Faults may happen, and people begin new things.
     pub healed: bool,
     /// No connection between restaurant and cloud until then.
@@ -249,6 +252,7 @@ impl World {
             reference: Reference::default(),
             people: People::default(),
             till: Till::default(),
+            stockroom: Stockroom::default(),
             healed: false,
             outage_until_ms: 0,
             bank_bad_until_ms: 0,
@@ -277,6 +281,7 @@ impl World {
         }
         world.people_begin();
         world.tills_begin();
+        world.stockroom_begins();
         world.lan_begins();
         world.faults_begin();
         Ok(world)
@@ -344,9 +349,7 @@ impl World {
     /// Whether faults of this kind are played now.
     #[must_use]
     pub fn plays(&self, fault: Fault) -> bool {
-        // Nodes that have heard one branch of a log from each other cannot go back to the relay's: not yet a thing that heals.
-        let branches = matches!(fault, Fault::Clone | Fault::WholeDisk);
-        !self.healed && self.plan.faults.has(fault) && !(self.plan.lan && branches)
+        !self.healed && self.plan.faults.has(fault)
     }
 
     // ---- The restaurant's machines ----

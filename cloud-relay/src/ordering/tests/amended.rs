@@ -77,6 +77,30 @@ async fn fa1_before_the_restaurant_has_confirmed_a_wish_is_so_at_once() {
 }
 
 #[tokio::test]
+async fn fa6_another_address_comes_with_its_own_place_and_the_same_written_otherwise_stays_where_it_is() {
+    let mut market = Market::open(Faults::default()).await;
+    let order = market.order("one").await;
+    let known = market.seen(&order).await.kept.address.unwrap();
+    let at = |name: &str, street: &str, lat| {
+        wish(name, Wanted::Address(Address { street: street.to_owned(), lat, ..known.clone() }))
+    };
+    for phase in ["placed", "confirmed"] {
+        let left = format!("left {phase}");
+        assert_eq!(ask(&market, &order, at(&left, "Lane 9", known.lat)).await, Err(AmendRefusal::OldPlace), "{phase}");
+        market.cook(order).await;
+    }
+    assert_eq!(market.seen(&order).await.kept.address, Some(known.clone()), "nobody is sent to the old place");
+    let written = at("written", &format!(" {}.", known.street.to_uppercase()), known.lat);
+    ask(&market, &order, written.clone()).await.unwrap();
+    ask(&market, &order, written).await.unwrap();
+    answer(&mut market, order, "written", None).await;
+    ask(&market, &order, at("moved", "Lane 9", 45.42)).await.unwrap();
+    answer(&mut market, order, "moved", None).await;
+    let goes_to = market.seen(&order).await.kept.address.unwrap();
+    assert_eq!((goes_to.street.as_str(), goes_to.lat), ("Lane 9", 45.42));
+}
+
+#[tokio::test]
 async fn fa2_after_that_it_is_a_request_and_so_when_it_is_granted() {
     let mut market = Market::open(Faults::default()).await;
     let order = market.order("one").await;

@@ -114,7 +114,7 @@ async fn b4_without_a_verdict_it_is_resolved_in_full_when_the_restaurant_could_n
 }
 
 #[tokio::test]
-async fn b10_what_nobody_begins_may_be_cancelled_in_full_ten_minutes_after_its_start() {
+async fn q6_b10_what_nobody_begins_may_be_cancelled_in_full_ten_minutes_after_its_start() {
     let mut market = Market::open(Faults::default()).await;
     let order = market.order("one").await;
     // The table counts from when it was placed, this rule from when it was confirmed.
@@ -140,6 +140,8 @@ async fn b10_what_nobody_begins_may_be_cancelled_in_full_ten_minutes_after_its_s
     market.oven(order, TicketPhase::Started).await;
     market.effects().await;
     assert_eq!((market.view(&order).await.status, market.rights().await), (Status::Refunded, 600));
+    // Whoever did not hear the answer cancels again, however much later, and is answered as before (SPEC Q6).
+    cancel(&market, &order, 1_470).await.unwrap();
     assert_eq!(market.gateway.executed(&order).await.len(), 3);
 }
 

@@ -3,7 +3,7 @@
 use crate::sites::link_core::News;
 use crate::sites::link_hub::Message;
 use crate::sites::link_state::Link;
-use crate::sites::node_registry::BEGINNING_MAX;
+use crate::sites::node_registry::{BEGINNING_MAX, Sites};
 use crate::sites::site_handle::NoReactions;
 use crate::sites::testing::{NOW, Node, Shop, begin_session, dial, enrol, first_session, join, placed};
 use crate::store::site_tx::{OldSession, WorkError};
@@ -358,6 +358,55 @@ async fn e10_y8_a_relay_that_takes_too_many_in_at_once_asks_to_be_dialled_again_
     let mut session = shop.node.session();
     shop.node.sync_all(&mut session, &mut pipe, None).await.unwrap();
     assert_eq!(shop.sites.digest(&shop.site).await.unwrap().1, 1);
+}
+
+/// All of them dial at the same time; answers with those that were sent away.
+async fn wave(sites: &Arc<Sites>, waiting: Vec<(String, Node)>) -> Vec<(String, Node)> {
+    let dialling = waiting.into_iter().map(|(token, mut node)| async move {
+        let (mut pipe, serving) = dial(sites, &token).await;
+        let mut session = node.session();
+        match node.sync_all(&mut session, &mut pipe, None).await {
+            Ok(()) => None,
+            Err(code) => {
+                assert_eq!(code, 1013, "busy, and nothing else");
+                // Whoever is sent away has nothing at the relay any more: no task, no queue, no session.
+                serving.await.unwrap();
+                assert!(matches!(sites.get(&node.site).unwrap().link.now(), Link::Never));
+                Some((token, node))
+            }
+        }
+    });
+    futures_util::future::join_all(dialling).await.into_iter().flatten().collect()
+}
+
+#[tokio::test]
+async fn e10_a_thousand_nodes_that_return_at_once_are_taken_in_by_waves_until_all_are_served() {
+    const NODES: usize = 1_000;
+    let shop = Shop::open(Arc::new(NoReactions)).await;
+    let mut waiting = Vec::with_capacity(NODES);
+    for n in 0..NODES {
+        let mut node = Node::new(&format!("node {n}"));
+        node.site = SiteId::derived(&[&n.to_string()]);
+        node.write(&[placed(&n.to_string(), None)]);
+        waiting.push((enrol(&shop.sites, &mut node).await, node));
+    }
+    let full = shop.sites.beginning.acquire_many(u32::try_from(BEGINNING_MAX).unwrap()).await.unwrap();
+    waiting = wave(&shop.sites, waiting).await;
+    assert_eq!(waiting.len(), NODES, "as long as as many begin as may, everybody else is sent away");
+    drop(full);
+    let mut waves = 0;
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        waiting = wave(&shop.sites, waiting).await;
+        waves += 1;
+        // Whoever is sent away is sent away because so many are being taken in.
+        assert!(before - waiting.len() >= before.min(BEGINNING_MAX), "wave {waves} of {before} left {}", waiting.len());
+    }
+    assert!(waves <= NODES.div_ceil(BEGINNING_MAX), "{waves} waves");
+    assert_eq!(shop.sites.beginning.available_permits(), BEGINNING_MAX);
+    for site in shop.sites.all().into_iter().filter(|site| site.facts.id != shop.node.site) {
+        assert_eq!(shop.sites.digest(&site).await.unwrap().1, 1, "everybody was served");
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ import type { CustomerOrderJson, QuoteJson, RestaurantJson } from '../../generat
 import { en } from '../../words'
 import { itemId, MENU, NOW, variantId } from '../stories/fixtures'
 import type { Basket } from './model'
-import { addressFor, addressOf, blocked, byDistance, changes, choose, laterTimes, newBasket, pageOf, pay, payRefusal, plain, quoteRequest, refused, steps, tipMinor, whoMissing, wishOf } from './model'
+import { addressFor, addressOf, blocked, byDistance, changes, choose, isElsewhere, laterTimes, newBasket, pageOf, pay, payRefusal, plain, quoteRequest, refused, steps, tipMinor, whoMissing, wishOf } from './model'
 
 const problem = (code: string, more: Partial<ProblemJson> = {}): ProblemJson => ({ type: '', title: '', status: 409, code, detail: '', field: null, remedy: null, ...more })
 const FRESH = { order: 'order 2', payment: 'payment 2' }
@@ -175,12 +175,15 @@ describe('what is wanted otherwise', () => {
     expect(laterTimes(now, now + 1)[0]).toBe(now + 1)
   })
 
-  it('says what a form says, and keeps the place of another street', () => {
-    const form = { text: '  ', name: ' Eve ', phone: '555', street: ' Way 2 ', city: 'Town', note: '', at: '' }
+  it('says what a form says, and of another street where it is', () => {
+    const form = { text: '  ', name: ' Eve ', phone: '555', street: ' Way 2 ', city: 'Town', note: '', at: '', position: '52.6, 13.5' }
     const known = { street: 'Way 1', city: 'Town', lat: 52.5, lon: 13.4, note: 'ring' }
     expect(wishOf('instructions', form, known)).toEqual({ type: 'instructions', text: null })
     expect(wishOf('contact', form, known)).toEqual({ type: 'contact', contact: { name: 'Eve', phone: '555' } })
-    expect(wishOf('address', form, known)).toEqual({ type: 'address', address: { street: 'Way 2', city: 'Town', lat: 52.5, lon: 13.4, note: null } })
+    expect(wishOf('address', form, known)).toEqual({ type: 'address', address: { street: 'Way 2', city: 'Town', lat: 52.6, lon: 13.5, note: null } })
+    expect(wishOf('address', { ...form, position: '' }, known)).toBeNull()
+    expect(wishOf('address', { ...form, street: 'WAY 1.' }, known)).toEqual({ type: 'address', address: { street: 'WAY 1.', city: 'Town', lat: 52.5, lon: 13.4, note: null } })
+    expect([isElsewhere({ street: ' ', city: 'Town' }, known), isElsewhere(form, known)]).toEqual([false, true])
     expect(wishOf('time', { ...form, at: '17' }, known)).toEqual({ type: 'time', at: 17 })
   })
 })

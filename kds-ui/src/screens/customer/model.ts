@@ -3,6 +3,7 @@ import type { AmendedFieldJson, ProblemJson, StatusJson } from '../../generated/
 import type { AddressJson, CancelPreviewJson, ChargesJson, CustomerJson, CustomerOrderJson, OrderFulfilmentJson, QuoteJson, QuoteRequestJson, RestaurantJson, StepJson, WishJson } from '../../generated/relay'
 import type { PricedCart } from '../../kernels/cart_price'
 import type { Point } from '../../kernels/geo'
+import { parsePoint } from '../../kernels/geo'
 import { unreachable } from '../../kernels/unreachable'
 import type { Words } from '../../words'
 import type { KioskEvent, Ordering, Refusal } from '../kiosk/model'
@@ -163,7 +164,7 @@ export type Amending =
   | { state: 'sending'; field: AmendedFieldJson }
   | { state: 'problem'; field: AmendedFieldJson; text: string }
 
-export type WishForm = { text: string; name: string; phone: string; street: string; city: string; note: string; at: string }
+export type WishForm = { text: string; name: string; phone: string; street: string; city: string; note: string; at: string; position: string }
 
 const QUARTER_MS = 15 * 60_000
 
@@ -174,16 +175,26 @@ export function laterTimes(now: number, set: number | null): number[] {
   return set === null || times.includes(set) ? times : [set, ...times]
 }
 
-/** What a form says. Another street is taken to be near the place that is known: the rider asks when it is not. */
-export function wishOf(field: AmendedFieldJson, form: WishForm, address: AddressJson | null): WishJson {
+const letters = (text: string) => text.toLocaleLowerCase().replace(/[^\p{L}\p{N}]/gu, '')
+
+/** Whether a form names another address: then it says where that is, or the rider would go to the old place. */
+export function isElsewhere({ street, city }: { street: string; city: string }, address: AddressJson | null): boolean {
+  if (street.trim() === '' || city.trim() === '') return false
+  return address === null || letters(street + city) !== letters(address.street + address.city)
+}
+
+/** What a form says; null: of another address it does not say where that is. */
+export function wishOf(field: AmendedFieldJson, form: WishForm, address: AddressJson | null): WishJson | null {
   const given = (text: string) => (text.trim() === '' ? null : text.trim())
   switch (field) {
     case 'instructions':
       return { type: 'instructions', text: given(form.text) }
     case 'contact':
       return { type: 'contact', contact: { name: form.name.trim(), phone: form.phone.trim() } }
-    case 'address':
-      return { type: 'address', address: { street: form.street.trim(), city: form.city.trim(), lat: address?.lat ?? 0, lon: address?.lon ?? 0, note: given(form.note) } }
+    case 'address': {
+      const place = isElsewhere(form, address) ? parsePoint(form.position) : address
+      return place && { type: 'address', address: { street: form.street.trim(), city: form.city.trim(), lat: place.lat, lon: place.lon, note: given(form.note) } }
+    }
     case 'time':
       return { type: 'time', at: form.at === '' ? null : Number(form.at) }
   }

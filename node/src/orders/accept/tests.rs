@@ -147,7 +147,7 @@ fn say(shop: &mut Shop, id: OrderId, rejected: Option<&str>) -> Result<(), Decid
 }
 
 #[test]
-fn pb4_while_paused_nothing_is_accepted_by_itself_and_a_person_may_say_yes_or_no() {
+fn q6_pb4_while_paused_nothing_is_accepted_by_itself_and_a_person_may_say_yes_or_no() {
     let mut shop = Shop::open();
     let mut relay = Relay::new(&mut shop);
     tap(&mut shop, IntakeCommand::Pause(PauseFor::Minutes(15)));
@@ -166,6 +166,13 @@ fn pb4_while_paused_nothing_is_accepted_by_itself_and_a_person_may_say_yes_or_no
         say(&mut shop, OrderId::derived(&["none"]), None),
         Err(DecideRefusal::UnknownOrder(OrderId::derived(&["none"])))
     );
+    // The answer may have been lost: the same word is answered as before, another one is refused (SPEC Q6).
+    let facts = seen(&mut shop, &ids[1]).facts;
+    assert_eq!(say(&mut shop, ids[1], Some(" no oven ")), Ok(()));
+    assert_eq!(seen(&mut shop, &ids[1]).facts, facts, "and changes nothing");
+    for other in [None, Some("no cook")] {
+        assert!(matches!(say(&mut shop, ids[1], other), Err(DecideRefusal::Decided(_))), "{other:?}");
+    }
     let (yes, no) = (seen(&mut shop, &ids[0]), seen(&mut shop, &ids[1]));
     assert!(yes.accepted && no.cancelled.is_some_and(|deed| deed.why == "no oven"));
     assert_eq!(waiting(shop.replica(), now).iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[2]]);

@@ -41,7 +41,7 @@ fn phase(shop: &mut Shop, id: OrderId, phase: TicketPhase) {
 }
 
 #[test]
-fn fa2_what_is_plain_is_answered_once_and_a_person_says_the_rest() {
+fn q6_fa2_what_is_plain_is_answered_once_and_a_person_says_the_rest() {
     let mut shop = Shop::open();
     let mut relay = Relay::new(&mut shop);
     let id = cooking(&mut shop, &mut relay, "one");
@@ -75,7 +75,12 @@ fn fa2_what_is_plain_is_answered_once_and_a_person_says_the_rest() {
     assert_eq!(say(&mut shop, "none", None).unwrap_err(), AnswerRefusal::UnknownRequest(intent("none")));
     say(&mut shop, "begun", Some("it is in the oven")).unwrap();
     assert_eq!(state(&mut shop, id, "begun"), AmendmentState::Refused("it is in the oven".into()));
-    assert_eq!(say(&mut shop, "begun", None).unwrap_err(), AnswerRefusal::Answered);
+    let facts = seen(&mut shop, &id).facts;
+    say(&mut shop, "begun", Some(" it is in the oven ")).unwrap();
+    assert_eq!(seen(&mut shop, &id).facts, facts, "said again it is answered as before (SPEC Q6)");
+    for other in [None, Some("no basil")] {
+        assert_eq!(say(&mut shop, "begun", other).unwrap_err(), AnswerRefusal::Answered);
+    }
     phase(&mut shop, id, TicketPhase::Ready);
     assert_eq!(ask(&mut shop, &mut relay, id, "late", note("x")), AmendmentState::Refused("it is made already".into()));
     let gone = OrderFact::Delivery { attempt: 1, phase: DeliveryPhase::PickedUp };

@@ -126,3 +126,19 @@ fn fa3_what_the_relay_has_ended_stays_ended_whatever_answer_comes() {
         [placed(), asked(2, "a", note("knock")), answered(1, 2_500, "a", None), ended(3, "a", Some(true)), over];
     assert_eq!(seen(&facts).instructions.as_deref(), Some("knock"));
 }
+
+#[test]
+fn fa5_of_an_order_of_the_relay_only_who_placed_it_says_how_it_is_wanted() {
+    let direct = |origin, seq, text| fact(origin, seq, 1_000 * seq, OrderFact::Amended { amendment: note(text) });
+    let view = seen(&[placed(), direct(node(), 9, "leave it outside")]);
+    assert_eq!(view.instructions.as_deref(), Some("ring"), "a node was asked for nothing");
+    let view = seen(&[placed(), direct(relay(), 2, "knock"), direct(node(), 9, "leave it outside")]);
+    assert_eq!(view.instructions.as_deref(), Some("knock"));
+    // An order of the restaurant is the restaurant's, at whichever of its nodes.
+    let mut own = placed();
+    if let OrderFact::Placed(header) = &mut own.what {
+        header.owner = None;
+    }
+    let view = seen(&[own, direct(node(), 9, "leave it outside")]);
+    assert_eq!(view.instructions.as_deref(), Some("leave it outside"));
+}
