@@ -15,6 +15,7 @@ use crate::domain::menu::MenuItem;
 use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write as Out};
 use minicbor::{Decode, Decoder, Encode, Encoder};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// A write of some of an item's fields.
@@ -109,7 +110,7 @@ impl ItemDoc {
             }
             held.retain(|known| !new.covers(known));
             held.push(new);
-            held.sort_by(|a, b| b.stamp.cmp(&a.stamp));
+            held.sort_by_key(|held| Reverse(held.stamp));
         }
     }
 
@@ -153,7 +154,7 @@ impl ItemDoc {
             if let (Some(stamp), Some(Some(whole))) = (self.whole.stamp().filter(concurrent), self.whole.get()) {
                 values.push((stamp, FieldValue::of(whole, *field)));
             }
-            values.sort_by(|a, b| b.0.cmp(&a.0));
+            values.sort_by_key(|(stamp, _)| Reverse(*stamp));
             let mut told: Vec<(Stamp, FieldValue)> = Vec::new();
             for value in values {
                 if !told.iter().any(|(_, known)| *known == value.1) {

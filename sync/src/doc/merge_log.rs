@@ -96,7 +96,7 @@ pub fn merge_log(doc: &OrderDoc) -> MergeLog {
         let unheard: Vec<&Arc<StampedOrderFact>> = facts.iter().filter(|other| are_concurrent(fact, other)).collect();
         // A line that comes while somebody elsewhere cancels the order is not cooked.
         let ended = |other: &&Arc<StampedOrderFact>| matches!(other.what, OrderFact::Cancelled { .. }) && counts(other);
-        let in_vain = matches!(fact.what, OrderFact::LinesAdded { .. }) && unheard.iter().any(|other| ended(other));
+        let in_vain = matches!(fact.what, OrderFact::LinesAdded { .. }) && unheard.iter().any(ended);
         log.entries.push(MergeEntry {
             at: fact.at.wall(),
             origin: fact.id.origin,
