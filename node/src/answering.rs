@@ -132,7 +132,7 @@ mod tests {
         let live = shop.replica().order(&id).unwrap().unwrap();
         assert_eq!(asked::state(&live.view, &intent), Some(&AskState::Open));
         let answer = OrderFact::Answered { intent, refused: None };
-        bar.write(&mut shop, &[Change::Order(id, OrderFact::Cancelled { why: "x".into(), seen: None }), Change::Order(id, answer)]);
+        bar.write(&mut shop, &[Change::Order(id, OrderFact::Cancelled { why: "x".into() }), Change::Order(id, answer)]);
         let live = shop.replica().order(&id).unwrap().unwrap();
         assert_eq!(asked::state(&live.view, &intent), Some(&AskState::Done));
     }

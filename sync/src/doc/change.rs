@@ -281,6 +281,7 @@ impl Change {
                 | OrderFact::StockReturned { .. }
                 | OrderFact::Payment { .. }
                 | OrderFact::Amended { .. }
+                | OrderFact::Knew { .. }
                 | OrderFact::Refunded { .. } => true,
             },
             Self::Day(_)
@@ -385,7 +386,7 @@ mod tests {
     use super::*;
     use crate::domain::amendment::Amendment;
     use crate::domain::asked::Asked;
-    use crate::domain::id::PaymentId;
+    use crate::domain::id::{LineId, PaymentId};
     use crate::domain::intake::{Busy, Span};
     use crate::domain::timestamp::Timestamp;
 
@@ -480,6 +481,25 @@ mod tests {
             let id = |byte: &str| format!("50{}", byte.repeat(16));
             let expected = expected.replace(' ', "").replace('I', &id("01")).replace('P', &id("03"));
             assert_eq!(hex, expected.replace('S', &id("04")), "{fact:?}");
+            assert_eq!(minicbor::decode::<OrderFact>(&to_vec(&fact)).unwrap(), fact);
+        }
+    }
+
+    #[test]
+    fn v3_the_bytes_of_what_changes_an_order_are_as_they_always_were_and_what_was_known_is_a_fact_of_its_own() {
+        let (intent, line) = (IntentId::from_bytes([1; 16]), LineId::from_bytes([3; 16]));
+        let seen = vec![Seen { origin: OriginId::from_bytes([4; 16]), seq: 7 }];
+        let facts = [
+            (OrderFact::LinesAdded { intent, lines: vec![] }, "820282I80"),
+            (OrderFact::LineVoided { intent, line, why: "no".into() }, "820383IL626e6f"),
+            (OrderFact::Cancelled { why: "no".into() }, "820981626e6f"),
+            (OrderFact::Knew { seen }, "82182881 8182O07"),
+        ];
+        for (fact, expected) in facts {
+            let hex: String = to_vec(&fact).iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = |byte: &str| format!("50{}", byte.repeat(16));
+            let expected = expected.replace(' ', "").replace('I', &id("01")).replace('L', &id("03"));
+            assert_eq!(hex, expected.replace('O', &id("04")), "{fact:?}");
             assert_eq!(minicbor::decode::<OrderFact>(&to_vec(&fact)).unwrap(), fact);
         }
     }

@@ -424,6 +424,8 @@ impl Folding {
             OrderFact::Asked { .. } | OrderFact::Answered { .. } => self.asks.take(fact),
             // Read before the others: see `Ownership`.
             OrderFact::TakenOver { .. } => {}
+            // For the log of who changed what: see `merge_log`.
+            OrderFact::Knew { .. } => {}
         }
         self.take_early();
         self.note_status(fact, at, why);
@@ -488,6 +490,7 @@ impl Folding {
             | OrderFact::AmendmentEnded { .. }
             | OrderFact::Asked { .. }
             | OrderFact::Answered { .. }
+            | OrderFact::Knew { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => {}
         }
@@ -542,6 +545,7 @@ impl Folding {
             | OrderFact::AmendmentEnded { .. }
             | OrderFact::Asked { .. }
             | OrderFact::Answered { .. }
+            | OrderFact::Knew { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => String::new(),
         }
@@ -594,6 +598,7 @@ impl Folding {
             | OrderFact::AmendmentEnded { .. }
             | OrderFact::Asked { .. }
             | OrderFact::Answered { .. }
+            | OrderFact::Knew { .. }
             | OrderFact::StockReturned { .. } => {}
         }
         let captured = self.view.payments.values().filter(|(phase, _)| *phase == PaymentPhase::Captured);

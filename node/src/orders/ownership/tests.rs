@@ -50,7 +50,7 @@ fn q4_only_the_owner_decides_until_a_manager_takes_the_order_over() {
     assert_eq!(take_over(&mut shop, id, "the bar is silent"), Ok(1), "once");
     assert_eq!(pay(&mut shop, id), Ok(300));
     // The bar was only cut off: what it decides now decides nothing.
-    bar.write(&mut shop, &[Change::Order(id, OrderFact::Cancelled { why: "closed".into(), seen: None })]);
+    bar.write(&mut shop, &[Change::Order(id, OrderFact::Cancelled { why: "closed".into() })]);
     assert!(shop.replica().order(&id).unwrap().unwrap().view.cancelled.is_none());
     assert_eq!(cancel(&mut shop, id), Ok(true));
     assert_eq!(take_over(&mut shop, id, "again"), Ok(1));
@@ -76,7 +76,7 @@ fn s3_what_another_node_cancels_or_voids_comes_back_to_the_row_that_paid_once() 
     let id = OrderId::derived(&["one"]);
     assert_eq!(shop.rights(), 400);
     let (intent, gone) = (IntentId::derived(&["void"]), LineId::derived(&["a"]));
-    bar.write(&mut shop, &[Change::Order(id, OrderFact::LineVoided { intent, line: gone, why: "burnt".into(), seen: None })]);
+    bar.write(&mut shop, &[Change::Order(id, OrderFact::LineVoided { intent, line: gone, why: "burnt".into() })]);
     for _ in 0..2 {
         for changes in returns::commits(shop.replica()) {
             shop.commit(&changes);

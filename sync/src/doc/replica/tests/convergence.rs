@@ -58,16 +58,16 @@ fn fact(kind: u8, name: &str, b: u8, side: &Side) -> OrderFact {
                 let line = PricedLine { id: LineId::derived(&[name]), ..(**line).clone() };
                 AddedLine { line: line.into(), replaces: None, epoch: 0 }
             });
-            OrderFact::LinesAdded { intent, lines: lines.collect(), seen: None }
+            OrderFact::LinesAdded { intent, lines: lines.collect() }
         }
-        4 => OrderFact::LineVoided { intent, line, why: name.into(), seen: None },
+        4 => OrderFact::LineVoided { intent, line, why: name.into() },
         5 => OrderFact::EpochOpened { ticket, epoch: u32::from(b), kind: EpochKind::CookAgain },
         6 => OrderFact::LineDone { line, epoch: 0, done: b.is_multiple_of(2) },
         7 => {
             let phase = [PaymentPhase::Authorized, PaymentPhase::Captured, PaymentPhase::Voided][usize::from(b) % 3];
             OrderFact::Payment { payment: PaymentId::derived(&["p"]), phase, amount_minor: i64::from(b) }
         }
-        8 => OrderFact::Cancelled { why: name.into(), seen: None },
+        8 => OrderFact::Cancelled { why: name.into() },
         9 => OrderFact::Commercial { phase: CommercialPhase::Confirmed },
         _ => header(Some(side.replica.origin())),
     }
