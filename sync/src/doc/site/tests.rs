@@ -304,3 +304,23 @@ fn d2_a_number_counts_also_when_its_log_is_read_before_the_one_that_opened_its_d
         assert_eq!(site.encode(&DocKey::Day), as_it_came.encode(&DocKey::Day), "the same bytes");
     }
 }
+
+#[test]
+fn w2_what_is_told_of_a_branch_is_of_one_writer_and_leaves_one_value_of_a_field() {
+    let mut site = Site::default();
+    let soup = crate::doc::item::tests::item("soup");
+    let id = soup.id;
+    for change in site.write_item(id, Some(soup)) {
+        apply(&mut site, 1, 1, &change);
+    }
+    for seq in 5..9 {
+        let values = vec![FieldValue::Name(seq.to_string())];
+        let change = Change::ItemFields(FieldsWrite { item: id, values, version: seq, seen: vec![] });
+        let mut told = Effect::of(&commit(2, seq), 0, change);
+        told.id.origin = OriginId::derived(&["told", &seq.to_string()]);
+        told.way = Some(crate::crdt::facts::Way::Recovered);
+        site.apply(&told, &mut Touched::default());
+    }
+    assert_eq!(site.menu().items[&id].name, "8");
+    assert_eq!(site.menu_conflicts(), []);
+}

@@ -132,7 +132,9 @@ fn change(side: &Side, (kind, a, b): (u8, u8, u8), n: usize) -> Change {
                 allergens: vec![],
                 quantity_min: 1,
             };
-            site.write_item(item.id, some.then_some(item))
+            let id = item.id;
+            let written = site.write_item(id, some.then_some(item)).into_iter().next();
+            written.unwrap_or_else(|| site.write_eighty_six(id, None))
         }
         17 => site.write_eighty_six(MenuItemId::derived(&["item"]), some.then_some(Off { until: None })),
         18 => site.write_settings(settings(&name)),
