@@ -51,6 +51,8 @@ const DISK_LOOK: Duration = Duration::from_secs(5);
 const RELAY_LOOK: Duration = Duration::from_secs(30);
 /// How long is waited at most while one of them waits for its time: business time may run faster than the machine's.
 const RELAY_AGAIN: Duration = Duration::from_millis(500);
+/// So many answers for other nodes, then the rest is tended.
+const ANSWERS_AT_ONCE: usize = 256;
 /// Closed orders are looked at once in so much business time.
 const ARCHIVE_EVERY_MS: u64 = 3_600_000;
 /// How often it is seen whether that time has come: business time may run faster than the machine's.
@@ -449,6 +451,18 @@ impl App {
         self.relay_work.notify_one();
     }
 
+    /// Answers what people at other nodes have asked, so many at a time: who else waits is not kept waiting.
+    async fn answer_others(&self) {
+        for _ in 0..ANSWERS_AT_ONCE {
+            match self.store.run(answering::plan).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return tracing::warn!(%error, "what other nodes have asked could not be answered"),
+            }
+        }
+        self.relay_work.notify_one();
+    }
+
     /// Does what orders of the relay wait for, and shares new stock with it, until the node stops.
     pub async fn tend_relay_orders(self: Arc<Self>) {
         let mut last_held = None;
@@ -459,7 +473,7 @@ impl App {
             let shared =
                 shared.await.map_err(|error| tracing::warn!(%error, "stock could not be shared with the relay"));
             let tended = self.store.run(move |replica, now| accept::plan(replica, now, last_held)).await;
-            while let Ok(true) = self.store.run(answering::plan).await {}
+            self.answer_others().await;
             let mut wait = RELAY_LOOK;
             match (tended, shared) {
                 (Ok(tended), Ok(())) => {

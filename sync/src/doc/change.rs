@@ -269,6 +269,8 @@ impl Change {
                 | OrderFact::AmendmentAnswered { .. }
                 | OrderFact::Asked { .. }
                 | OrderFact::Answered { .. }
+                | OrderFact::Withdrawn { .. }
+                | OrderFact::Booked { .. }
                 | OrderFact::Cancelled { .. } => writer == OriginRole::Node,
                 OrderFact::Commercial { .. }
                 | OrderFact::Delivery { .. }
@@ -474,6 +476,8 @@ mod tests {
             (asked(Asked::Tender { payment, amount_minor: 5, shift: None }), "82182282I820382P05"),
             (asked(Asked::Tender { payment, amount_minor: 5, shift: Some(shift) }), "82182282I820383P05S"),
             (OrderFact::Answered { intent, refused: None }, "82182381I"),
+            (OrderFact::Withdrawn { intent }, "82182981I"),
+            (OrderFact::Booked { intent }, "82182a81I"),
             (OrderFact::Answered { intent, refused: Some("no".into()) }, "82182382I626e6f"),
         ];
         for (fact, expected) in facts {

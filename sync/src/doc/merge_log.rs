@@ -169,6 +169,7 @@ fn in_words(what: &OrderFact, names: &BTreeMap<LineId, String>, again: bool) -> 
         }
         OrderFact::Asked { what, .. } => format!("asked the node that decides {}", what.in_words()),
         OrderFact::Answered { refused: Some(why), .. } => format!("said no to what was asked: {why}"),
+        OrderFact::Withdrawn { .. } => "withdrew what was asked: nobody had answered".to_owned(),
         OrderFact::Answered { refused: None, .. }
         | OrderFact::Phase { .. }
         | OrderFact::EpochOpened { .. }
@@ -185,6 +186,7 @@ fn in_words(what: &OrderFact, names: &BTreeMap<LineId, String>, again: bool) -> 
         | OrderFact::AmendmentAsked { .. }
         | OrderFact::AmendmentAnswered { .. }
         | OrderFact::AmendmentEnded { .. }
+        | OrderFact::Booked { .. }
         | OrderFact::Knew { .. } => return None,
     })
 }

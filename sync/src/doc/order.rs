@@ -357,6 +357,21 @@ pub enum OrderFact {
         #[n(0)]
         seen: Vec<Seen>,
     },
+    /// Such a request is not wanted any more: nobody has answered it in time. By the node where it was asked, or its successor.
+    #[n(41)]
+    Withdrawn {
+        /// Which.
+        #[n(0)]
+        intent: IntentId,
+    },
+    /// The cash that such a request brought is in the books of a drawer, in this commit or before. By the node where it was asked, or its
+    /// successor.
+    #[n(42)]
+    Booked {
+        /// Which.
+        #[n(0)]
+        intent: IntentId,
+    },
 }
 
 impl OrderFact {
@@ -368,7 +383,8 @@ impl OrderFact {
             | Self::Rejected { .. }
             | Self::Verdict { .. }
             | Self::AmendmentAnswered { .. }
-            | Self::Answered { .. }
+            // Who says no has done nothing: it is an answer all the same, and nobody does it after that.
+            | Self::Answered { refused: None, .. }
             | Self::Cancelled { .. } => true,
             Self::Placed(_)
             | Self::Sent { .. }
@@ -389,6 +405,9 @@ impl OrderFact {
             | Self::AmendmentAsked { .. }
             | Self::AmendmentEnded { .. }
             | Self::Asked { .. }
+            | Self::Answered { refused: Some(_), .. }
+            | Self::Withdrawn { .. }
+            | Self::Booked { .. }
             | Self::Knew { .. }
             | Self::Resumed => false,
         }
@@ -411,6 +430,8 @@ impl OrderFact {
             | Self::AmendmentEnded { .. }
             | Self::Asked { .. }
             | Self::Answered { .. }
+            | Self::Withdrawn { .. }
+            | Self::Booked { .. }
             | Self::Knew { .. }
             | Self::Resumed => true,
             Self::Placed(_)
