@@ -390,11 +390,10 @@ fn opening_changes(node: &Node, relay: OriginId) -> Vec<Change> {
         roll_over_hour: 4,
     };
     let site = node.replica.site();
-    vec![
-        site.write_settings(settings),
-        site.write_item(pizza.id, Some(pizza)),
-        site.write_item(cola.id, Some(cola)),
-        site.write_ingredient(dough(), Some(flour)),
-        Change::Stock(dough(), Row::default().deliver(1_000).give(relay, 600, 1_000).unwrap()),
-    ]
+    let mut changes = vec![site.write_settings(settings)];
+    changes.extend(site.write_item(pizza.id, Some(pizza)));
+    changes.extend(site.write_item(cola.id, Some(cola)));
+    changes.push(site.write_ingredient(dough(), Some(flour)));
+    changes.push(Change::Stock(dough(), Row::default().deliver(1_000).give(relay, 600, 1_000).unwrap()));
+    changes
 }

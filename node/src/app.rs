@@ -47,12 +47,12 @@ use tokio_util::task::TaskTracker;
 const FREE_BYTES_MIN: u64 = 200 * 1024 * 1024;
 /// How often free space is looked at.
 const DISK_LOOK: Duration = Duration::from_secs(5);
-/// What other nodes ask is answered so many times in a row; the next look takes the rest.
-const ANSWERS_MAX: usize = 64;
 /// Orders of the relay are looked at when one changes; and this often, whatever was missed.
 const RELAY_LOOK: Duration = Duration::from_secs(30);
 /// How long is waited at most while one of them waits for its time: business time may run faster than the machine's.
 const RELAY_AGAIN: Duration = Duration::from_millis(500);
+/// So many answers for other nodes, then the rest is tended.
+const ANSWERS_AT_ONCE: usize = 256;
 /// Closed orders are looked at once in so much business time.
 const ARCHIVE_EVERY_MS: u64 = 3_600_000;
 /// How often it is seen whether that time has come: business time may run faster than the machine's.
@@ -451,6 +451,18 @@ impl App {
         self.relay_work.notify_one();
     }
 
+    /// Answers what people at other nodes have asked, so many at a time: who else waits is not kept waiting.
+    async fn answer_others(&self) {
+        for _ in 0..ANSWERS_AT_ONCE {
+            match self.store.run(answering::plan).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return tracing::warn!(%error, "what other nodes have asked could not be answered"),
+            }
+        }
+        self.relay_work.notify_one();
+    }
+
     /// Does what orders of the relay wait for, and shares new stock with it, until the node stops.
     pub async fn tend_relay_orders(self: Arc<Self>) {
         let mut last_held = None;
@@ -461,11 +473,7 @@ impl App {
             let shared =
                 shared.await.map_err(|error| tracing::warn!(%error, "stock could not be shared with the relay"));
             let tended = self.store.run(move |replica, now| accept::plan(replica, now, last_held)).await;
-            for _ in 0..ANSWERS_MAX {
-                if !matches!(self.store.run(answering::plan).await, Ok(true)) {
-                    break;
-                }
-            }
+            self.answer_others().await;
             let mut wait = RELAY_LOOK;
             match (tended, shared) {
                 (Ok(tended), Ok(())) => {

@@ -161,13 +161,12 @@ impl Shop {
             roll_over_hour: 4,
         };
         let site = self.replica().site();
-        vec![
-            site.write_settings(settings),
-            site.write_item(pizza.id, Some(pizza)),
-            site.write_item(cola.id, Some(cola)),
-            site.write_ingredient(dough(), Some(flour)),
-            Change::Stock(dough(), Row::default().deliver(1_000)),
-        ]
+        let mut changes = vec![site.write_settings(settings)];
+        changes.extend(site.write_item(pizza.id, Some(pizza)));
+        changes.extend(site.write_item(cola.id, Some(cola)));
+        changes.push(site.write_ingredient(dough(), Some(flour)));
+        changes.push(Change::Stock(dough(), Row::default().deliver(1_000)));
+        changes
     }
 }
 
@@ -175,6 +174,10 @@ impl Shop {
 pub(crate) struct Sibling {
     state: pilotlight_sync::doc::replica::Replica,
     pub(crate) origin: OriginId,
+    /// Its clock shows so much more than the shop's,
+    pub(crate) ahead_ms: u64,
+    /// or less.
+    pub(crate) behind_ms: u64,
 }
 
 /// Nothing of it is stored.
@@ -193,7 +196,7 @@ impl Sibling {
     pub(crate) fn join(shop: &mut Shop, letter: &str) -> Self {
         let origin = OriginId::derived(&["sibling", letter]);
         let loading = Loading::begin([], &BTreeMap::new()).unwrap();
-        let mut sibling = Self { state: loading.finish(origin, BTreeMap::new()), origin };
+        let mut sibling = Self { state: loading.finish(origin, BTreeMap::new()), origin, ahead_ms: 0, behind_ms: 0 };
         let key = sibling.key().verifying_key().to_bytes();
         let card = OriginCard { origin, key, role: OriginRole::Node, letter: letter.to_owned() };
         sibling.write(shop, &[Change::Origin(card)]);
@@ -207,8 +210,8 @@ impl Sibling {
 
     /// It writes, and at once the shop has it.
     pub(crate) fn write(&mut self, shop: &mut Shop, changes: &[Change]) {
-        let now = shop.clock.now();
-        self.write_at(shop, now, changes);
+        let there = Timestamp(shop.clock.now().0 + self.ahead_ms - self.behind_ms);
+        self.write_at(shop, there, changes);
     }
 
     /// The same by a clock of its own.

@@ -147,9 +147,7 @@ async fn u4_a_delivery_that_failed_is_given_back_in_full_and_a_cancelled_order_f
     market.app.riders.place(&rider, crate::geo::Place { lat: 45.4, lon: 9.2 }, None).await.unwrap();
     market.app.riders.round().await.unwrap();
     step(&market, rider, second, RiderStep::Accept).await.unwrap();
-    market
-        .node_says(second, pilotlight_sync::doc::order::OrderFact::Cancelled { why: "no cheese".into(), seen: None })
-        .await;
+    market.node_says(second, pilotlight_sync::doc::order::OrderFact::Cancelled { why: "no cheese".into() }).await;
     let (_, task) = market.app.riders.task(&rider).await.unwrap().unwrap();
     assert!(task.is_none());
     let over = step(&market, rider, second, RiderStep::PickedUp).await;

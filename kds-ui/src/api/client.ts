@@ -40,6 +40,10 @@ export type { Answer } from './ask'
 
 export type Client = ReturnType<typeof client>
 
+/** What went wrong, then what to do about it. */
+export const inWords = (problem: { detail: string; remedy: string | null }): string =>
+  problem.remedy === null ? problem.detail : `${problem.detail.replace(/[.\s]+$/, '')}. ${problem.remedy}`
+
 export function client(token: string | null, base = '/api/v1') {
   const ask = asker(token, base)
 

@@ -53,6 +53,7 @@ describe('the replica', () => {
     const next = play([{ type: 'availability', availability: { unavailable: [] } }, { type: 'menu', version: 'v2' }, { type: 'bye', reason: 'stopping' }])
     expect(next.availability).toEqual({ unavailable: [] })
     expect(next.menuVersion).toBe('v2')
+    expect(play([{ type: 'menu', version: 'v2' }], next).menusTold).toBe(next.menusTold + 1)
   })
   it('carries how orders from home are taken', () => {
     const online = { intake: { paused_until: 9, busy_minutes: 0, busy_until: null }, waiting: [], requests: [] }

@@ -7,6 +7,8 @@ export type Replica = {
   orders: ReadonlyMap<string, BoardOrderJson>
   availability: AvailabilityJson | null
   menuVersion: string | null
+  /** So often the node has said that something of the menu was written: also what is not shown, like the loser of two writes. */
+  menusTold: number
   /** The node's connection to the relay; null until it was told. */
   uplink: UplinkJson | null
   /** How orders from home are taken; null until it was told. */
@@ -17,7 +19,7 @@ export type Replica = {
   arriving: Map<string, BoardOrderJson> | null
 }
 
-export const EMPTY: Replica = { position: null, orders: new Map(), availability: null, menuVersion: null, uplink: null, online: null, clockSkewMs: 0, arriving: null }
+export const EMPTY: Replica = { position: null, orders: new Map(), availability: null, menuVersion: null, menusTold: 0, uplink: null, online: null, clockSkewMs: 0, arriving: null }
 
 export function reduce(replica: Replica, frame: ToScreenJson, deviceNow: number): Replica {
   switch (frame.type) {
@@ -44,7 +46,7 @@ export function reduce(replica: Replica, frame: ToScreenJson, deviceNow: number)
     case 'availability':
       return { ...replica, availability: frame.availability }
     case 'menu':
-      return { ...replica, menuVersion: frame.version }
+      return { ...replica, menuVersion: frame.version, menusTold: replica.menusTold + 1 }
     case 'link': {
       const { type: _, ...uplink } = frame
       return { ...replica, uplink }

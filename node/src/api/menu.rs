@@ -22,6 +22,7 @@ use pilotlight_sync::domain::item_field::{FieldName, FieldValue};
 use pilotlight_sync::domain::menu::{Allergen, AllergenState, Menu, Variant};
 use pilotlight_sync::domain::role::Action;
 use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX};
 
 /// The whole menu. Conditional: `If-None-Match` with the version answers 304.
 #[utoipa::path(get, path = "/api/v1/menu", operation_id = "get_menu", tag = "menu", responses((status = 200, body = MenuJson), (status = 304)))]
@@ -85,14 +86,17 @@ fn edit_of(sent: ChangeItemJson) -> Result<Edit, Problem> {
         if name.trim().is_empty() {
             return Err(Problem::bad_field("name", "an item has a name", "say what guests read"));
         }
+        no_longer("name", &name, NAME_CHARS_MAX)?;
         values.push(FieldValue::Name(name.trim().to_owned()));
     }
     if let Some(name) = sent.kitchen_name {
         text::one_line("kitchen_name", &name)?;
+        no_longer("kitchen_name", &name, NAME_CHARS_MAX)?;
         values.push(FieldValue::KitchenName(name.trim().to_owned()));
     }
     if let Some(description) = sent.description {
         text::note("description", &description)?;
+        no_longer("description", &description, NOTE_CHARS_MAX)?;
         values.push(FieldValue::Description(description.trim().to_owned()));
     }
     let price = |(at, sent): (usize, VariantPriceJson)| {
@@ -105,6 +109,13 @@ fn edit_of(sent: ChangeItemJson) -> Result<Edit, Problem> {
     let prices = sent.prices.unwrap_or_default().into_iter().enumerate().map(price).collect::<Result<_, _>>()?;
     let keep = sent.keep.unwrap_or_default().into_iter().map(|keep| (field_name(keep.field), keep.choice)).collect();
     Ok(Edit { values, prices, keep })
+}
+
+fn no_longer(field: &str, text: &str, chars_max: usize) -> Result<(), Problem> {
+    if text.trim().chars().count() <= chars_max {
+        return Ok(());
+    }
+    Err(Problem::bad_field(field, "too long", format!("send at most {chars_max} characters")))
 }
 
 fn conflicts_json(replica: &Replica) -> MenuConflictsJson {
@@ -237,5 +248,23 @@ fn report_json(import: &Import) -> ImportReportJson {
         ingredients: found.ingredients,
         recipes: found.recipes,
         not_understood: import.not_understood.iter().map(line).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r6_the_texts_of_an_item_have_a_bound() {
+        let sent = |field: &str, chars: usize| {
+            let body = serde_json::json!({ field: "x".repeat(chars) });
+            edit_of(serde_json::from_value(body).unwrap()).map(|edit| edit.values.len()).ok()
+        };
+        for (field, most) in
+            [("name", NAME_CHARS_MAX), ("kitchen_name", NAME_CHARS_MAX), ("description", NOTE_CHARS_MAX)]
+        {
+            assert_eq!((sent(field, most), sent(field, most + 1)), (Some(1), None), "{field}");
+        }
     }
 }

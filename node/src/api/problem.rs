@@ -14,6 +14,7 @@ use crate::menu::edit::EditRefusal;
 use crate::menu::import::ImportRefusal;
 use crate::orders::accept::DecideRefusal;
 use crate::orders::amend::{AmendRefusal, AmendmentField};
+use crate::orders::asked::AskRefusal;
 use crate::orders::cancel::CancelRefusal;
 use crate::orders::intake::IntakeRefusal;
 use crate::orders::ownership::TakeOverRefusal;
@@ -293,8 +294,26 @@ impl From<TakeOverRefusal> for Problem {
             TakeOverRefusal::Finished(_) => {
                 Self::new(StatusCode::CONFLICT, "finished", detail).remedy("nothing is left to decide about it")
             }
+            TakeOverRefusal::TooOften => {
+                Self::new(StatusCode::CONFLICT, "too_often", detail).remedy("place the order again under a new id")
+            }
             TakeOverRefusal::Why => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "why", detail).at("why").remedy("say why")
+            }
+        }
+    }
+}
+
+impl From<AskRefusal> for Problem {
+    fn from(refusal: AskRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            AskRefusal::Waits(_) => Self::new(StatusCode::CONFLICT, "already_asked", detail)
+                .remedy("wait for the answer, or let a manager take the order over"),
+            AskRefusal::TooMany => Self::new(StatusCode::CONFLICT, "asked_too_often", detail)
+                .remedy("do it at the node that decides, or let a manager take the order over"),
+            AskRefusal::History => {
+                Self::new(StatusCode::CONFLICT, "history", detail).remedy("place what is still wanted as a new order")
             }
         }
     }

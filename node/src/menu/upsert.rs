@@ -58,7 +58,7 @@ pub fn changes(site: &Site, draft: &MenuDraft) -> Result<Upsert, ImportRefusal> 
         }
     }
     for (id, item) in items.into_iter().filter(|(id, new)| menu.items.get(id) != Some(new)) {
-        changes.push(site.write_item(id, Some(item)));
+        changes.extend(site.write_item(id, Some(item)));
     }
     let all_lost = draft.items.is_empty() && !lost_recipes.is_empty() && lost_recipes.len() == draft.recipes.len();
     if all_lost {

@@ -7,7 +7,7 @@ use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::merge_log::seen_of;
-use pilotlight_sync::doc::order::{AddedLine, OrderDoc, OrderFact, SeenOf};
+use pilotlight_sync::doc::order::{AddedLine, OrderDoc, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::{IntentId, LineId, OrderId};
@@ -150,13 +150,14 @@ pub fn plan(
     let priced = price_added(replica, now, &amendment).map_err(|refusal| refuse(refusal.into()))?;
     let mut stock = StockRows::of(replica.site(), replica.identity().origin);
     let mut changes = Vec::new();
-    let seen = Some(seen_of(&order.doc, &replica.identity().origin));
-    let returned = voids(view, &amendment, (replica, &seen), &mut stock, &mut changes);
+    let seen = seen_of(&order.doc, &replica.identity().origin);
+    let returned = voids(view, &amendment, replica, &mut stock, &mut changes);
     if let Some(priced) = priced {
         let short = |shortfall| refuse(sold_out(&shortfall, &priced.lines, replica.site().menu()).into());
         stock.spend(&priced.lines).map_err(short)?;
-        additions(view, &amendment, (priced, seen), &mut changes);
+        additions(view, &amendment, priced, &mut changes);
     }
+    changes.push(Change::Order(id, OrderFact::Knew { seen }));
     if !returned.is_empty() {
         changes.push(Change::Order(id, OrderFact::StockReturned { lines: returned }));
     }
@@ -258,14 +259,14 @@ fn price_added(replica: &Replica, now: Timestamp, amendment: &Amendment) -> Resu
 fn voids(
     view: &OrderView,
     amendment: &Amendment,
-    (replica, seen): (&Replica, &SeenOf),
+    replica: &Replica,
     stock: &mut StockRows<'_>,
     changes: &mut Vec<Change>,
 ) -> Vec<LineId> {
     let mut returned = Vec::new();
     for void in &amendment.void {
         let why = void.why.trim().to_owned();
-        let fact = OrderFact::LineVoided { intent: amendment.intent, line: void.line, why, seen: seen.clone() };
+        let fact = OrderFact::LineVoided { intent: amendment.intent, line: void.line, why };
         changes.push(Change::Order(amendment.order, fact));
         let line = view.lines.iter().find(|line| line.line.id == void.line);
         let own = replica.identity().origin;
@@ -278,7 +279,7 @@ fn voids(
 }
 
 /// The added lines, each on a ticket that will still be cooked: where the station is done, a new epoch is opened (SPEC K2).
-fn additions(view: &OrderView, amendment: &Amendment, (priced, seen): (Priced, SeenOf), changes: &mut Vec<Change>) {
+fn additions(view: &OrderView, amendment: &Amendment, priced: Priced, changes: &mut Vec<Change>) {
     let mut epochs: BTreeMap<TicketKey, u32> = BTreeMap::new();
     let mut lines = Vec::with_capacity(priced.lines.len());
     let mut opened = Vec::new();
@@ -297,6 +298,6 @@ fn additions(view: &OrderView, amendment: &Amendment, (priced, seen): (Priced, S
         lines.push(AddedLine { line: line.into(), replaces: add.replaces, epoch });
     }
     // First what is to be cooked: an epoch without a line would be no work, and the word would say so for a moment.
-    changes.push(Change::Order(amendment.order, OrderFact::LinesAdded { intent: amendment.intent, lines, seen }));
+    changes.push(Change::Order(amendment.order, OrderFact::LinesAdded { intent: amendment.intent, lines }));
     changes.extend(opened);
 }

@@ -77,8 +77,8 @@ pub fn plan(
     let back: Vec<&LineView> = view.lines.iter().filter(goes_back).collect();
     back.iter().for_each(|line| stock.take_back(&line.line));
     let lines: Vec<LineId> = back.iter().map(|line| line.line.id).collect();
-    let seen = Some(seen_of(&order.doc, &own));
-    changes.push(Change::Order(id, OrderFact::Cancelled { why, seen }));
+    changes.push(Change::Order(id, OrderFact::Cancelled { why }));
+    changes.push(Change::Order(id, OrderFact::Knew { seen: seen_of(&order.doc, &own) }));
     if !lines.is_empty() {
         changes.push(Change::Order(id, OrderFact::StockReturned { lines }));
     }

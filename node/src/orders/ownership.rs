@@ -30,11 +30,17 @@ pub(crate) fn hand(replica: &Replica, id: &OrderId, view: &OrderView) -> Hand {
         return Hand::Ours;
     }
     let card = replica.site().origin(&view.owner);
-    if replica.site().is_fenced(&view.owner) && successor(replica, card) == Some(own) {
+    if view.term < u32::MAX && replica.site().is_fenced(&view.owner) && successor(replica, card) == Some(own) {
         let why = "its node has begun anew".to_owned();
         return Hand::Inherited(Box::new(taken_over(replica, id, view, why)));
     }
     Hand::Others(card.map(|card| card.letter.clone()).unwrap_or_default())
+}
+
+/// Whether what this node did, or what stands there, is this node's: it is its own origin, or one that was ended and that it goes on for.
+pub(crate) fn is_ours(replica: &Replica, node: &OriginId) -> bool {
+    let (site, own) = (replica.site(), replica.identity().origin);
+    *node == own || site.is_fenced(node) && successor(replica, site.origin(node)) == Some(own)
 }
 
 /// The node that goes on for one that was fenced: the same on every replica that knows the same nodes. One that took its letter first,
@@ -64,6 +70,9 @@ pub enum TakeOverRefusal {
     /// Nothing is left to decide about it.
     #[error("the order is {0:?}")]
     Finished(Status),
+    /// Its terms are used up: whoever wrote the last one meant no good.
+    #[error("the order was taken over too often")]
+    TooOften,
     /// A takeover says why, in so many words.
     #[error("say why in 1 to {} characters", NOTE_CHARS_MAX)]
     Why,
@@ -77,6 +86,11 @@ pub fn plan(replica: &Replica, by: Actor, id: OrderId, why: &str) -> Result<Plan
     if view.owner == replica.identity().origin {
         return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
     }
+    if view.term == u32::MAX {
+        return Err(refuse(TakeOverRefusal::TooOften));
+    }
+    // Of an order that was handed over there may still be money to take, or an answer to give.
+    let unsettled = view.open_asks().next().is_some() || view.due_minor() > 0;
     match view.status {
         Status::OrderPlaced | Status::OrderConfirmed | Status::Preparing | Status::ReadyForPickup => {}
         Status::PickedUp
@@ -84,7 +98,11 @@ pub fn plan(replica: &Replica, by: Actor, id: OrderId, why: &str) -> Result<Plan
         | Status::DeliveryFailed
         | Status::Completed
         | Status::Cancelled
-        | Status::Refunded => return Err(refuse(TakeOverRefusal::Finished(view.status))),
+        | Status::Refunded => {
+            if !unsettled {
+                return Err(refuse(TakeOverRefusal::Finished(view.status)));
+            }
+        }
     }
     let why = reason(why).ok_or(refuse(TakeOverRefusal::Why))?;
     let change = taken_over(replica, &id, view, why);

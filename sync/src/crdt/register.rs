@@ -47,9 +47,10 @@ impl<T: PartialEq> Register<T> {
         self.0.as_ref().map(|register| register.marker)
     }
 
-    /// The version that the next write must carry: one more than was seen here.
+    /// The version that the next write must carry: one more than was seen here. At the end of the numbers, which only a writer that
+    /// means no good comes to, clocks decide.
     pub fn next_version(&self) -> u64 {
-        self.0.as_ref().map_or(1, |register| register.marker.version + 1)
+        self.0.as_ref().map_or(1, |register| register.marker.version.saturating_add(1))
     }
 
     /// Takes a write in; it is shown if its stamp is the highest.
@@ -172,5 +173,14 @@ mod tests {
         assert_eq!(minicbor::decode::<Register<i32>>(&bytes).unwrap(), register);
         let empty = minicbor::to_vec(Register::<i32>::default()).unwrap();
         assert_eq!(minicbor::decode::<Register<i32>>(&empty).unwrap(), Register::default());
+    }
+
+    #[test]
+    fn w1_a_version_at_the_end_of_the_numbers_breaks_nothing_and_who_writes_later_still_wins() {
+        let mut register = Register::default();
+        register.write(1, stamp(u64::MAX, true, 5, 9));
+        let next = register.next_version();
+        register.write(2, stamp(next, true, 6, 1));
+        assert_eq!((next, register.get()), (u64::MAX, Some(&2)));
     }
 }

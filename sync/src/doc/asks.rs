@@ -1,15 +1,31 @@
-//! What became of requests to an order's owner node: a fold that no clock can upset. The first answer that counts is the answer.
+//! What became of requests to an order's owner node: a fold that no clock can upset. What is done is done, whoever else said no; of
+//! several who said no the first counts.
 
+use crate::crdt::facts::Way;
+use crate::crdt::hlc::Hlc;
 use crate::doc::order::{OrderFact, StampedOrderFact};
-use crate::domain::asked::{AskState, AskView};
-use crate::domain::id::IntentId;
-use std::collections::BTreeMap;
+use crate::domain::asked::{AskState, AskView, Asked};
+use crate::domain::id::{IntentId, OriginId, PaymentId};
+use crate::domain::payment::PaymentPhase;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The same for all facts of one commit. Those of a recovered one have an origin of their own each.
+type InCommit = (Option<Way>, Option<OriginId>, u64, Hlc);
+
+fn commit_of(fact: &StampedOrderFact) -> InCommit {
+    (fact.way, fact.way.is_none().then_some(fact.id.origin), fact.id.seq, fact.at)
+}
 
 /// What the facts of one order say of it.
 #[derive(Debug, Default)]
 pub(crate) struct Asks {
     asked: Vec<AskView>,
-    answers: BTreeMap<IntentId, Option<String>>,
+    done: BTreeMap<IntentId, InCommit>,
+    refused: BTreeMap<IntentId, String>,
+    withdrawn: BTreeSet<IntentId>,
+    booked: BTreeSet<IntentId>,
+    /// By which commit each payment was taken first.
+    taken: BTreeMap<PaymentId, InCommit>,
 }
 
 impl Asks {
@@ -19,21 +35,39 @@ impl Asks {
             let known = self.asked.iter().any(|ask| ask.intent == *intent);
             if fact.way.is_none() && !known {
                 let (at, origin, state) = (fact.at.wall(), fact.id.origin, AskState::Open);
-                self.asked.push(AskView { intent: *intent, what: what.clone(), by: fact.by, at, origin, state });
+                let (intent, what, by) = (*intent, what.clone(), fact.by);
+                self.asked.push(AskView { intent, what, by, at, origin, state, took: false, booked: false });
             }
         } else if let OrderFact::Answered { intent, refused } = &fact.what {
-            self.answers.entry(*intent).or_insert_with(|| refused.clone());
+            if let Some(why) = refused {
+                self.refused.entry(*intent).or_insert_with(|| why.clone());
+            } else {
+                self.done.entry(*intent).or_insert_with(|| commit_of(fact));
+            }
+        } else if let OrderFact::Withdrawn { intent } = &fact.what {
+            self.withdrawn.insert(*intent);
+        } else if let OrderFact::Booked { intent } = &fact.what {
+            self.booked.insert(*intent);
+        } else if let OrderFact::Payment { payment, phase: PaymentPhase::Captured, .. } = &fact.what {
+            self.taken.entry(*payment).or_insert_with(|| commit_of(fact));
         }
     }
 
     /// Each with what became of it.
     pub(crate) fn finish(self) -> Vec<AskView> {
-        let Self { mut asked, mut answers } = self;
+        let Self { mut asked, done, mut refused, withdrawn, booked, taken } = self;
         for ask in &mut asked {
-            match answers.remove(&ask.intent) {
-                None => {}
-                Some(None) => ask.state = AskState::Done,
-                Some(Some(why)) => ask.state = AskState::Refused(why),
+            ask.booked = booked.contains(&ask.intent);
+            if let Some(commit) = done.get(&ask.intent) {
+                ask.state = AskState::Done;
+                ask.took = match &ask.what {
+                    Asked::Tender { payment, .. } => taken.get(payment) == Some(commit),
+                    Asked::Decide { .. } | Asked::Cancel { .. } | Asked::Answer { .. } => false,
+                };
+            } else if let Some(why) = refused.remove(&ask.intent) {
+                ask.state = AskState::Refused(why);
+            } else if withdrawn.contains(&ask.intent) {
+                ask.state = AskState::Refused("nobody answered within ten minutes: it was withdrawn".to_owned());
             }
         }
         asked

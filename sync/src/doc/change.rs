@@ -269,6 +269,8 @@ impl Change {
                 | OrderFact::AmendmentAnswered { .. }
                 | OrderFact::Asked { .. }
                 | OrderFact::Answered { .. }
+                | OrderFact::Withdrawn { .. }
+                | OrderFact::Booked { .. }
                 | OrderFact::Cancelled { .. } => writer == OriginRole::Node,
                 OrderFact::Commercial { .. }
                 | OrderFact::Delivery { .. }
@@ -281,6 +283,7 @@ impl Change {
                 | OrderFact::StockReturned { .. }
                 | OrderFact::Payment { .. }
                 | OrderFact::Amended { .. }
+                | OrderFact::Knew { .. }
                 | OrderFact::Refunded { .. } => true,
             },
             Self::Day(_)
@@ -388,7 +391,7 @@ mod tests {
     use crate::domain::amendment::Amendment;
     use crate::domain::asked::Asked;
     use crate::domain::business_day::DayNumber;
-    use crate::domain::id::{PaymentId, ReportId};
+    use crate::domain::id::{LineId, PaymentId, ReportId};
     use crate::domain::intake::{Busy, Span};
     use crate::domain::timestamp::Timestamp;
 
@@ -552,6 +555,8 @@ mod tests {
             (asked(Asked::Tender { payment, amount_minor: 5, shift: None }), "82182282I820382P05"),
             (asked(Asked::Tender { payment, amount_minor: 5, shift: Some(shift) }), "82182282I820383P05S"),
             (OrderFact::Answered { intent, refused: None }, "82182381I"),
+            (OrderFact::Withdrawn { intent }, "82182981I"),
+            (OrderFact::Booked { intent }, "82182a81I"),
             (OrderFact::Answered { intent, refused: Some("no".into()) }, "82182382I626e6f"),
         ];
         for (fact, expected) in facts {
@@ -559,6 +564,25 @@ mod tests {
             let id = |byte: &str| format!("50{}", byte.repeat(16));
             let expected = expected.replace(' ', "").replace('I', &id("01")).replace('P', &id("03"));
             assert_eq!(hex, expected.replace('S', &id("04")), "{fact:?}");
+            assert_eq!(minicbor::decode::<OrderFact>(&to_vec(&fact)).unwrap(), fact);
+        }
+    }
+
+    #[test]
+    fn v3_the_bytes_of_what_changes_an_order_are_as_they_always_were_and_what_was_known_is_a_fact_of_its_own() {
+        let (intent, line) = (IntentId::from_bytes([1; 16]), LineId::from_bytes([3; 16]));
+        let seen = vec![Seen { origin: OriginId::from_bytes([4; 16]), seq: 7 }];
+        let facts = [
+            (OrderFact::LinesAdded { intent, lines: vec![] }, "820282I80"),
+            (OrderFact::LineVoided { intent, line, why: "no".into() }, "820383IL626e6f"),
+            (OrderFact::Cancelled { why: "no".into() }, "820981626e6f"),
+            (OrderFact::Knew { seen }, "82182881 8182O07"),
+        ];
+        for (fact, expected) in facts {
+            let hex: String = to_vec(&fact).iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = |byte: &str| format!("50{}", byte.repeat(16));
+            let expected = expected.replace(' ', "").replace('I', &id("01")).replace('L', &id("03"));
+            assert_eq!(hex, expected.replace('O', &id("04")), "{fact:?}");
             assert_eq!(minicbor::decode::<OrderFact>(&to_vec(&fact)).unwrap(), fact);
         }
     }

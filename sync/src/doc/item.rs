@@ -4,11 +4,14 @@
 //! Merge: of a field's writes those that no other has seen stay; the shown one is the highest stamp (SPEC W1, W2).
 //! Retention: for ever; what somebody has overruled, having seen it, is gone.
 //!
-//! A write of the whole item, which says nothing of what it had seen, is told from the others by its version alone, as it always was: what
-//! has a lower one it overrules, what has a higher one overrules it.
+//! A write of fields says what of them it had seen, and its writer's own earlier ones it has seen. What any write of a field had seen is
+//! overruled, whatever versions and clocks say: so what is held follows from the set of writes, in whatever order they come.
+//!
+//! A write of the whole item says nothing of that: an older version that makes one may never have heard of the fields. It overrules none of
+//! them; the higher stamp is shown. Who knows of them says so beside it, by a write of no field (see `Site::write_item`).
 
 use crate::crdt::register::{Register, Stamp};
-use crate::doc::change::Seen;
+use crate::doc::change::{Seen, to_vec};
 use crate::domain::id::{MenuItemId, OriginId};
 use crate::domain::item_field::{FieldName, FieldValue};
 use crate::domain::menu::MenuItem;
@@ -24,7 +27,7 @@ pub struct FieldsWrite {
     /// Of which item.
     #[n(0)]
     pub item: MenuItemId,
-    /// The new values, a field at most once.
+    /// The new values, a field at most once; none: what was seen of any field is overruled.
     #[n(1)]
     pub values: Vec<FieldValue>,
     /// One more than the highest version its writer saw of the item.
@@ -47,18 +50,50 @@ pub struct Held {
     /// In which commit of its writer.
     #[n(2)]
     pub seq: u64,
-    /// What its writer had seen.
-    #[n(3)]
-    seen: Vec<Seen>,
 }
 
 impl Held {
-    /// Whether its writer had seen the other; itself it has.
-    fn covers(&self, other: &Self) -> bool {
-        let known = |seen: &Seen| seen.origin == other.stamp.origin && seen.seq >= other.seq;
-        let later = self.stamp.version > other.stamp.version;
-        let own = self.stamp.origin == other.stamp.origin && self.seq >= other.seq;
-        own && (later || self.seq == other.seq) || later && self.seen.iter().any(known)
+    /// The higher one of two under one name: the stamp decides, then the bytes.
+    fn rank(&self) -> (Stamp, Vec<u8>) {
+        (self.stamp, to_vec(&self.value))
+    }
+}
+
+/// What is known of one field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Field {
+    /// What nobody has overruled, by writer: of each its last.
+    held: BTreeMap<OriginId, Held>,
+    /// Of each writer up to which of its commits somebody has overruled it.
+    overruled: BTreeMap<OriginId, u64>,
+}
+
+impl Field {
+    fn overrule(&mut self, seen: impl Iterator<Item = (OriginId, u64)>) {
+        for (origin, seq) in seen {
+            let last = self.overruled.entry(origin).or_default();
+            *last = seq.max(*last);
+            if self.held.get(&origin).is_some_and(|held| held.seq <= seq) {
+                self.held.remove(&origin);
+            }
+        }
+    }
+
+    fn hold(&mut self, new: Held) {
+        let origin = new.stamp.origin;
+        self.overrule([(origin, new.seq.saturating_sub(1))].into_iter());
+        let gone = self.overruled.get(&origin).is_some_and(|seq| *seq >= new.seq);
+        let known = self.held.get(&origin);
+        if !gone && known.is_none_or(|known| (known.seq, known.rank()) < (new.seq, new.rank())) {
+            self.held.insert(origin, new);
+        }
+    }
+
+    /// The shown one first.
+    fn by_rank(&self) -> Vec<&Held> {
+        let mut held: Vec<&Held> = self.held.values().collect();
+        held.sort_by_key(|held| std::cmp::Reverse(held.stamp));
+        held
     }
 }
 
@@ -78,64 +113,54 @@ pub struct Conflict<'d> {
 pub struct ItemDoc {
     /// Writes of the whole item.
     whole: Register<Option<MenuItem>>,
-    /// By field, the highest stamp first.
-    fields: BTreeMap<FieldName, Vec<Held>>,
+    /// Writes of fields.
+    fields: BTreeMap<FieldName, Field>,
 }
 
 impl ItemDoc {
     /// The version that the next write must carry.
     pub fn next_version(&self) -> u64 {
-        let fields = self.fields.values().flatten().map(|held| held.stamp.version + 1);
+        let held = self.fields.values().flat_map(|field| field.held.values());
+        let fields = held.map(|held| held.stamp.version.saturating_add(1));
         fields.chain([self.whole.next_version()]).max().unwrap_or(1)
     }
 
     /// Takes a write of the whole item in.
     pub fn write_whole(&mut self, value: Option<MenuItem>, stamp: Stamp) {
         self.whole.write(value, stamp);
-        let version = self.whole_version();
-        self.fields.values_mut().for_each(|held| held.retain(|held| held.stamp.version >= version));
-        self.fields.retain(|_, held| !held.is_empty());
     }
 
     /// Takes a write of some fields in, which is this commit of its writer.
     pub fn write_fields(&mut self, write: &FieldsWrite, stamp: Stamp, seq: u64) {
-        if stamp.version < self.whole_version() {
-            return;
+        let seen = || write.seen.iter().map(|seen| (seen.origin, seen.seq));
+        if write.values.is_empty() {
+            FieldName::ALL.into_iter().for_each(|name| self.fields.entry(name).or_default().overrule(seen()));
         }
         for value in &write.values {
-            let new = Held { value: value.clone(), stamp, seq, seen: write.seen.clone() };
-            let held = self.fields.entry(value.name()).or_default();
-            if held.iter().any(|known| known.covers(&new)) {
-                continue;
-            }
-            held.retain(|known| !new.covers(known));
-            held.push(new);
-            held.sort_by_key(|held| Reverse(held.stamp));
+            let field = self.fields.entry(value.name()).or_default();
+            field.overrule(seen());
+            field.hold(Held { value: value.clone(), stamp, seq });
         }
-    }
-
-    fn whole_version(&self) -> u64 {
-        self.whole.next_version() - 1
     }
 
     /// What the writer of these fields has seen of them.
     pub fn seen(&self, fields: impl Iterator<Item = FieldName>) -> Vec<Seen> {
         let mut seen: BTreeMap<OriginId, u64> = BTreeMap::new();
-        let mut note = |origin, seq: u64| {
-            let last = seen.entry(origin).or_default();
-            *last = seq.max(*last);
-        };
-        for held in fields.filter_map(|field| self.fields.get(&field)).flatten() {
-            note(held.stamp.origin, held.seq);
-            held.seen.iter().for_each(|seen| note(seen.origin, seen.seq));
+        for field in fields.filter_map(|name| self.fields.get(&name)) {
+            let held = field.held.iter().map(|(origin, held)| (*origin, held.seq));
+            for (origin, seq) in held.chain(field.overruled.iter().map(|(origin, seq)| (*origin, *seq))) {
+                let last = seen.entry(origin).or_default();
+                *last = seq.max(*last);
+            }
         }
+        seen.retain(|_, seq| *seq > 0);
         seen.into_iter().map(|(origin, seq)| Seen { origin, seq }).collect()
     }
 
     /// The item as it is shown and charged; `None`: there is none.
     pub fn shown(&self) -> Option<MenuItem> {
         let mut item = self.whole.get()?.clone()?;
-        for held in self.fields.values().filter_map(|held| held.first()) {
+        for held in self.fields.values().filter_map(|field| field.by_rank().first().copied()) {
             if self.whole.stamp().is_none_or(|stamp| held.stamp > stamp) {
                 held.value.put(&mut item);
             }
@@ -146,11 +171,15 @@ impl ItemDoc {
     /// The fields of which several values are held: each with all of them, the shown one first. `item` is the shown one.
     pub fn conflicts<'d>(&self, item: &'d MenuItem) -> Vec<Conflict<'d>> {
         let mut conflicts = Vec::new();
-        for (field, held) in &self.fields {
+        for (field, known) in &self.fields {
+            let held = known.by_rank();
             let mut values: Vec<(Stamp, FieldValue)> =
                 held.iter().map(|held| (held.stamp, held.value.clone())).collect();
             // A write of the whole item that nobody has overruled holds a value of each field too.
-            let concurrent = |stamp: &Stamp| held.iter().all(|held| held.stamp.version <= stamp.version);
+            let concurrent = |stamp: &Stamp| {
+                let over = |held: &&Held| held.stamp.version > stamp.version;
+                !held.iter().any(|held| over(held) || held.stamp.version == u64::MAX && held.stamp > *stamp)
+            };
             if let (Some(stamp), Some(Some(whole))) = (self.whole.stamp().filter(concurrent), self.whole.get()) {
                 values.push((stamp, FieldValue::of(whole, *field)));
             }
@@ -180,10 +209,15 @@ impl<Ctx> Encode<Ctx> for ItemDoc {
             // As it was before fields were written by themselves.
             return self.whole.encode(e, ctx);
         }
-        e.array(1)?.array(2)?;
+        e.array(1)?.array(3)?;
         self.whole.encode(e, ctx)?;
-        let held: Vec<&Held> = self.fields.values().flatten().collect();
-        held.encode(e, ctx)
+        let held: Vec<&Held> = self.fields.values().flat_map(|field| field.held.values()).collect();
+        held.encode(e, ctx)?;
+        let seen =
+            |field: &Field| field.overruled.iter().map(|(origin, seq)| Seen { origin: *origin, seq: *seq }).collect();
+        let overruled: Vec<(u8, Vec<Seen>)> =
+            (0..).zip(FieldName::ALL).filter_map(|(at, name)| Some((at, seen(self.fields.get(&name)?)))).collect();
+        overruled.encode(e, ctx)
     }
 }
 
@@ -195,17 +229,21 @@ impl<'b, Ctx> Decode<'b, Ctx> for ItemDoc {
         }
         d.array()?;
         let at = d.position();
-        if d.array()? != Some(2) {
-            return Err(DecodeError::message("an item is its whole and its fields").at(at));
+        if d.array()? != Some(3) {
+            return Err(DecodeError::message("an item is its whole, its fields and what was overruled").at(at));
         }
         let whole = Register::decode(d, ctx)?;
-        let mut fields: BTreeMap<FieldName, Vec<Held>> = BTreeMap::new();
+        let mut fields: BTreeMap<FieldName, Field> = BTreeMap::new();
         for held in Vec::<Held>::decode(d, ctx)? {
-            fields.entry(held.value.name()).or_default().push(held);
+            fields.entry(held.value.name()).or_default().held.insert(held.stamp.origin, held);
+        }
+        for (at, seen) in Vec::<(u8, Vec<Seen>)>::decode(d, ctx)? {
+            let Some(name) = FieldName::ALL.get(usize::from(at)) else { continue };
+            fields.entry(*name).or_default().overrule(seen.iter().map(|seen| (seen.origin, seen.seq)));
         }
         Ok(Self { whole, fields })
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -79,6 +79,7 @@ pub fn merge_log(doc: &OrderDoc) -> MergeLog {
         let OrderFact::Placed(header) = &placed.what else { return None };
         Some(Ownership::of(placed.id, header, &facts))
     });
+    let knew = Knew::of(&facts);
     let counts = |fact: &StampedOrderFact| ownership.as_ref().is_none_or(|ownership| ownership.counts(fact));
     let mut log = MergeLog::default();
     let (mut voided, mut ended): (BTreeSet<LineId>, bool) = (BTreeSet::new(), false);
@@ -93,7 +94,7 @@ pub fn merge_log(doc: &OrderDoc) -> MergeLog {
         if matches!(fact.what, OrderFact::Placed(_) | OrderFact::LinesAdded { .. } | OrderFact::LineVoided { .. }) {
             log.origins.insert(fact.id.origin);
         }
-        let unheard: Vec<&Arc<StampedOrderFact>> = facts.iter().filter(|other| are_concurrent(fact, other)).collect();
+        let unheard: Vec<_> = facts.iter().filter(|other| are_concurrent(&knew, fact, other)).collect();
         // A line that comes while somebody elsewhere cancels the order is not cooked.
         let ended = |other: &&Arc<StampedOrderFact>| matches!(other.what, OrderFact::Cancelled { .. }) && counts(other);
         let in_vain = matches!(fact.what, OrderFact::LinesAdded { .. }) && unheard.iter().any(ended);
@@ -109,23 +110,37 @@ pub fn merge_log(doc: &OrderDoc) -> MergeLog {
     log
 }
 
+/// What the writers of an order's commits knew of each other, by commit; a version that did not say is not there.
+struct Knew<'f>(BTreeMap<(OriginId, u64), &'f [Seen]>);
+
+impl<'f> Knew<'f> {
+    /// What was recovered has other numbers there than here: of it nothing is claimed.
+    fn of(facts: &'f [Arc<StampedOrderFact>]) -> Self {
+        let of_commit = |fact: &'f Arc<StampedOrderFact>| {
+            let OrderFact::Knew { seen } = &fact.what else { return None };
+            fact.way.is_none().then_some(((fact.id.origin, fact.id.seq), seen.as_slice()))
+        };
+        Self(facts.iter().filter_map(of_commit).collect())
+    }
+
+    /// Of whoever changed lines or ended the order.
+    fn by(&self, fact: &StampedOrderFact) -> Option<&'f [Seen]> {
+        let is_edit = matches!(
+            fact.what,
+            OrderFact::LinesAdded { .. } | OrderFact::LineVoided { .. } | OrderFact::Cancelled { .. }
+        );
+        self.0.get(&(fact.id.origin, fact.id.seq)).copied().filter(|_| is_edit && fact.way.is_none())
+    }
+}
+
 /// Whether two changes were made at two places, and neither writer had heard of the other's. Of what does not say nothing is claimed.
-fn are_concurrent(one: &StampedOrderFact, other: &StampedOrderFact) -> bool {
-    let (Some(first), Some(second)) = (seen_by(&one.what), seen_by(&other.what)) else { return false };
+fn are_concurrent(said: &Knew<'_>, one: &StampedOrderFact, other: &StampedOrderFact) -> bool {
+    let (Some(first), Some(second)) = (said.by(one), said.by(other)) else { return false };
     let knew = |seen: &[Seen], of: &StampedOrderFact| {
         seen.iter().any(|seen| seen.origin == of.id.origin && seen.seq >= of.id.seq)
     };
     let told = one.way.is_some() || other.way.is_some();
     one.id.origin != other.id.origin && !told && !knew(first, other) && !knew(second, one)
-}
-
-fn seen_by(what: &OrderFact) -> Option<&[Seen]> {
-    let (OrderFact::LinesAdded { seen, .. } | OrderFact::LineVoided { seen, .. } | OrderFact::Cancelled { seen, .. }) =
-        what
-    else {
-        return None;
-    };
-    seen.as_deref()
 }
 
 /// What a fact did to the lines, to who decides, or what it decided; `None`: neither.
@@ -155,6 +170,7 @@ fn in_words(what: &OrderFact, names: &BTreeMap<LineId, String>, again: bool) -> 
         }
         OrderFact::Asked { what, .. } => format!("asked the node that decides {}", what.in_words()),
         OrderFact::Answered { refused: Some(why), .. } => format!("said no to what was asked: {why}"),
+        OrderFact::Withdrawn { .. } => "withdrew what was asked: nobody had answered".to_owned(),
         OrderFact::Answered { refused: None, .. }
         | OrderFact::Phase { .. }
         | OrderFact::EpochOpened { .. }
@@ -170,7 +186,9 @@ fn in_words(what: &OrderFact, names: &BTreeMap<LineId, String>, again: bool) -> 
         | OrderFact::Amended { .. }
         | OrderFact::AmendmentAsked { .. }
         | OrderFact::AmendmentAnswered { .. }
-        | OrderFact::AmendmentEnded { .. } => return None,
+        | OrderFact::AmendmentEnded { .. }
+        | OrderFact::Booked { .. }
+        | OrderFact::Knew { .. } => return None,
     })
 }
 

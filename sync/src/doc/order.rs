@@ -99,10 +99,6 @@ pub struct AddedLine {
     pub epoch: u32,
 }
 
-/// Of each other origin that had a hand in an order the last commit that was known of it when somebody changed the order; `None`: a version
-/// that did not say.
-pub type SeenOf = Option<Vec<Seen>>;
-
 /// One thing that happened to an order.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub enum OrderFact {
@@ -132,9 +128,6 @@ pub enum OrderFact {
         /// What.
         #[n(1)]
         lines: Vec<AddedLine>,
-        /// What of the order's other writers was known.
-        #[n(2)]
-        seen: SeenOf,
     },
     /// A line is not wanted. By any node.
     #[n(3)]
@@ -148,9 +141,6 @@ pub enum OrderFact {
         /// Why, in a person's words.
         #[n(2)]
         why: String,
-        /// What of the order's other writers was known.
-        #[n(3)]
-        seen: SeenOf,
     },
     /// A ticket reached a phase. By any node.
     #[n(4)]
@@ -214,9 +204,6 @@ pub enum OrderFact {
         /// Why, in a person's words.
         #[n(0)]
         why: String,
-        /// What of the order's other writers was known.
-        #[n(1)]
-        seen: SeenOf,
     },
     /// The stock of these lines was given back, in the commit of this fact. By the row that paid.
     #[n(10)]
@@ -363,6 +350,29 @@ pub enum OrderFact {
         #[n(1)]
         refused: Option<String>,
     },
+    /// What its writer knew of the order when it changed lines or ended it in the same commit: a fact of its own, so that a replica of a
+    /// version that does not know of it keeps it unread, and has it once it does (SPEC N5). By any node.
+    #[n(40)]
+    Knew {
+        /// Of each other origin that had a hand in the order the last commit that was known.
+        #[n(0)]
+        seen: Vec<Seen>,
+    },
+    /// Such a request is not wanted any more: nobody has answered it in time. By the node where it was asked, or its successor.
+    #[n(41)]
+    Withdrawn {
+        /// Which.
+        #[n(0)]
+        intent: IntentId,
+    },
+    /// The cash that such a request brought is in the books of a drawer, in this commit or before. By the node where it was asked, or its
+    /// successor.
+    #[n(42)]
+    Booked {
+        /// Which.
+        #[n(0)]
+        intent: IntentId,
+    },
 }
 
 impl OrderFact {
@@ -374,7 +384,8 @@ impl OrderFact {
             | Self::Rejected { .. }
             | Self::Verdict { .. }
             | Self::AmendmentAnswered { .. }
-            | Self::Answered { .. }
+            // Who says no has done nothing: it is an answer all the same, and nobody does it after that.
+            | Self::Answered { refused: None, .. }
             | Self::Cancelled { .. } => true,
             Self::Placed(_)
             | Self::Sent { .. }
@@ -395,6 +406,10 @@ impl OrderFact {
             | Self::AmendmentAsked { .. }
             | Self::AmendmentEnded { .. }
             | Self::Asked { .. }
+            | Self::Answered { refused: Some(_), .. }
+            | Self::Withdrawn { .. }
+            | Self::Booked { .. }
+            | Self::Knew { .. }
             | Self::Resumed => false,
         }
     }
@@ -416,6 +431,9 @@ impl OrderFact {
             | Self::AmendmentEnded { .. }
             | Self::Asked { .. }
             | Self::Answered { .. }
+            | Self::Withdrawn { .. }
+            | Self::Booked { .. }
+            | Self::Knew { .. }
             | Self::Resumed => true,
             Self::Placed(_)
             | Self::Sent { .. }

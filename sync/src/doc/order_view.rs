@@ -249,7 +249,8 @@ impl OrderView {
             | Status::OutForDelivery
             | Status::DeliveryFailed => true,
             Status::Completed | Status::Cancelled | Status::Refunded => {
-                self.on_board() || self.waits_for_verdict() || self.open_asks().next().is_some()
+                let cash = self.asked.iter().any(AskView::waits_for_drawer);
+                self.on_board() || self.waits_for_verdict() || self.open_asks().next().is_some() || cash
             }
         }
     }
@@ -257,6 +258,12 @@ impl OrderView {
     /// What its owner has not answered.
     pub fn open_asks(&self) -> impl Iterator<Item = &AskView> {
         self.asked.iter().filter(|ask| ask.state == AskState::Open)
+    }
+
+    /// What is still to be paid in the restaurant, in minor units; not above zero: nothing is.
+    pub fn due_minor(&self) -> i64 {
+        let online = self.header.owner.is_some();
+        if online { 0 } else { self.total_minor() - self.captured_minor + self.refunded_minor }
     }
 
     /// The relay has ended it without its owner, who still says whether nobody had begun: then its stock goes back (SPEC B10).
@@ -375,6 +382,7 @@ impl Folding {
         let at = fact.at.wall();
         let deed = |why: &str| Deed { by: fact.by, at, why: why.to_owned() };
         let mut why = String::new();
+        self.asks.take(fact);
         match &fact.what {
             OrderFact::Placed(header) => {
                 if fact.id == self.header {
@@ -429,9 +437,14 @@ impl Folding {
             | OrderFact::AmendmentAsked { .. }
             | OrderFact::AmendmentAnswered { .. }
             | OrderFact::AmendmentEnded { .. } => self.amendments.take(fact),
-            OrderFact::Asked { .. } | OrderFact::Answered { .. } => self.asks.take(fact),
             // Read before the others: see `Ownership`.
             OrderFact::TakenOver { .. } => {}
+            // What was asked is taken above; for the log of who changed what see `merge_log`.
+            OrderFact::Asked { .. }
+            | OrderFact::Answered { .. }
+            | OrderFact::Withdrawn { .. }
+            | OrderFact::Booked { .. }
+            | OrderFact::Knew { .. } => {}
         }
         self.take_early();
         self.note_status(fact, at, why);
@@ -496,6 +509,9 @@ impl Folding {
             | OrderFact::AmendmentEnded { .. }
             | OrderFact::Asked { .. }
             | OrderFact::Answered { .. }
+            | OrderFact::Withdrawn { .. }
+            | OrderFact::Booked { .. }
+            | OrderFact::Knew { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => {}
         }
@@ -550,6 +566,9 @@ impl Folding {
             | OrderFact::AmendmentEnded { .. }
             | OrderFact::Asked { .. }
             | OrderFact::Answered { .. }
+            | OrderFact::Withdrawn { .. }
+            | OrderFact::Booked { .. }
+            | OrderFact::Knew { .. }
             | OrderFact::Commercial { .. }
             | OrderFact::Delivery { .. } => String::new(),
         }
@@ -602,6 +621,9 @@ impl Folding {
             | OrderFact::AmendmentEnded { .. }
             | OrderFact::Asked { .. }
             | OrderFact::Answered { .. }
+            | OrderFact::Withdrawn { .. }
+            | OrderFact::Booked { .. }
+            | OrderFact::Knew { .. }
             | OrderFact::StockReturned { .. } => {}
         }
         let captured = self.view.payments.values().filter(|(phase, _)| *phase == PaymentPhase::Captured);

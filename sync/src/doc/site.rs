@@ -16,7 +16,9 @@ use crate::doc::people::{Device, Person};
 use crate::doc::reading::Effect;
 use crate::doc::till::{ShiftDoc, TillFact};
 use crate::domain::business_day::{DayNumber, DayRule};
-use crate::domain::id::{CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, ShiftId, SiteId, StaffId};
+use crate::domain::id::{
+    CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, PaymentId, ShiftId, SiteId, StaffId,
+};
 use crate::domain::intake::Intake;
 use crate::domain::item_field::{FieldName, FieldValue};
 use crate::domain::menu::{Category, Ingredient, Menu, MenuItem, ModifierGroup, Station, StationId};
@@ -336,6 +338,11 @@ impl Site {
         self.shifts.get(id)
     }
 
+    /// Whether a shift, of whatever day, has taken this payment. It looks at all of them.
+    pub fn is_in_a_drawer(&self, payment: &PaymentId) -> bool {
+        self.shifts.values().any(|shift| shift.has_taken(payment))
+    }
+
     /// The shifts of a day.
     pub fn shifts_of(&self, number: DayNumber) -> impl Iterator<Item = (&ShiftId, &ShiftDoc)> {
         let (from, to) = (ShiftId::from_bytes([0; 16]), ShiftId::from_bytes([0xff; 16]));
@@ -363,7 +370,7 @@ impl Site {
         let place =
             |card: &&OriginCard| (card.letter.chars().next(), Reverse((card.letter.len(), card.letter.clone())));
         let first = self.origins.values().filter(living).min_by_key(place);
-        (named.or(first.map(|card| card.origin)), self.keeper.next_version() - 1)
+        (named.or(first.map(|card| card.origin)), self.keeper.next_version().saturating_sub(1))
     }
 
     /// What an origin has said of itself.
@@ -635,10 +642,11 @@ impl Site {
     }
 
     fn apply_fields(&mut self, effect: &Effect, write: &FieldsWrite, stamp: Stamp) {
-        let mut write = write.clone();
+        let (mut write, mut stamp) = (write.clone(), stamp);
         if effect.way.is_some() {
-            // On the branch these were other commits than those that the site has under their numbers.
+            // On the branch these were other commits than those that the site has under their numbers; and all of them are of one writer.
             write.seen.retain(|seen| seen.origin != effect.writer);
+            stamp.origin = OriginId::derived(&["branch", &effect.writer.to_string()]);
         }
         self.items.entry(write.item).or_default().write_fields(&write, stamp, effect.id.seq);
     }
@@ -771,14 +779,21 @@ impl Site {
 
     /// Writes of the whole menu draft's parts carry versions from here: one more than was seen. Of an item that is there only the fields
     /// that differ are written: others may be writing the rest.
-    pub fn write_item(&self, id: MenuItemId, value: Option<MenuItem>) -> Change {
+    pub fn write_item(&self, id: MenuItemId, value: Option<MenuItem>) -> Vec<Change> {
         if let (Some(known), Some(new)) = (self.menu.items.get(&id), &value) {
             let differs = |field: &FieldName| FieldValue::of(known, *field) != FieldValue::of(new, *field);
             let values = FieldName::ALL.into_iter().filter(differs).map(|field| FieldValue::of(new, field));
-            return self.write_fields(id, values.collect());
+            let values: Vec<FieldValue> = values.collect();
+            return if values.is_empty() { Vec::new() } else { vec![self.write_fields(id, values)] };
         }
         let version = self.items.get(&id).map_or(1, ItemDoc::next_version);
-        Change::Item(Write { key: id, value, version })
+        let mut changes = vec![Change::Item(Write { key: id, value, version })];
+        // What was seen of its fields is overruled too; an older version that writes the whole item does not say so, and overrules nothing.
+        let seen = self.items.get(&id).map(|doc| doc.seen(FieldName::ALL.into_iter())).unwrap_or_default();
+        if !seen.is_empty() {
+            changes.push(Change::ItemFields(FieldsWrite { item: id, values: Vec::new(), version, seen }));
+        }
+        changes
     }
 
     /// A write of some fields of an item; it overrules every value of them that is known here.

@@ -136,6 +136,11 @@ impl ShiftDoc {
         self.0.insert(fact);
     }
 
+    /// Whether it has booked this payment.
+    pub fn has_taken(&self, wanted: &PaymentId) -> bool {
+        self.0.iter().any(|fact| matches!(&fact.what, TillFact::Taken { payment, .. } if payment == wanted))
+    }
+
     /// Whether it has begun and not ended.
     pub fn is_open(&self) -> bool {
         let any = |of: fn(&TillFact) -> bool| self.0.iter().any(|fact| of(&fact.what));

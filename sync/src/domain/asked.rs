@@ -48,6 +48,16 @@ pub enum Asked {
 }
 
 impl Asked {
+    /// Whether both are about one thing: then only one waits at a time. A payment is one under its id, whichever drawer it lies in.
+    pub fn is_about_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Decide { .. }, Self::Decide { .. }) | (Self::Cancel { .. }, Self::Cancel { .. }) => true,
+            (Self::Answer { request: one, .. }, Self::Answer { request: other, .. }) => one == other,
+            (Self::Tender { payment: one, .. }, Self::Tender { payment: other, .. }) => one == other,
+            (Self::Decide { .. } | Self::Cancel { .. } | Self::Answer { .. } | Self::Tender { .. }, _) => false,
+        }
+    }
+
     /// In plain words, after *asked the node that decides*.
     pub fn in_words(&self) -> String {
         match self {
@@ -87,4 +97,16 @@ pub struct AskView {
     pub origin: OriginId,
     /// What became of it.
     pub state: AskState,
+    /// The commit that answered it took the money: of several requests for one payment this is the one that brought it.
+    pub took: bool,
+    /// A drawer has booked the cash that it brought.
+    pub booked: bool,
+}
+
+impl AskView {
+    /// Whether it brought cash into a drawer, and none has booked it.
+    pub fn waits_for_drawer(&self) -> bool {
+        let cash = matches!(self.what, Asked::Tender { shift: Some(_), .. });
+        cash && self.state == AskState::Done && self.took && !self.booked
+    }
 }

@@ -164,7 +164,8 @@ impl World {
             time_zone: "Europe/Rome".to_owned(),
             roll_over_hour: 4,
         })];
-        changes.extend(DISHES.iter().filter_map(|one| dish(*one)).map(|item| site.write_item(item.id, Some(item))));
+        changes
+            .extend(DISHES.iter().filter_map(|one| dish(*one)).flat_map(|item| site.write_item(item.id, Some(item))));
         for (name, _) in DELIVERED {
             let known = Ingredient { id: ingredient(name), name: name.to_owned(), unit: Unit::Gram, enforced: true };
             changes.push(site.write_ingredient(known.id, Some(known)));

@@ -40,7 +40,7 @@ async fn a2_effects_of_one_payment_are_done_in_the_order_of_their_causes() {
     let order = market.order("one").await;
     market.node_says(order, OrderFact::Accepted).await;
     // The restaurant cancels before the money was even taken.
-    market.node_says(order, OrderFact::Cancelled { why: "no oven".into(), seen: None }).await;
+    market.node_says(order, OrderFact::Cancelled { why: "no oven".into() }).await;
     let first = market.worker.claim(32).await.unwrap();
     let kinds: Vec<&str> = first.iter().map(|claimed| claimed.effect.id.kind.word()).collect();
     assert_eq!(kinds, ["capture"], "the refund waits for it");

@@ -203,7 +203,7 @@ async fn b5_what_the_restaurant_cancels_goes_back_in_full_and_what_was_begun_sta
     market.cook(order).await;
     market.oven(order, TicketPhase::Started).await;
     market.clock.advance(40 * MINUTE);
-    market.node_says(order, OrderFact::Cancelled { why: "the oven broke".into(), seen: None }).await;
+    market.node_says(order, OrderFact::Cancelled { why: "the oven broke".into() }).await;
     market.effects().await;
     let view = market.view(&order).await;
     assert_eq!((view.status, view.refunded_minor), (Status::Refunded, 1_470));

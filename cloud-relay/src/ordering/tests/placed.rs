@@ -110,7 +110,7 @@ async fn b2_a_quote_runs_out_belongs_to_its_customer_and_names_the_price_that_is
     let mut pizza = market.node.replica.site().menu().items[&MenuItemId::derived(&["pizza"])].clone();
     pizza.variants[0].price_minor = 1_100;
     let dearer = market.node.replica.site().write_item(pizza.id, Some(pizza));
-    market.node.write(&[dearer]);
+    market.node.write(&dearer);
     market.sync().await;
     let refused = market.place(request("x", &quote, "tok_ok")).await;
     let changed = matches!(refused, Err(PlaceRefusal::PriceChanged { quoted_minor: 1_470, actual_minor: 1_520 }));

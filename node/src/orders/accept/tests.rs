@@ -277,10 +277,7 @@ fn n2_n5_a_commit_that_is_not_understood_damages_nothing_and_what_its_writer_may
     let mut shop = Shop::open();
     let mut relay = Relay::new(&mut shop);
     let id = relay.order(&mut shop, "a");
-    relay.write(
-        &mut shop,
-        vec![Change::Order(id, OrderFact::Cancelled { why: "the relay may not".into(), seen: None })],
-    );
+    relay.write(&mut shop, vec![Change::Order(id, OrderFact::Cancelled { why: "the relay may not".into() })]);
     let bytes = b"no commit that this version knows".to_vec();
     let origin = relay.state.origin();
     let head = relay.state.position().head.then(&bytes);

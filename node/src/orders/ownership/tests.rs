@@ -50,7 +50,7 @@ fn q4_only_the_owner_decides_until_a_manager_takes_the_order_over() {
     assert_eq!(take_over(&mut shop, id, "the bar is silent"), Ok(1), "once");
     assert_eq!(pay(&mut shop, id), Ok(300));
     // The bar was only cut off: what it decides now decides nothing.
-    bar.write(&mut shop, &[Change::Order(id, OrderFact::Cancelled { why: "closed".into(), seen: None })]);
+    bar.write(&mut shop, &[Change::Order(id, OrderFact::Cancelled { why: "closed".into() })]);
     assert!(shop.replica().order(&id).unwrap().unwrap().view.cancelled.is_none());
     assert_eq!(cancel(&mut shop, id), Ok(true));
     assert_eq!(take_over(&mut shop, id, "again"), Ok(1));
@@ -76,10 +76,7 @@ fn s3_what_another_node_cancels_or_voids_comes_back_to_the_row_that_paid_once() 
     let id = OrderId::derived(&["one"]);
     assert_eq!(shop.rights(), 400);
     let (intent, gone) = (IntentId::derived(&["void"]), LineId::derived(&["a"]));
-    bar.write(
-        &mut shop,
-        &[Change::Order(id, OrderFact::LineVoided { intent, line: gone, why: "burnt".into(), seen: None })],
-    );
+    bar.write(&mut shop, &[Change::Order(id, OrderFact::LineVoided { intent, line: gone, why: "burnt".into() })]);
     for _ in 0..2 {
         for changes in returns::commits(shop.replica()) {
             shop.commit(&changes);
@@ -111,4 +108,29 @@ fn s7_another_node_gets_a_share_of_each_delivery_and_more_when_it_asks() {
     assert_eq!(share::plan(shop.replica(), stranger, &wishes).unwrap().changes, vec![]);
     let lines = [line("a", "pizza", 3)];
     assert_eq!(share::wishes(shop.replica(), &lines), vec![(dough(), 400)], "twice what is short");
+}
+
+#[test]
+fn q4_an_order_that_was_handed_over_is_taken_over_while_money_is_due_or_its_owner_is_asked() {
+    use pilotlight_sync::domain::asked::Asked;
+    use pilotlight_sync::domain::ticket::TicketPhase;
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    let id = theirs(&mut shop, &mut bar, "one");
+    let tickets = shop.replica().order(&id).unwrap().unwrap().view.tickets.clone();
+    for (ticket, now) in tickets {
+        let phase = OrderFact::Phase { ticket, epoch: now.epoch, phase: TicketPhase::HandedOver };
+        bar.write(&mut shop, &[Change::Order(id, phase)]);
+    }
+    assert_eq!(shop.replica().order(&id).unwrap().unwrap().view.status, Status::Completed);
+    assert_eq!((take_over(&mut shop, id, "the bar is dark"), pay(&mut shop, id)), (Ok(1), Ok(300)));
+    let back = OrderFact::TakenOver { term: 2, owner: bar.origin, upto: Some(u64::MAX), why: "x".into() };
+    bar.write(&mut shop, &[Change::Order(id, back)]);
+    assert_eq!(take_over(&mut shop, id, "again"), Err(TakeOverRefusal::Finished(Status::Completed)), "it is paid");
+    let what = Asked::Cancel { why: "guest left".into() };
+    shop.run(|replica, _| crate::orders::asked::ask(replica, Actor::System, id, what)).unwrap();
+    assert_eq!(take_over(&mut shop, id, "it does not answer"), Ok(3));
+    let last = OrderFact::TakenOver { term: u32::MAX, owner: bar.origin, upto: None, why: "x".into() };
+    bar.write(&mut shop, &[Change::Order(id, last)]);
+    assert_eq!(take_over(&mut shop, id, "again"), Err(TakeOverRefusal::TooOften));
 }

@@ -266,7 +266,7 @@ fn n2_a_change_that_its_kind_of_writer_may_not_make_takes_its_number_and_has_no_
     let id = OrderId::derived(&["order"]);
     node.write(&[Change::Order(id, header(None)), Change::Order(id, sent())]);
     pass(&node, &mut relay);
-    relay.write(&[Change::Order(id, OrderFact::Cancelled { why: "the relay may not".into(), seen: None })]);
+    relay.write(&[Change::Order(id, OrderFact::Cancelled { why: "the relay may not".into() })]);
     assert_eq!(pass(&relay, &mut node), 2, "its number is taken");
     assert_eq!((node.order(&id).cancelled, relay.order(&id).cancelled), (None, None), "the same verdict on both sides");
     assert_eq!(node.replica.heads().get(&relay.replica.origin()).unwrap().seq, 2);
@@ -309,7 +309,7 @@ fn n2_n5_what_the_replica_in_the_middle_cannot_read_it_passes_on_and_it_takes_ef
         node.replica.site().write_settings(settings("Trattoria")),
         Change::Stock(flour, Row::default().deliver(5)),
     ]);
-    node.write(&[Change::Order(gone, OrderFact::Cancelled { why: "ran out".into(), seen: None })]);
+    node.write(&[Change::Order(gone, OrderFact::Cancelled { why: "ran out".into() })]);
     node.write(&[Change::Stock(flour, Row::default().deliver(6))]);
     assert_eq!(pass(&node, &mut middle), 6, "each takes its number");
     assert_eq!(pass(&third, &mut middle), 2);
@@ -349,6 +349,31 @@ fn n2_n5_what_the_replica_in_the_middle_cannot_read_it_passes_on_and_it_takes_ef
     let notes = middle.disk.notes.clone();
     middle.reopen(Change::from_raw);
     assert_eq!((digest(&middle), &middle.disk.notes), (digest(&node), &notes), "it is on the disk");
+}
+
+/// The version before orders said what was known of them.
+fn before_knew(raw: &crate::doc::change::RawChange) -> Result<Change, minicbor::decode::Error> {
+    let known = Change::from_raw(raw)?;
+    let later = matches!(known, Change::Order(_, OrderFact::Knew { .. }));
+    if later { Err(minicbor::decode::Error::message("no such fact")) } else { Ok(known) }
+}
+
+#[test]
+fn v3_what_was_known_of_an_order_reaches_who_was_of_an_older_version_once_it_is_upgraded() {
+    let mut node = Side::new("node", OriginRole::Node);
+    let mut old = Side::of_version("old", OriginRole::Node, before_knew);
+    let id = OrderId::derived(&["one"]);
+    node.write(&[Change::Order(id, header(None)), Change::Order(id, sent())]);
+    let seen = vec![crate::doc::change::Seen { origin: OriginId::derived(&["x"]), seq: 4 }];
+    let cancelled = Change::Order(id, OrderFact::Cancelled { why: "guest left".into() });
+    node.write(&[cancelled, Change::Order(id, OrderFact::Knew { seen })]);
+    pass(&node, &mut old);
+    pass(&old, &mut node);
+    assert!(old.order(&id).cancelled.is_some(), "what it knows takes effect");
+    assert_eq!(old.replica.unread_commits(), 1);
+    old.reopen(Change::from_raw);
+    assert_eq!((old.replica.unread_commits(), digest(&old)), (0, digest(&node)));
+    assert_eq!(old.disk.docs.get(&DocKey::Order(id)), node.disk.docs.get(&DocKey::Order(id)));
 }
 
 #[test]

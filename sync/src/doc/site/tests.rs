@@ -351,3 +351,23 @@ fn d3_a_report_counts_when_it_is_in_the_log_of_the_node_that_made_it_and_signed_
     assert_eq!((counted(&read), docs.len()), (vec![1], 1));
     assert!(read.docs().eq(site.docs()));
 }
+
+#[test]
+fn w2_what_is_told_of_a_branch_is_of_one_writer_and_leaves_one_value_of_a_field() {
+    let mut site = Site::default();
+    let soup = crate::doc::item::tests::item("soup");
+    let id = soup.id;
+    for change in site.write_item(id, Some(soup)) {
+        apply(&mut site, 1, 1, &change);
+    }
+    for seq in 5..9 {
+        let values = vec![FieldValue::Name(seq.to_string())];
+        let change = Change::ItemFields(FieldsWrite { item: id, values, version: seq, seen: vec![] });
+        let mut told = Effect::of(&commit(2, seq), 0, change);
+        told.id.origin = OriginId::derived(&["told", &seq.to_string()]);
+        told.way = Some(crate::crdt::facts::Way::Recovered);
+        site.apply(&told, &mut Touched::default());
+    }
+    assert_eq!(site.menu().items[&id].name, "8");
+    assert_eq!(site.menu_conflicts(), []);
+}

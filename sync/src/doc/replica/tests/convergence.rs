@@ -59,16 +59,16 @@ fn fact(kind: u8, name: &str, b: u8, side: &Side) -> OrderFact {
                 let line = PricedLine { id: LineId::derived(&[name]), ..(**line).clone() };
                 AddedLine { line: line.into(), replaces: None, epoch: 0 }
             });
-            OrderFact::LinesAdded { intent, lines: lines.collect(), seen: None }
+            OrderFact::LinesAdded { intent, lines: lines.collect() }
         }
-        4 => OrderFact::LineVoided { intent, line, why: name.into(), seen: None },
+        4 => OrderFact::LineVoided { intent, line, why: name.into() },
         5 => OrderFact::EpochOpened { ticket, epoch: u32::from(b), kind: EpochKind::CookAgain },
         6 => OrderFact::LineDone { line, epoch: 0, done: b.is_multiple_of(2) },
         7 => {
             let phase = [PaymentPhase::Authorized, PaymentPhase::Captured, PaymentPhase::Voided][usize::from(b) % 3];
             OrderFact::Payment { payment: PaymentId::derived(&["p"]), phase, amount_minor: i64::from(b) }
         }
-        8 => OrderFact::Cancelled { why: name.into(), seen: None },
+        8 => OrderFact::Cancelled { why: name.into() },
         9 => OrderFact::Commercial { phase: CommercialPhase::Confirmed },
         _ => header(Some(side.replica.origin())),
     }
@@ -136,7 +136,9 @@ fn change(side: &Side, (kind, a, b): (u8, u8, u8), n: usize) -> Change {
                 allergens: vec![],
                 quantity_min: 1,
             };
-            site.write_item(item.id, some.then_some(item))
+            let id = item.id;
+            let written = site.write_item(id, some.then_some(item)).into_iter().next();
+            written.unwrap_or_else(|| site.write_eighty_six(id, None))
         }
         17 => site.write_eighty_six(MenuItemId::derived(&["item"]), some.then_some(Off { until: None })),
         18 => site.write_settings(settings(&name)),
