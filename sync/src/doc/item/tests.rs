@@ -183,7 +183,7 @@ fn lived(taps: &[Tap]) -> Vec<Wrote> {
         let values = match which % 4 {
             0 => vec![name(&text)],
             1 => vec![FieldValue::Description(text)],
-            2 => vec![name(&text), FieldValue::Prep(u32::from(*which))],
+            2 => vec![name(&text), FieldValue::Prep(1_000 + at as u32)],
             _ => vec![FieldValue::Prep(at as u32)],
         };
         let by = *who as u8 + 1;
