@@ -284,7 +284,8 @@ impl Site {
         let ahead = |day: &Day| rule.end(day.date).is_none_or(|end| end.ms_since(now) > DATE_AHEAD_MS_MAX);
         let over = |open: &Day| {
             let before = self.days.range(..open.number).rev().find_map(|(_, known)| known.day);
-            date > open.date || ahead(open) && before.is_some_and(|before| before.date <= date)
+            // Of two clocks that stay days apart one would take the day back with every order, were the same date enough.
+            date > open.date || ahead(open) && before.is_some_and(|before| before.date < date)
         };
         Some(match self.day.day() {
             Some(open) if self.books.of_day(open.number).is_none() && !over(&open) => (open, false),

@@ -25,6 +25,7 @@ pub const RARE: &[&str] = &[
     "cancel requested",
     "cancelled early",
     "check changed by a waiter",
+    "clock off by days",
     "clock off by more than ten minutes",
     "close refused at another node",
     "cut with frames under way",
