@@ -12,7 +12,8 @@ use crate::store::branch::{self, Branch, PARTED_NOTE, Without};
 use crate::store::identity::Identity;
 use crate::store::joined::Joined;
 use crate::store::node_store::NodeStore;
-use pilotlight_sync::doc::change::{Change, CommitTooLarge, Seen};
+use pilotlight_sync::doc::books::Cover;
+use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::reading::orders_of;
 use pilotlight_sync::doc::replica::{
@@ -270,17 +271,17 @@ impl Replica {
         Ok(())
     }
 
-    /// Orders that commits after these are about; what this group has staged included.
-    pub fn orders_after(&self, seen: &[Seen]) -> Result<BTreeSet<OrderId>, StoreError> {
-        let seen: BTreeMap<OriginId, u64> = seen.iter().map(|seen| (seen.origin, seen.seq)).collect();
-        let upto = |origin: &OriginId| seen.get(origin).copied().unwrap_or(0);
+    /// Orders that commits after one vector and up to another are about; what this group has staged included.
+    pub fn orders_between(&self, after: &Cover, upto: &Cover) -> Result<BTreeSet<OrderId>, StoreError> {
         let mut orders = BTreeSet::new();
-        for (origin, head) in self.state.heads() {
+        for origin in self.state.heads().keys() {
             let take = &mut |entry: &LogEntry| orders.extend(orders_of(entry));
-            each_entry(self.store.as_ref(), origin, upto(origin).saturating_add(1), head.seq, take)?;
+            each_entry(self.store.as_ref(), origin, after.upto(origin).saturating_add(1), upto.upto(origin), take)?;
         }
-        let staged = self.state.staged_log().iter().filter(|entry| entry.head.seq > upto(&entry.origin));
-        orders.extend(staged.flat_map(orders_of));
+        let between = |entry: &&LogEntry| {
+            after.upto(&entry.origin) < entry.head.seq && entry.head.seq <= upto.upto(&entry.origin)
+        };
+        orders.extend(self.state.staged_log().iter().filter(between).flat_map(orders_of));
         Ok(orders)
     }
 

@@ -4,7 +4,7 @@ use crate::store::StoreError;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::crdt::chain::ChainHash;
-use pilotlight_sync::doc::books::{Closing, SignedReport};
+use pilotlight_sync::doc::books::{Closing, Cover, SignedReport};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::site::{Day, Site};
@@ -133,7 +133,9 @@ pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreErro
         // What the last one had no room for came before it.
         None => replica.each_order(&mut |order| closing.order(books, &order.doc))?,
         Some(last) => {
-            let mut ids = replica.orders_after(&last.seen)?;
+            // What came after the vector cannot be booked yet: a log that is not understood is not read again with every close.
+            let after = Cover::of(last.seen.iter().copied());
+            let mut ids = replica.orders_between(&after, closing.cover())?;
             ids.extend(replica.orders_of_days(last.day.number, number)?);
             for id in ids {
                 match replica.order(&id) {

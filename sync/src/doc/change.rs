@@ -22,8 +22,12 @@ use crate::limits::{COMMIT_BYTES_MAX, COMMIT_CHANGES_MAX, OWN_COMMIT_BYTES_MAX};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
+/// The kind of what happens to orders.
+const ORDER: u16 = 1;
 /// The kind of what tells of another's commit.
 const RECOVERED: u16 = 5;
+/// The kind of what happens to drawers.
+const TILL: u16 = 40;
 
 /// A write of a register: the whole value, or that it is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -101,6 +105,13 @@ pub struct RawChange {
     /// Its canonical bytes.
     #[n(1)]
     pub body: ByteVec,
+}
+
+impl RawChange {
+    /// Whether there may be amounts in it that a report books. No version adds another kind that has them (SPEC D3).
+    pub(crate) const fn has_amounts(&self) -> bool {
+        matches!(self.kind, ORDER | RECOVERED | TILL)
+    }
 }
 
 /// Changes applied together, as one number of their origin's log.
@@ -307,7 +318,7 @@ impl Change {
     pub fn to_raw(&self) -> RawChange {
         let raw = |kind: u16, body: Vec<u8>| RawChange { kind, body: body.into() };
         match self {
-            Self::Order(order, fact) => raw(1, to_vec((order, fact))),
+            Self::Order(order, fact) => raw(ORDER, to_vec((order, fact))),
             Self::Stock(ingredient, row) => raw(2, to_vec((ingredient, row))),
             Self::Fence(origin) => raw(3, to_vec(origin)),
             Self::Origin(card) => raw(4, to_vec(card)),
@@ -327,7 +338,7 @@ impl Change {
             Self::Day(day) => raw(23, to_vec(day)),
             Self::Settings(write) => raw(24, to_vec(write)),
             Self::Intake(write) => raw(43, to_vec(write)),
-            Self::Till(shift, fact) => raw(40, to_vec((shift, fact))),
+            Self::Till(shift, fact) => raw(TILL, to_vec((shift, fact))),
             Self::DayClosed(signed) => raw(41, to_vec(signed)),
             Self::Keeper(write) => raw(42, to_vec(write)),
             Self::Unknown(unknown) => unknown.clone(),
@@ -338,7 +349,7 @@ impl Change {
     pub fn from_raw(raw: &RawChange) -> Result<Self, minicbor::decode::Error> {
         let body = raw.body.as_slice();
         Ok(match raw.kind {
-            1 => minicbor::decode(body).map(|(order, fact)| Self::Order(order, fact))?,
+            ORDER => minicbor::decode(body).map(|(order, fact)| Self::Order(order, fact))?,
             2 => minicbor::decode(body).map(|(ingredient, row)| Self::Stock(ingredient, row))?,
             3 => Self::Fence(minicbor::decode(body)?),
             4 => Self::Origin(minicbor::decode(body)?),
@@ -358,7 +369,7 @@ impl Change {
             23 => Self::Day(minicbor::decode(body)?),
             24 => Self::Settings(minicbor::decode(body)?),
             43 => Self::Intake(minicbor::decode(body)?),
-            40 => minicbor::decode(body).map(|(shift, fact)| Self::Till(shift, fact))?,
+            TILL => minicbor::decode(body).map(|(shift, fact)| Self::Till(shift, fact))?,
             41 => Self::DayClosed(minicbor::decode(body)?),
             42 => Self::Keeper(minicbor::decode(body)?),
             _ => Self::Unknown(raw.clone()),

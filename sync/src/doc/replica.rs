@@ -332,10 +332,15 @@ impl Replica {
         &self.heads
     }
 
-    /// Up to where all of each log is understood here, what is staged included.
+    /// Up to where every amount of each log is understood here, what is staged included.
     pub fn understood(&self) -> impl Iterator<Item = Seen> {
-        let upto = |origin: &OriginId, end: u64| self.unread.first(origin).map_or(end, |first| end.min(first - 1));
+        let upto = |origin: &OriginId, end: u64| self.unread.held(origin).map_or(end, |held| end.min(held - 1));
         self.heads.iter().map(move |(origin, head)| Seen { origin: *origin, seq: upto(origin, head.seq) })
+    }
+
+    /// Whose logs cannot be booked to their ends: what is not understood of them may be amounts.
+    pub fn held(&self) -> impl Iterator<Item = OriginId> {
+        self.heads.keys().filter(|origin| self.unread.held(origin).is_some()).copied()
     }
 
     /// By how many milliseconds our clock is ahead of all that were heard in the last six hours: of each by what its newest commit
@@ -519,6 +524,9 @@ impl Replica {
 
     fn remember_unread(&mut self, entry: &LogEntry, reading: &Reading) {
         self.unread.add(entry.origin, entry.head.seq, reading.effects.len());
+        if !reading.amounts {
+            self.unread.hold(entry.origin, entry.head.seq);
+        }
         let key = reading::key_in(entry).filter(|_| self.site.origin(&entry.origin).is_none());
         self.strangers.extend(key.map(|key| (entry.origin, key)));
     }

@@ -147,9 +147,9 @@ fn d4_a_report_claims_nothing_that_was_not_understood_where_it_was_made() {
         Change::Order(OrderId::derived(&["one"]), OrderFact::Payment { payment, phase, amount_minor })
     };
     bar.write(&mut shop, &[paid("before", 100)]);
-    // Of a later version: a kind of change that is not known here, and beside and after it what is.
-    let unknown = Change::Unknown(RawChange { kind: 60_000, body: vec![].into() });
-    bar.write(&mut shop, &[unknown, paid("beside", 20)]);
+    // Of a later version: what happened to an order is not understood here, and beside and after it there is what is.
+    let unknown = |kind| Change::Unknown(RawChange { kind, body: vec![0xff].into() });
+    bar.write(&mut shop, &[unknown(1), paid("beside", 20)]);
     bar.write(&mut shop, &[paid("after", 3)]);
     let first = close(&mut shop, 1).unwrap();
     assert_eq!((first.totals.till_minor, first.totals.sales_minor), (100, 300));
@@ -158,6 +158,31 @@ fn d4_a_report_claims_nothing_that_was_not_understood_where_it_was_made() {
     sell(&mut shop, "two");
     let second = close(&mut shop, 2).unwrap();
     assert_eq!((second.late.len(), of_bar(&second)), (0, Some(2)), "as long as it is not understood");
+    assert_eq!(shop.replica().state().held().collect::<Vec<_>>(), [bar.origin]);
+    // What cannot be booked yet no close looks for.
+    let after = |name: &str| bar.write(&mut shop, &[paid(name, 3)]);
+    ["a", "b", "c"].into_iter().for_each(after);
+    assert_eq!(gather(shop.replica(), DayNumber(3)).unwrap().looked(), 0);
+}
+
+#[test]
+fn d3_what_is_not_understood_and_has_no_amounts_keeps_no_sale_from_the_books() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "one");
+    let paid = |name: &str, amount_minor| {
+        let (payment, phase) = (PaymentId::derived(&[name]), PaymentPhase::Captured);
+        Change::Order(OrderId::derived(&["one"]), OrderFact::Payment { payment, phase, amount_minor })
+    };
+    // A kind of a later version, a menu item of one, and a report.
+    for kind in [60_000, 10, 41] {
+        bar.write(&mut shop, &[Change::Unknown(RawChange { kind, body: vec![0xff].into() }), paid("beside", 20)]);
+    }
+    bar.write(&mut shop, &[paid("after", 3)]);
+    assert_eq!((shop.replica().state().unread_commits(), shop.replica().state().held().count()), (3, 0));
+    let first = close(&mut shop, 1).unwrap();
+    let of_bar = first.seen.iter().find(|seen| seen.origin == bar.origin).map(|seen| seen.seq);
+    assert_eq!((first.totals.till_minor, of_bar), (23, Some(5)));
 }
 
 #[test]
