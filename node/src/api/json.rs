@@ -588,6 +588,9 @@ shape! {
         #[ts(type = "number")]
         pub unread_commits: u64,
         pub screens: u32,
+        /// The business day that ended more than three days ago and is not closed: a manager closes it, or names another node that does.
+        /// Nothing that was sold since is archived.
+        pub overdue_day: Option<u32>,
         /// Orders in the archive.
         #[ts(type = "number")]
         pub archived_orders: u64,

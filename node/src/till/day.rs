@@ -14,8 +14,12 @@ use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::convert::Infallible;
 
-/// By itself no day is closed where the clock is further ahead of all others that were heard lately, in milliseconds.
+/// By itself a day is closed later where the clock is further ahead of all others that were heard lately, in milliseconds.
 pub const CLOCK_AHEAD_MS_MAX: u64 = 3_600_000;
+/// By so much at most, in milliseconds: it may be the others that are wrong.
+pub const CLOCK_WAIT_MS_MAX: u64 = 24 * 3_600_000;
+/// A day that is over for longer and not closed is an alarm, in milliseconds: nothing that was sold since is archived.
+pub const OVERDUE_MS: u64 = 3 * 24 * 3_600_000;
 /// By itself no day is closed sooner after the close before it: whatever the clocks say, days are not closed one after the other.
 pub const CLOSE_PAUSE_MS: u64 = 12 * 3_600_000;
 
@@ -103,19 +107,26 @@ pub fn plan_due(replica: &Replica, now: Timestamp) -> Result<Plan<Option<DayNumb
     Ok(Plan::new(Actor::System, vec![Change::DayClosed(signed)], move |_| Some(day.number)))
 }
 
-/// When this day closes by itself. `None`: not as long as the clock here is not believed.
-pub fn closes_at(replica: &Replica, now: Timestamp, day: &Day) -> Option<Timestamp> {
-    let site = replica.site();
-    if replica.state().ahead_of_others(now).is_some_and(|ahead| ahead > CLOCK_AHEAD_MS_MAX) {
-        return None;
-    }
+/// When a day is over. It is when a later one is: its own date may be of a clock that was wrong. `None` while the site has no time zone.
+fn over_at(site: &Site, day: &Day) -> Option<Timestamp> {
     let settings = site.settings()?;
     let rule = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?;
-    // A day is over when a later one is: its own date may be of a clock that was wrong.
-    let end = site.days_from(day.number).filter_map(|day| rule.end(day.date)).min()?;
+    site.days_from(day.number).filter_map(|day| rule.end(day.date)).min()
+}
+
+/// The day that is to be closed next, when it is over for more than three days.
+pub fn overdue(site: &Site, now: Timestamp) -> Option<DayNumber> {
+    let day = site.closable()?;
+    over_at(site, &day).filter(|end| now.ms_since(*end) > OVERDUE_MS).map(|_| day.number)
+}
+
+/// When this day closes by itself. `None` while the site has no time zone.
+pub fn closes_at(replica: &Replica, now: Timestamp, day: &Day) -> Option<Timestamp> {
+    let site = replica.site();
+    let ahead = replica.state().ahead_of_others(now).filter(|ahead| *ahead > CLOCK_AHEAD_MS_MAX);
     // A close that lies ahead was made while our clock did.
     let last = site.books().last().map(|last| last.report.closed_at).filter(|closed_at| *closed_at <= now);
-    let due = end.plus_ms(CLOSES_AFTER_MS);
+    let due = over_at(site, day)?.plus_ms(CLOSES_AFTER_MS).plus_ms(ahead.map_or(0, |ahead| ahead.min(CLOCK_WAIT_MS_MAX)));
     Some(last.map_or(due, |last| due.max(last.plus_ms(CLOSE_PAUSE_MS))))
 }
 

@@ -199,7 +199,7 @@ fn d3_where_the_clock_is_ahead_of_all_others_no_day_closes_by_itself_and_never_t
     // Our clock is a day ahead; the bar goes on with the evening.
     shop.clock.set(EVENING.plus_ms(24 * HOUR));
     bar.write_at(&mut shop, EVENING.plus_ms(1), &[opens(1)]);
-    assert_eq!((due(&mut shop), told(&mut shop)), (None, None));
+    assert_eq!((due(&mut shop), told(&mut shop)), (None, Some(EVENING.plus_ms(39 * HOUR - 1))));
     // A person may all the same; and the bar begins the next.
     close(&mut shop, 1).unwrap();
     bar.write_at(&mut shop, EVENING.plus_ms(2), &[opens(2)]);
@@ -212,6 +212,38 @@ fn d3_where_the_clock_is_ahead_of_all_others_no_day_closes_by_itself_and_never_t
     assert_eq!(due(&mut shop), None);
     shop.clock.advance(12 * HOUR);
     assert_eq!(due(&mut shop), Some(DayNumber(3)));
+}
+
+#[test]
+fn d3_a_clock_that_is_behind_puts_a_close_off_for_a_day_at_most_and_a_backlog_does_not() {
+    let opens = || [Change::Day(Day { number: DayNumber(1), date: 20_261_121 })];
+    let told = |shop: &mut Shop| {
+        let (now, day) = (shop.clock.now(), shop.replica().site().closable().unwrap());
+        closes_at(shop.replica(), now, &day)
+    };
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "one");
+    // The bar's clock says the time of elsewhere.
+    shop.clock.set(EVENING.plus_ms(14 * HOUR));
+    bar.write_at(&mut shop, EVENING.plus_ms(12 * HOUR), &opens());
+    assert_eq!(told(&mut shop), Some(EVENING.plus_ms(17 * HOUR)));
+    // It stands still.
+    shop.clock.set(EVENING.plus_ms(100 * HOUR));
+    bar.write_at(&mut shop, EVENING.plus_ms(12 * HOUR), &opens());
+    let overdue = |shop: &mut Shop| overdue(shop.replica().site(), EVENING.plus_ms(100 * HOUR));
+    assert_eq!((told(&mut shop), overdue(&mut shop)), (Some(EVENING.plus_ms(39 * HOUR)), Some(DayNumber(1))));
+    assert_eq!((due(&mut shop), overdue(&mut shop)), (Some(DayNumber(1)), None));
+
+    // What was sold in the evening comes in the morning.
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "one");
+    shop.clock.set(EVENING.plus_ms(15 * HOUR));
+    bar.write_at(&mut shop, EVENING.plus_ms(60_000), &opens());
+    assert_eq!(due(&mut shop), None, "one commit may be of a clock that is behind");
+    bar.write_at(&mut shop, EVENING.plus_ms(120_000), &opens());
+    assert_eq!(due(&mut shop), Some(DayNumber(1)));
 }
 
 #[test]
