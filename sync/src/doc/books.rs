@@ -260,9 +260,13 @@ impl SignedReport {
         ReportId::from_bytes(name)
     }
 
-    /// What it says; `None`: a later version wrote it.
+    /// What it says; `None`: a later version wrote it. Such a one is no change that is understood (SPEC N5).
     pub fn read(&self) -> Option<Report> {
-        minicbor::decode(&self.report).ok()
+        self.try_read().ok()
+    }
+
+    pub(crate) fn try_read(&self) -> Result<Report, minicbor::decode::Error> {
+        minicbor::decode(&self.report)
     }
 
     /// Whether the node with this key has signed it.
