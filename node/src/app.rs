@@ -366,7 +366,10 @@ impl App {
         let Ok(overdue) = overdue else { return };
         let number = overdue.map_or(0, |number| number.0);
         if number != self.overdue_day.swap(number, Ordering::Relaxed) && number > 0 {
-            tracing::error!(day = number, "over for more than three days and not closed: what was sold since stays in the store");
+            tracing::error!(
+                day = number,
+                "over for more than three days and not closed: what was sold since stays in the store"
+            );
         }
     }
 

@@ -326,7 +326,7 @@ fn d2_two_clocks_that_are_days_apart_begin_no_days_in_turn() {
             for morning in 0..4 {
                 for order in 0..60 {
                     let skew = skews[(first + order) % skews.len()];
-                    let clock = now + morning * DAY_MS + order as i64 * 60_000 + skew;
+                    let clock = now + morning * DAY_MS + i64::try_from(order).unwrap() * 60_000 + skew;
                     let (day, begins) = site.business_day(Timestamp(clock.unsigned_abs())).unwrap();
                     if begins {
                         apply(&mut site, 1, 2, &Change::Day(day));
