@@ -12,6 +12,7 @@ use pilotlight_sync::domain::business_day::{CLOSES_AFTER_MS, DayNumber, DayRule}
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 /// By itself a day is closed later where the clock is further ahead of all others that were heard lately, in milliseconds.
@@ -126,7 +127,8 @@ pub fn closes_at(replica: &Replica, now: Timestamp, day: &Day) -> Option<Timesta
     let ahead = replica.state().ahead_of_others(now).filter(|ahead| *ahead > CLOCK_AHEAD_MS_MAX);
     // A close that lies ahead was made while our clock did.
     let last = site.books().last().map(|last| last.report.closed_at).filter(|closed_at| *closed_at <= now);
-    let due = over_at(site, day)?.plus_ms(CLOSES_AFTER_MS).plus_ms(ahead.map_or(0, |ahead| ahead.min(CLOCK_WAIT_MS_MAX)));
+    let due =
+        over_at(site, day)?.plus_ms(CLOSES_AFTER_MS).plus_ms(ahead.map_or(0, |ahead| ahead.min(CLOCK_WAIT_MS_MAX)));
     Some(last.map_or(due, |last| due.max(last.plus_ms(CLOSE_PAUSE_MS))))
 }
 
@@ -140,7 +142,7 @@ pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreErro
     let seen = last.map(|last| last.seen.as_slice()).unwrap_or_default();
     let claimed = seen.iter().filter(|seen| state.heads().contains_key(&seen.origin)).copied();
     let mut closing = Closing::begin(number, state.understood().chain(claimed));
-    match last.filter(|last| last.more.is_none()) {
+    let broken = match last.filter(|last| last.more.is_none()) {
         // What the last one had no room for came before it.
         None => replica.each_order(&mut |order| closing.order(books, &order.doc))?,
         Some(last) => {
@@ -148,14 +150,21 @@ pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreErro
             let after = Cover::of(last.seen.iter().copied());
             let mut ids = replica.orders_between(&after, closing.cover())?;
             ids.extend(replica.orders_of_days(last.day.number, number)?);
+            let mut broken = BTreeSet::new();
             for id in ids {
                 match replica.order(&id) {
                     Ok(order) => order.iter().for_each(|order| closing.order(books, &order.doc)),
-                    Err(error) => tracing::error!(order = %id, %error, "an order cannot be read: no report books it"),
+                    Err(error) => {
+                        tracing::error!(order = %id, %error, "an order cannot be read: its report is made from the logs");
+                        broken.insert(id);
+                    }
                 }
             }
+            broken
         }
-    }
+    };
+    // The vector claims what the logs have, whether or not the document of it can be read.
+    replica.orders_of_logs(&broken)?.iter().for_each(|doc| closing.order(books, doc));
     site.unlisted_shifts().for_each(|(id, doc)| closing.shift(books, *id, doc));
     Ok(closing)
 }

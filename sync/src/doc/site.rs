@@ -542,6 +542,7 @@ impl Site {
             None => {
                 if day.reports.insert(signed.clone()) {
                     self.book(signed);
+                    self.strike_listed_shifts();
                 }
             }
         }
@@ -560,6 +561,9 @@ impl Site {
             let ended = self.shifts.keys().filter(|id| !self.open_shifts.contains(id));
             self.unlisted_shifts.extend(ended.copied());
         }
+    }
+
+    fn strike_listed_shifts(&mut self) {
         self.unlisted_shifts.retain(|id| !self.books.lists(id));
     }
 
@@ -567,6 +571,7 @@ impl Site {
     pub(crate) fn keep_books(&mut self) {
         let reports: Vec<SignedReport> = self.days.values().flat_map(|day| &day.reports).cloned().collect();
         reports.iter().for_each(|signed| self.book(signed));
+        self.strike_listed_shifts();
     }
 
     fn apply_till(&mut self, id: ShiftId, effect: &Effect, what: &TillFact, touched: &mut Touched) {

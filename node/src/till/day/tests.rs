@@ -2,15 +2,19 @@
 
 use super::*;
 use crate::orders::place;
+use crate::store::sled_store::SledStore;
 use crate::testing::{EVENING, Shop, Sibling, line, order};
 use crate::till::shifts::{self, Begin};
 use crate::till::tender::{self, Tender};
 use ed25519_dalek::Signer;
 use pilotlight_sync::doc::books::Report;
 use pilotlight_sync::doc::change::RawChange;
+use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::domain::id::{OrderId, PaymentId, ShiftId};
 use pilotlight_sync::domain::payment::PaymentPhase;
+use pilotlight_sync::store::Writes;
+use std::collections::BTreeMap;
 
 const HOUR: u64 = 3_600_000;
 
@@ -306,6 +310,52 @@ fn d4_a_close_looks_at_orders_of_which_something_came_since_the_last_one_and_at_
     bar.write(&mut shop, &[Change::Day(opens), Change::Order(ten, placed.what.clone()), Change::Order(ten, sent)]);
     assert_eq!(close(&mut shop, 9).unwrap().totals.orders, 1);
     assert_eq!(looked(&mut shop, 10), (1, 1, 0));
+}
+
+#[test]
+fn d4_two_closes_in_one_group_miss_no_order_of_the_second_day() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    let one = shop.replica().order(&OrderId::derived(&["one"])).unwrap().unwrap();
+    let placed = one.doc.in_order().into_iter().find(|fact| matches!(fact.what, OrderFact::Placed(_))).unwrap();
+    let (two, opens) = (OrderId::derived(&["two"]), Day { number: DayNumber(2), date: 20_261_121 });
+    let sent = OrderFact::Sent { day: opens.number, letter: "A".into(), counter: 1 };
+    let (now, replica) = (shop.clock.now(), shop.replica());
+    let next = [Change::Day(opens), Change::Order(two, placed.what.clone()), Change::Order(two, sent)];
+    replica.commit(Actor::System, now, &next).unwrap();
+    for number in [1, 2] {
+        let closing = plan(replica, now, Actor::System, DayNumber(number)).unwrap_or_else(|_| panic!("it is closable"));
+        let [Change::DayClosed(signed)] = closing.changes.as_slice() else { panic!("{:?}", closing.changes) };
+        assert_eq!(signed.read().unwrap().totals.orders, 1, "day {number}");
+        replica.commit(Actor::System, now, &closing.changes).unwrap();
+    }
+    replica.flush().unwrap();
+}
+
+#[test]
+fn d4_an_order_that_cannot_be_read_is_booked_as_the_logs_tell_it() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    sell(&mut shop, "two");
+    assert_eq!(close(&mut shop, 1).unwrap().totals.orders, 2);
+    // Nothing more is expected of it, and it lies too far back to be compared with the log at boot.
+    let two = OrderId::derived(&["two"]);
+    shop.commit(&[Change::Order(two, OrderFact::Cancelled { why: "gone".into() })]);
+    let (now, again) = (shop.clock.now(), Change::Day(Day { number: DayNumber(1), date: 20_261_121 }));
+    (0..600).for_each(|_| shop.replica().commit(Actor::System, now, std::slice::from_ref(&again)).unwrap());
+    shop.replica().flush().unwrap();
+    shop.replica = None;
+    let mut store = SledStore::open(&shop.paths().store()).unwrap();
+    let docs = BTreeMap::from([(DocKey::Order(two), vec![0xff])]);
+    store.commit_and_forget(&Writes { docs, ..Writes::default() }, &BTreeMap::new()).unwrap();
+    drop(store);
+    shop.reopen();
+    sell(&mut shop, "three");
+    let second = close(&mut shop, 2).unwrap();
+    let [late] = second.late.as_slice() else { panic!("{second:?}") };
+    let late = (late.totals.orders, late.totals.cancelled, late.totals.sales_minor);
+    assert_eq!((late, second.totals.orders), ((-1, 1, -300), 1));
+    assert!(shop.replica().order(&two).is_err(), "its document is as it was");
 }
 
 #[test]
