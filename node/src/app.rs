@@ -29,14 +29,14 @@ use pilotlight_edge::throttle::Throttle;
 use pilotlight_edge::tokens;
 use pilotlight_sync::doc::change::{Change, Write};
 use pilotlight_sync::doc::site::Settings;
-use pilotlight_sync::domain::business_day::DayRule;
+use pilotlight_sync::domain::business_day::{DayNumber, DayRule};
 use pilotlight_sync::domain::id::{IngredientId, OriginId, SiteId};
 use pilotlight_sync::domain::role::{Actor, Role};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -117,6 +117,8 @@ pub struct App {
     pub metrics: Option<PrometheusHandle>,
     data: PathBuf,
     disk_full: AtomicBool,
+    /// The number of a day that should have been closed long ago; 0 when there is none.
+    overdue_day: AtomicU32,
     started: Stopwatch,
     url: OnceLock<String>,
     slow: Semaphore,
@@ -243,6 +245,7 @@ impl App {
             metrics,
             data: paths.data.clone(),
             disk_full: AtomicBool::new(false),
+            overdue_day: AtomicU32::new(0),
             started,
             url: OnceLock::new(),
             slow: Semaphore::new(1),
@@ -274,6 +277,11 @@ impl App {
     /// Whether new orders must be refused for lack of space.
     pub fn disk_is_full(&self) -> bool {
         self.disk_full.load(Ordering::Relaxed)
+    }
+
+    /// The day that should have been closed long ago, as it was last looked for.
+    pub fn overdue_day(&self) -> Option<DayNumber> {
+        Some(DayNumber(self.overdue_day.load(Ordering::Relaxed))).filter(|number| number.0 > 0)
     }
 
     /// Gives out the code of the first admin, when there is none yet.
@@ -336,6 +344,7 @@ impl App {
     pub async fn tend_days(self: Arc<Self>) {
         loop {
             self.close_due().await;
+            self.look_overdue().await;
             if tokio::time::timeout(DAY_LOOK, self.stopping.cancelled()).await.is_ok() {
                 return;
             }
@@ -352,6 +361,18 @@ impl App {
                     return;
                 }
             }
+        }
+    }
+
+    async fn look_overdue(&self) {
+        let overdue = self.store.read(|replica, now| Ok(day::overdue(replica.site(), now))).await;
+        let Ok(overdue) = overdue else { return };
+        let number = overdue.map_or(0, |number| number.0);
+        if number != self.overdue_day.swap(number, Ordering::Relaxed) && number > 0 {
+            tracing::error!(
+                day = number,
+                "over for more than three days and not closed: what was sold since stays in the store"
+            );
         }
     }
 

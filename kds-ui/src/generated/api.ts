@@ -381,6 +381,11 @@ status: string, store: string, open_orders: number,
  */
 unread_commits: number, screens: number, 
 /**
+ * The business day that ended more than three days ago and is not closed: a manager closes it, or names another node that does.
+ * Nothing that was sold since is archived.
+ */
+overdue_day: number | null, 
+/**
  * Orders in the archive.
  */
 archived_orders: number, 
@@ -1098,7 +1103,12 @@ shifts: Array<ShiftJson>,
 /**
  * The last days with a report, the newest first.
  */
-closed: Array<ClosedDayJson>, };
+closed: Array<ClosedDayJson>, 
+/**
+ * Letters of nodes, or names of stores, whose later sales no report has: this version does not understand all of their amounts.
+ * An upgrade books them.
+ */
+held: Array<string>, };
 
 /**
  * What the node sends on the live socket.

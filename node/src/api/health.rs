@@ -36,6 +36,7 @@ fn health_json(call: &Call) -> HealthJson {
         open_orders: u32::try_from(store.live_orders()).unwrap_or(u32::MAX),
         unread_commits: store.unread_commits(),
         screens: u32::try_from(call.app.feed.screens()).unwrap_or(u32::MAX),
+        overdue_day: call.app.overdue_day().map(|number| number.0),
         archived_orders: call.app.archive.orders(),
         archive_problems: call.app.archive.problems(),
         uptime_ms: call.app.uptime_ms(),
@@ -50,6 +51,7 @@ pub async fn metrics(call: Call) -> Answer {
     metrics::gauge!("pilotlight_archived_orders").set(health.archived_orders as f64);
     metrics::gauge!("pilotlight_archive_damaged_files").set(health.archive_problems.len() as f64);
     metrics::gauge!("pilotlight_unread_commits").set(health.unread_commits as f64);
+    metrics::gauge!("pilotlight_day_overdue").set(u32::from(health.overdue_day.is_some()));
     metrics::gauge!("pilotlight_screens").set(health.screens);
     metrics::counter!("pilotlight_store_groups_total").absolute(call.app.store.health().groups());
     let text = call.app.metrics.as_ref().map(metrics_exporter_prometheus::PrometheusHandle::render).unwrap_or_default();

@@ -644,6 +644,9 @@ shape! {
         #[ts(type = "number")]
         pub unread_commits: u64,
         pub screens: u32,
+        /// The business day that ended more than three days ago and is not closed: a manager closes it, or names another node that does.
+        /// Nothing that was sold since is archived.
+        pub overdue_day: Option<u32>,
         /// Orders in the archive.
         #[ts(type = "number")]
         pub archived_orders: u64,
@@ -665,6 +668,9 @@ shape! {
         pub shifts: Vec<ShiftJson>,
         /// The last days with a report, the newest first.
         pub closed: Vec<ClosedDayJson>,
+        /// Letters of nodes, or names of stores, whose later sales no report has: this version does not understand all of their amounts.
+        /// An upgrade books them.
+        pub held: Vec<String>,
     }
     /// The node that closes days and books deliveries, waste and counts.
     pub struct KeeperJson {

@@ -16,7 +16,7 @@ use pilotlight_sync::doc::books::{Booked, Late, Report, ShiftLine, SignedReport,
 use pilotlight_sync::doc::site::{Day, Site};
 use pilotlight_sync::doc::till::ShiftView;
 use pilotlight_sync::domain::business_day::DayNumber;
-use pilotlight_sync::domain::id::ShiftId;
+use pilotlight_sync::domain::id::{OriginId, ShiftId};
 use pilotlight_sync::domain::role::Action;
 use pilotlight_sync::domain::timestamp::Timestamp;
 
@@ -52,7 +52,14 @@ fn till_json(replica: &Replica, now: Timestamp) -> TillJson {
         closable: closable.map(|day| open_day(replica, now, &day)),
         shifts: shifts.iter().map(|(id, shift)| shift_json(replica, *id, shift)).collect(),
         closed: site.books().reports().rev().take(CLOSED_MAX).map(closed_day).collect(),
+        held: replica.state().held().map(|origin| name_of(site, &origin)).collect(),
     }
+}
+
+/// The letter that people know a node by, or the store's name.
+fn name_of(site: &Site, origin: &OriginId) -> String {
+    let letter = day::letter_of(site, origin);
+    if letter.is_empty() { origin.to_string() } else { letter }
 }
 
 fn open_day(replica: &Replica, now: Timestamp, day: &Day) -> OpenDayJson {

@@ -12,9 +12,11 @@ use crate::store::branch::{self, Branch, PARTED_NOTE, Without};
 use crate::store::identity::Identity;
 use crate::store::joined::Joined;
 use crate::store::node_store::NodeStore;
-use pilotlight_sync::doc::change::{Change, CommitTooLarge, Seen};
+use pilotlight_sync::doc::books::Cover;
+use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::key::DocKey;
-use pilotlight_sync::doc::reading::orders_of;
+use pilotlight_sync::doc::order::OrderDoc;
+use pilotlight_sync::doc::reading::{self, Effect, orders_of};
 use pilotlight_sync::doc::replica::{
     Applied, Loading, NOTES, Replica as State, UnreadableOrder, index_keys, number_key, order_of_key,
 };
@@ -255,43 +257,70 @@ impl Replica {
         Ok(docs)
     }
 
-    /// Every order in memory and sled, read one after the other; what this group has staged included, as in the heads.
-    pub fn each_order(&self, look: &mut dyn FnMut(&LiveOrder)) -> Result<(), StoreError> {
+    /// Every order in memory and sled, read one after the other; what this group has staged included, as in the heads. Answers those
+    /// that cannot be read.
+    pub fn each_order(&self, look: &mut dyn FnMut(&LiveOrder)) -> Result<BTreeSet<OrderId>, StoreError> {
+        let mut broken = BTreeSet::new();
         let mut unindexed: BTreeSet<OrderId> = self.state.live_orders().map(|(id, _)| *id).collect();
         for key in self.store.index_range(b"s", b"t", usize::MAX)? {
             let Some(id) = order_of_key(&key) else { continue };
             unindexed.remove(&id);
             match self.order_here(&id) {
                 Ok(order) => order.iter().for_each(|order| look(order)),
-                Err(error) => tracing::error!(order = %id, %error, "a stored order cannot be read: no report books it"),
+                Err(error) => {
+                    tracing::error!(order = %id, %error, "a stored order cannot be read");
+                    broken.insert(id);
+                }
             }
         }
         unindexed.iter().filter_map(|id| self.state.live(id)).for_each(|order| look(order));
-        Ok(())
+        Ok(broken)
     }
 
-    /// Orders that commits after these are about; what this group has staged included.
-    pub fn orders_after(&self, seen: &[Seen]) -> Result<BTreeSet<OrderId>, StoreError> {
-        let seen: BTreeMap<OriginId, u64> = seen.iter().map(|seen| (seen.origin, seen.seq)).collect();
-        let upto = |origin: &OriginId| seen.get(origin).copied().unwrap_or(0);
+    /// Orders that commits after one vector and up to another are about; what this group has staged included.
+    pub fn orders_between(&self, after: &Cover, upto: &Cover) -> Result<BTreeSet<OrderId>, StoreError> {
         let mut orders = BTreeSet::new();
-        for (origin, head) in self.state.heads() {
+        for origin in self.state.heads().keys() {
             let take = &mut |entry: &LogEntry| orders.extend(orders_of(entry));
-            each_entry(self.store.as_ref(), origin, upto(origin).saturating_add(1), head.seq, take)?;
+            each_entry(self.store.as_ref(), origin, after.upto(origin).saturating_add(1), upto.upto(origin), take)?;
         }
-        let staged = self.state.staged_log().iter().filter(|entry| entry.head.seq > upto(&entry.origin));
-        orders.extend(staged.flat_map(orders_of));
+        let between = |entry: &&LogEntry| {
+            after.upto(&entry.origin) < entry.head.seq && entry.head.seq <= upto.upto(&entry.origin)
+        };
+        orders.extend(self.state.staged_log().iter().filter(between).flat_map(orders_of));
         Ok(orders)
     }
 
-    /// Stored orders that have a number of a day after this one, up to and with another.
-    pub fn orders_of_days(&self, after: DayNumber, upto: DayNumber) -> Result<Vec<OrderId>, StoreError> {
+    /// Orders that have a number of a day after this one, up to and with another; what this group has staged included.
+    pub fn orders_of_days(&self, after: DayNumber, upto: DayNumber) -> Result<BTreeSet<OrderId>, StoreError> {
         let behind = |day: DayNumber| match day.0.checked_add(1) {
             Some(next) => [&b"n"[..], &next.to_be_bytes()].concat(),
             None => b"o".to_vec(),
         };
         let keys = self.store.index_range(&behind(after), &behind(upto), usize::MAX)?;
-        Ok(keys.iter().filter_map(|key| order_of_key(key)).collect())
+        let mut orders: BTreeSet<OrderId> = keys.iter().filter_map(|key| order_of_key(key)).collect();
+        let of_these = |order: &LiveOrder| order.view.numbers().any(|(day, _)| after < *day && *day <= upto);
+        orders.extend(self.state.live_orders().filter(|(_, order)| of_these(order)).map(|(id, _)| *id));
+        Ok(orders)
+    }
+
+    /// Orders as the logs tell them: of those whose documents cannot be read.
+    pub fn orders_of_logs(&self, broken: &BTreeSet<OrderId>) -> Result<Vec<OrderDoc>, StoreError> {
+        let mut docs: BTreeMap<OrderId, OrderDoc> = BTreeMap::new();
+        let mut take = |entry: &LogEntry| {
+            let effects = reading::read(entry, self.site()).effects;
+            for (id, fact) in effects.into_iter().filter_map(Effect::into_fact).filter(|(id, _)| broken.contains(id)) {
+                docs.entry(id).or_default().insert(fact);
+            }
+        };
+        if broken.is_empty() {
+            return Ok(Vec::new());
+        }
+        for origin in self.state.heads().keys() {
+            each_entry(self.store.as_ref(), origin, 1, u64::MAX, &mut take)?;
+        }
+        self.state.staged_log().iter().for_each(take);
+        Ok(docs.into_values().collect())
     }
 
     /// The order that has this number on this day.

@@ -4,7 +4,7 @@ use crate::store::StoreError;
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::crdt::chain::ChainHash;
-use pilotlight_sync::doc::books::{Closing, SignedReport};
+use pilotlight_sync::doc::books::{Closing, Cover, SignedReport};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::site::{Day, Site};
@@ -12,10 +12,15 @@ use pilotlight_sync::domain::business_day::{CLOSES_AFTER_MS, DayNumber, DayRule}
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
-/// By itself no day is closed where the clock is further ahead of all others that were heard lately, in milliseconds.
+/// By itself a day is closed later where the clock is further ahead of all others that were heard lately, in milliseconds.
 pub const CLOCK_AHEAD_MS_MAX: u64 = 3_600_000;
+/// By so much at most, in milliseconds: it may be the others that are wrong.
+pub const CLOCK_WAIT_MS_MAX: u64 = 24 * 3_600_000;
+/// A day that is over for longer and not closed is an alarm, in milliseconds: nothing that was sold since is archived.
+pub const OVERDUE_MS: u64 = 3 * 24 * 3_600_000;
 /// By itself no day is closed sooner after the close before it: whatever the clocks say, days are not closed one after the other.
 pub const CLOSE_PAUSE_MS: u64 = 12 * 3_600_000;
 
@@ -103,19 +108,27 @@ pub fn plan_due(replica: &Replica, now: Timestamp) -> Result<Plan<Option<DayNumb
     Ok(Plan::new(Actor::System, vec![Change::DayClosed(signed)], move |_| Some(day.number)))
 }
 
-/// When this day closes by itself. `None`: not as long as the clock here is not believed.
-pub fn closes_at(replica: &Replica, now: Timestamp, day: &Day) -> Option<Timestamp> {
-    let site = replica.site();
-    if replica.state().ahead_of_others(now).is_some_and(|ahead| ahead > CLOCK_AHEAD_MS_MAX) {
-        return None;
-    }
+/// When a day is over. It is when a later one is: its own date may be of a clock that was wrong. `None` while the site has no time zone.
+fn over_at(site: &Site, day: &Day) -> Option<Timestamp> {
     let settings = site.settings()?;
     let rule = DayRule::new(&settings.time_zone, settings.roll_over_hour).ok()?;
-    // A day is over when a later one is: its own date may be of a clock that was wrong.
-    let end = site.days_from(day.number).filter_map(|day| rule.end(day.date)).min()?;
+    site.days_from(day.number).filter_map(|day| rule.end(day.date)).min()
+}
+
+/// The day that is to be closed next, when it is over for more than three days.
+pub fn overdue(site: &Site, now: Timestamp) -> Option<DayNumber> {
+    let day = site.closable()?;
+    over_at(site, &day).filter(|end| now.ms_since(*end) > OVERDUE_MS).map(|_| day.number)
+}
+
+/// When this day closes by itself. `None` while the site has no time zone.
+pub fn closes_at(replica: &Replica, now: Timestamp, day: &Day) -> Option<Timestamp> {
+    let site = replica.site();
+    let ahead = replica.state().ahead_of_others(now).filter(|ahead| *ahead > CLOCK_AHEAD_MS_MAX);
     // A close that lies ahead was made while our clock did.
     let last = site.books().last().map(|last| last.report.closed_at).filter(|closed_at| *closed_at <= now);
-    let due = end.plus_ms(CLOSES_AFTER_MS);
+    let due =
+        over_at(site, day)?.plus_ms(CLOSES_AFTER_MS).plus_ms(ahead.map_or(0, |ahead| ahead.min(CLOCK_WAIT_MS_MAX)));
     Some(last.map_or(due, |last| due.max(last.plus_ms(CLOSE_PAUSE_MS))))
 }
 
@@ -129,20 +142,29 @@ pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreErro
     let seen = last.map(|last| last.seen.as_slice()).unwrap_or_default();
     let claimed = seen.iter().filter(|seen| state.heads().contains_key(&seen.origin)).copied();
     let mut closing = Closing::begin(number, state.understood().chain(claimed));
-    match last.filter(|last| last.more.is_none()) {
+    let broken = match last.filter(|last| last.more.is_none()) {
         // What the last one had no room for came before it.
         None => replica.each_order(&mut |order| closing.order(books, &order.doc))?,
         Some(last) => {
-            let mut ids = replica.orders_after(&last.seen)?;
+            // What came after the vector cannot be booked yet: a log that is not understood is not read again with every close.
+            let after = Cover::of(last.seen.iter().copied());
+            let mut ids = replica.orders_between(&after, closing.cover())?;
             ids.extend(replica.orders_of_days(last.day.number, number)?);
+            let mut broken = BTreeSet::new();
             for id in ids {
                 match replica.order(&id) {
                     Ok(order) => order.iter().for_each(|order| closing.order(books, &order.doc)),
-                    Err(error) => tracing::error!(order = %id, %error, "an order cannot be read: no report books it"),
+                    Err(error) => {
+                        tracing::error!(order = %id, %error, "an order cannot be read: its report is made from the logs");
+                        broken.insert(id);
+                    }
                 }
             }
+            broken
         }
-    }
+    };
+    // The vector claims what the logs have, whether or not the document of it can be read.
+    replica.orders_of_logs(&broken)?.iter().for_each(|doc| closing.order(books, doc));
     site.unlisted_shifts().for_each(|(id, doc)| closing.shift(books, *id, doc));
     Ok(closing)
 }

@@ -260,9 +260,13 @@ impl SignedReport {
         ReportId::from_bytes(name)
     }
 
-    /// What it says; `None`: a later version wrote it.
+    /// What it says; `None`: a later version wrote it. Such a one is no change that is understood (SPEC N5).
     pub fn read(&self) -> Option<Report> {
-        minicbor::decode(&self.report).ok()
+        self.try_read().ok()
+    }
+
+    pub(crate) fn try_read(&self) -> Result<Report, minicbor::decode::Error> {
+        minicbor::decode(&self.report)
     }
 
     /// Whether the node with this key has signed it.
@@ -309,8 +313,13 @@ impl Cover {
         cover
     }
 
+    /// Up to which number this log is; 0 when nothing of it is.
+    pub fn upto(&self, origin: &OriginId) -> u64 {
+        self.0.get(origin).copied().unwrap_or(0)
+    }
+
     fn has(&self, id: &FactId) -> bool {
-        self.0.get(&id.origin).is_some_and(|upto| *upto >= id.seq)
+        self.upto(&id.origin) >= id.seq
     }
 }
 
@@ -551,6 +560,11 @@ impl Closing {
     /// What was gathered: the day's own, what was late, shifts.
     pub fn gathered(&self) -> (Totals, Vec<Late>, &[ShiftLine]) {
         (self.totals, few(self.late.clone()), &self.shifts)
+    }
+
+    /// Up to where it books each log.
+    pub const fn cover(&self) -> &Cover {
+        &self.heads
     }
 
     /// How many orders were looked at.

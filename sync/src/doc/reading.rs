@@ -30,6 +30,8 @@ pub struct Reading {
     pub effects: Vec<Effect>,
     /// Nothing in it is left to understand. What its writer may not write is understood.
     pub whole: bool,
+    /// Nothing is left to understand in which there may be amounts.
+    pub amounts: bool,
     /// Changes of known kinds that their writer may not write.
     pub forbidden: usize,
 }
@@ -88,7 +90,7 @@ pub(crate) fn of_commit(commit: Commit, site: &Site, reader: ReadChange) -> Read
     let Some(role) = role_of(&commit, site, reader) else {
         return Reading { commit: Some(commit), ..Reading::default() };
     };
-    let mut reading = Reading { whole: true, ..Reading::default() };
+    let mut reading = Reading { whole: true, amounts: true, ..Reading::default() };
     for (index, raw) in commit.changes.iter().enumerate() {
         reading.take(&commit, index, reader(raw), role, reader);
     }
@@ -115,18 +117,23 @@ impl Reading {
         reader: ReadChange,
     ) {
         match change {
-            Ok(Change::Unknown(_)) | Err(_) => self.whole = false,
+            Ok(Change::Unknown(_)) | Err(_) => self.leave(commit.changes.get(index)),
             Ok(change) if !is_permitted(commit, index, &change, role) => self.forbidden += 1,
             Ok(Change::Recovered(recovered)) => self.take_recovered(&recovered, reader),
             Ok(change) => self.effects.push(Effect::of(commit, index, change)),
         }
     }
 
+    fn leave(&mut self, raw: Option<&RawChange>) {
+        self.whole = false;
+        self.amounts &= !raw.is_none_or(RawChange::has_amounts);
+    }
+
     /// What a node tells of a branch counts as a node's, whoever it was: so the verdict does not hang on what else has come.
     fn take_recovered(&mut self, recovered: &Recovered, reader: ReadChange) {
         for (index, raw) in recovered.changes.iter().enumerate() {
             match reader(raw) {
-                Ok(Change::Unknown(_)) | Err(_) => self.whole = false,
+                Ok(Change::Unknown(_)) | Err(_) => self.leave(Some(raw)),
                 Ok(change) if change.is_recoverable() && change.is_permitted(OriginRole::Node) => {
                     self.effects.push(recovered.effect(index, raw, change));
                 }
@@ -245,6 +252,9 @@ struct UnreadLog {
     /// Where those begin that are not listed, and how many they are: from there on the log is read again.
     #[n(1)]
     beyond: Option<Beyond>,
+    /// The first in which there may be amounts: up to it the log can be booked.
+    #[n(2)]
+    held: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -269,7 +279,8 @@ pub struct Span {
 impl Unread {
     /// Every commit of these origins: when nobody knows any more which.
     pub(crate) fn whole_logs<'o>(origins: impl IntoIterator<Item = &'o OriginId>) -> Self {
-        let whole = UnreadLog { commits: BTreeMap::new(), beyond: Some(Beyond { from: 1, commits: 0 }) };
+        let beyond = Some(Beyond { from: 1, commits: 0 });
+        let whole = UnreadLog { commits: BTreeMap::new(), beyond, held: Some(1) };
         Self(origins.into_iter().map(|origin| (*origin, whole.clone())).collect())
     }
 
@@ -278,6 +289,7 @@ impl Unread {
         let Some(log) = self.0.get_mut(&origin) else { return };
         log.commits.retain(|seq, _| *seq <= upto);
         log.beyond = log.beyond.filter(|beyond| beyond.from <= upto);
+        log.held = log.held.filter(|held| *held <= upto);
         if log.commits.is_empty() && log.beyond.is_none() {
             self.0.remove(&origin);
         }
@@ -305,10 +317,15 @@ impl Unread {
         self.0.contains_key(origin)
     }
 
-    /// The first one of this origin.
-    pub(crate) fn first(&self, origin: &OriginId) -> Option<u64> {
-        let log = self.0.get(origin)?;
-        log.commits.keys().next().copied().into_iter().chain(log.beyond.map(|beyond| beyond.from)).min()
+    /// Notes that there may be amounts in one.
+    pub(crate) fn hold(&mut self, origin: OriginId, seq: u64) {
+        let held = &mut self.0.entry(origin).or_default().held;
+        *held = Some(held.map_or(seq, |held| held.min(seq)));
+    }
+
+    /// The first one of this origin in which there may be amounts.
+    pub(crate) fn held(&self, origin: &OriginId) -> Option<u64> {
+        self.0.get(origin)?.held
     }
 
     /// How many changes of it took effect when it was last read; `None` when that is not known.

@@ -43,6 +43,8 @@ const HOT_COMMITS_MAX: u64 = 256;
 
 /// So long what another clock said is held against ours.
 const HEARD_MS: u64 = 6 * 3_600_000;
+/// Commits that come faster than they were made, by more than this, come from a backlog, in milliseconds.
+const BACKLOG_MS: u64 = 1_000;
 
 /// Reads stored orders for a replica.
 pub trait ReadOrder {
@@ -190,9 +192,29 @@ pub struct Replica {
     /// on may cut only at seals, and may not be left with a stretch that is longer than a batch (SPEC Y3).
     seals_ahead: SealsAhead,
     reader: ReadChange,
-    /// Of each other origin, when its newest commit came, and by how much ours was ahead of its clock then, in milliseconds.
-    heard: BTreeMap<OriginId, (Timestamp, u64)>,
+    /// What the newest commit of each other origin said of clocks.
+    heard: BTreeMap<OriginId, Heard>,
     staged: Staged,
+}
+
+/// What a commit said of clocks when it came.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    /// When that was.
+    at: Timestamp,
+    /// By its writer's clock.
+    wall: Timestamp,
+    /// By how many milliseconds ours was ahead; `None`: it had waited somewhere.
+    ahead: Option<u64>,
+}
+
+impl Heard {
+    /// What follows another faster than it was made was not made just now.
+    fn of(wall: Timestamp, now: Timestamp, before: Option<&Self>) -> Self {
+        let waited = |before: &Self| wall.ms_since(before.wall) > now.ms_since(before.at).saturating_add(BACKLOG_MS);
+        let ahead = (!before.is_some_and(waited)).then(|| now.ms_since(wall));
+        Self { at: now, wall, ahead }
+    }
 }
 
 /// Where a log will be, and its origin's signature there.
@@ -332,17 +354,22 @@ impl Replica {
         &self.heads
     }
 
-    /// Up to where all of each log is understood here, what is staged included.
+    /// Up to where every amount of each log is understood here, what is staged included.
     pub fn understood(&self) -> impl Iterator<Item = Seen> {
-        let upto = |origin: &OriginId, end: u64| self.unread.first(origin).map_or(end, |first| end.min(first - 1));
+        let upto = |origin: &OriginId, end: u64| self.unread.held(origin).map_or(end, |held| end.min(held - 1));
         self.heads.iter().map(move |(origin, head)| Seen { origin: *origin, seq: upto(origin, head.seq) })
     }
 
+    /// Whose logs cannot be booked to their ends: what is not understood of them may be amounts.
+    pub fn held(&self) -> impl Iterator<Item = OriginId> {
+        self.heads.keys().filter(|origin| self.unread.held(origin).is_some()).copied()
+    }
+
     /// By how many milliseconds our clock is ahead of all that were heard in the last six hours: of each by what its newest commit
-    /// said when it came, which also was under way. `None`: nobody was.
+    /// said when it came, which also was under way, but not of a backlog. `None`: nobody was.
     pub fn ahead_of_others(&self, now: Timestamp) -> Option<u64> {
-        let lately = self.heard.values().filter(|(at, _)| now.ms_since(*at) <= HEARD_MS);
-        lately.map(|(_, ahead)| *ahead).min()
+        let lately = self.heard.values().filter(|heard| now.ms_since(heard.at) <= HEARD_MS);
+        lately.filter_map(|heard| heard.ahead).min()
     }
 
     /// Where the own log ends, what is staged included.
@@ -425,7 +452,8 @@ impl Replica {
             if let Some(at) = commit.as_ref().map(|commit| commit.at).or(envelope.as_ref().map(|envelope| envelope.at))
             {
                 self.hlc = self.hlc.receive(at, now);
-                self.heard.insert(entry.origin, (now, now.ms_since(at.wall())));
+                let heard = Heard::of(at.wall(), now, self.heard.get(&entry.origin));
+                self.heard.insert(entry.origin, heard);
             }
             let site = &self.site;
             let reading = commit.map(|commit| reading::of_commit(commit, site, self.reader)).unwrap_or_default();
@@ -519,6 +547,9 @@ impl Replica {
 
     fn remember_unread(&mut self, entry: &LogEntry, reading: &Reading) {
         self.unread.add(entry.origin, entry.head.seq, reading.effects.len());
+        if !reading.amounts {
+            self.unread.hold(entry.origin, entry.head.seq);
+        }
         let key = reading::key_in(entry).filter(|_| self.site.origin(&entry.origin).is_none());
         self.strangers.extend(key.map(|key| (entry.origin, key)));
     }

@@ -288,7 +288,8 @@ impl Site {
         let ahead = |day: &Day| rule.end(day.date).is_none_or(|end| end.ms_since(now) > DATE_AHEAD_MS_MAX);
         let over = |open: &Day| {
             let before = self.days.range(..open.number).rev().find_map(|(_, known)| known.day);
-            date > open.date || ahead(open) && before.is_some_and(|before| before.date <= date)
+            // Of two clocks that stay days apart one would take the day back with every order, were the same date enough.
+            date > open.date || ahead(open) && before.is_some_and(|before| before.date < date)
         };
         Some(match self.day.day() {
             Some(open) if self.books.of_day(open.number).is_none() && !over(&open) => (open, false),
@@ -554,6 +555,7 @@ impl Site {
             None => {
                 if day.reports.insert(signed.clone()) {
                     self.book(signed);
+                    self.strike_listed_shifts();
                 }
             }
         }
@@ -572,6 +574,9 @@ impl Site {
             let ended = self.shifts.keys().filter(|id| !self.open_shifts.contains(id));
             self.unlisted_shifts.extend(ended.copied());
         }
+    }
+
+    fn strike_listed_shifts(&mut self) {
         self.unlisted_shifts.retain(|id| !self.books.lists(id));
     }
 
@@ -579,6 +584,7 @@ impl Site {
     pub(crate) fn keep_books(&mut self) {
         let reports: Vec<SignedReport> = self.days.values().flat_map(|day| &day.reports).cloned().collect();
         reports.iter().for_each(|signed| self.book(signed));
+        self.strike_listed_shifts();
     }
 
     fn apply_till(&mut self, id: ShiftId, effect: &Effect, what: &TillFact, touched: &mut Touched) {

@@ -26,6 +26,7 @@ pub const RARE: &[&str] = &[
     "cancel requested",
     "cancelled early",
     "check changed by a waiter",
+    "clock off by days",
     "clock off by more than ten minutes",
     "close refused at another node",
     "count found a shortage",

@@ -402,11 +402,14 @@ impl World {
 
     fn clock_jumps(&mut self) {
         const DAY_MS: i64 = 86_400_000;
-        let sizes = [2_000, -2_000, 90_000, -90_000, 1_200_000, -1_200_000, DAY_MS, -DAY_MS];
+        let sizes = [2_000, 90_000, 1_200_000, DAY_MS, 5 * DAY_MS].map(|size| [size, -size]).concat();
         let skew = if self.chance(250) { 0 } else { sizes[self.rng.below(sizes.len())] };
         if skew.abs() > 600_000 {
             self.reference.out_of_order = true;
             self.trace.rare("clock off by more than ten minutes");
+        }
+        if skew.abs() > 3 * DAY_MS {
+            self.trace.rare("clock off by days");
         }
         if self.chance(650) {
             let at = self.some_box();

@@ -5,7 +5,7 @@ import { dayCard, minorOf, writtenDate } from './day'
 const shift = (more: Partial<ShiftJson>): ShiftJson => ({
   id: 's', drawer: 'front', node: 'A', here: true, day: 3, opened_by: 'staff', opened_at: 0, float_minor: 5_000, taken_minor: 1_000, in_minor: 0, out_minor: 0, expected_minor: 6_000, counted_minor: null, ended_at: null, ...more,
 })
-const till = (more: Partial<TillJson>): TillJson => ({ keeper: { origin: 'o', letters: 'A', here: true }, closable: { number: 3, date: 20261121, closes_at: 9 }, shifts: [], closed: [], ...more })
+const till = (more: Partial<TillJson>): TillJson => ({ keeper: { origin: 'o', letters: 'A', here: true }, closable: { number: 3, date: 20261121, closes_at: 9 }, shifts: [], closed: [], held: [], ...more })
 
 describe('the day and its drawers', () => {
   it('says what keeps the day from being closed', () => {

@@ -65,6 +65,7 @@ const TILL: TillJson = {
     { number: 211, date: 20261120, closed_at: START, sales_minor: 312_480, over_minor: -50 },
     { number: 210, date: 20261119, closed_at: START - 24 * HOUR, sales_minor: 228_110, over_minor: 0 },
   ],
+  held: [],
 }
 const NO_TILL: TillJson = { ...TILL, closable: null, shifts: [], closed: [] }
 const TOTALS: TotalsJson = { orders: 148, cancelled: 3, sales_minor: 312_480, tax_minor: 20_443, tips_minor: 4_100, voids: 9, voids_minor: 8_240, payments: 151, till_minor: 214_300, online_minor: 98_180, refunds_minor: 1_250 }

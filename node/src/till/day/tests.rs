@@ -2,15 +2,19 @@
 
 use super::*;
 use crate::orders::place;
+use crate::store::sled_store::SledStore;
 use crate::testing::{EVENING, Shop, Sibling, line, order};
 use crate::till::shifts::{self, Begin};
 use crate::till::tender::{self, Tender};
 use ed25519_dalek::Signer;
 use pilotlight_sync::doc::books::Report;
 use pilotlight_sync::doc::change::RawChange;
+use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::domain::id::{OrderId, PaymentId, ShiftId};
 use pilotlight_sync::domain::payment::PaymentPhase;
+use pilotlight_sync::store::Writes;
+use std::collections::BTreeMap;
 
 const HOUR: u64 = 3_600_000;
 
@@ -147,9 +151,9 @@ fn d4_a_report_claims_nothing_that_was_not_understood_where_it_was_made() {
         Change::Order(OrderId::derived(&["one"]), OrderFact::Payment { payment, phase, amount_minor })
     };
     bar.write(&mut shop, &[paid("before", 100)]);
-    // Of a later version: a kind of change that is not known here, and beside and after it what is.
-    let unknown = Change::Unknown(RawChange { kind: 60_000, body: vec![].into() });
-    bar.write(&mut shop, &[unknown, paid("beside", 20)]);
+    // Of a later version: what happened to an order is not understood here, and beside and after it there is what is.
+    let unknown = |kind| Change::Unknown(RawChange { kind, body: vec![0xff].into() });
+    bar.write(&mut shop, &[unknown(1), paid("beside", 20)]);
     bar.write(&mut shop, &[paid("after", 3)]);
     let first = close(&mut shop, 1).unwrap();
     assert_eq!((first.totals.till_minor, first.totals.sales_minor), (100, 300));
@@ -158,6 +162,31 @@ fn d4_a_report_claims_nothing_that_was_not_understood_where_it_was_made() {
     sell(&mut shop, "two");
     let second = close(&mut shop, 2).unwrap();
     assert_eq!((second.late.len(), of_bar(&second)), (0, Some(2)), "as long as it is not understood");
+    assert_eq!(shop.replica().state().held().collect::<Vec<_>>(), [bar.origin]);
+    // What cannot be booked yet no close looks for.
+    let after = |name: &str| bar.write(&mut shop, &[paid(name, 3)]);
+    ["a", "b", "c"].into_iter().for_each(after);
+    assert_eq!(gather(shop.replica(), DayNumber(3)).unwrap().looked(), 0);
+}
+
+#[test]
+fn d3_what_is_not_understood_and_has_no_amounts_keeps_no_sale_from_the_books() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "one");
+    let paid = |name: &str, amount_minor| {
+        let (payment, phase) = (PaymentId::derived(&[name]), PaymentPhase::Captured);
+        Change::Order(OrderId::derived(&["one"]), OrderFact::Payment { payment, phase, amount_minor })
+    };
+    // A kind of a later version, a menu item of one, and a report.
+    for kind in [60_000, 10, 41] {
+        bar.write(&mut shop, &[Change::Unknown(RawChange { kind, body: vec![0xff].into() }), paid("beside", 20)]);
+    }
+    bar.write(&mut shop, &[paid("after", 3)]);
+    assert_eq!((shop.replica().state().unread_commits(), shop.replica().state().held().count()), (3, 0));
+    let first = close(&mut shop, 1).unwrap();
+    let of_bar = first.seen.iter().find(|seen| seen.origin == bar.origin).map(|seen| seen.seq);
+    assert_eq!((first.totals.till_minor, of_bar), (23, Some(5)));
 }
 
 #[test]
@@ -174,7 +203,7 @@ fn d3_where_the_clock_is_ahead_of_all_others_no_day_closes_by_itself_and_never_t
     // Our clock is a day ahead; the bar goes on with the evening.
     shop.clock.set(EVENING.plus_ms(24 * HOUR));
     bar.write_at(&mut shop, EVENING.plus_ms(1), &[opens(1)]);
-    assert_eq!((due(&mut shop), told(&mut shop)), (None, None));
+    assert_eq!((due(&mut shop), told(&mut shop)), (None, Some(EVENING.plus_ms(39 * HOUR - 1))));
     // A person may all the same; and the bar begins the next.
     close(&mut shop, 1).unwrap();
     bar.write_at(&mut shop, EVENING.plus_ms(2), &[opens(2)]);
@@ -187,6 +216,38 @@ fn d3_where_the_clock_is_ahead_of_all_others_no_day_closes_by_itself_and_never_t
     assert_eq!(due(&mut shop), None);
     shop.clock.advance(12 * HOUR);
     assert_eq!(due(&mut shop), Some(DayNumber(3)));
+}
+
+#[test]
+fn d3_a_clock_that_is_behind_puts_a_close_off_for_a_day_at_most_and_a_backlog_does_not() {
+    let opens = || [Change::Day(Day { number: DayNumber(1), date: 20_261_121 })];
+    let told = |shop: &mut Shop| {
+        let (now, day) = (shop.clock.now(), shop.replica().site().closable().unwrap());
+        closes_at(shop.replica(), now, &day)
+    };
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "one");
+    // The bar's clock says the time of elsewhere.
+    shop.clock.set(EVENING.plus_ms(14 * HOUR));
+    bar.write_at(&mut shop, EVENING.plus_ms(12 * HOUR), &opens());
+    assert_eq!(told(&mut shop), Some(EVENING.plus_ms(17 * HOUR)));
+    // It stands still.
+    shop.clock.set(EVENING.plus_ms(100 * HOUR));
+    bar.write_at(&mut shop, EVENING.plus_ms(12 * HOUR), &opens());
+    let overdue = |shop: &mut Shop| overdue(shop.replica().site(), EVENING.plus_ms(100 * HOUR));
+    assert_eq!((told(&mut shop), overdue(&mut shop)), (Some(EVENING.plus_ms(39 * HOUR)), Some(DayNumber(1))));
+    assert_eq!((due(&mut shop), overdue(&mut shop)), (Some(DayNumber(1)), None));
+
+    // What was sold in the evening comes in the morning.
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    sell(&mut shop, "one");
+    shop.clock.set(EVENING.plus_ms(15 * HOUR));
+    bar.write_at(&mut shop, EVENING.plus_ms(60_000), &opens());
+    assert_eq!(due(&mut shop), None, "one commit may be of a clock that is behind");
+    bar.write_at(&mut shop, EVENING.plus_ms(120_000), &opens());
+    assert_eq!(due(&mut shop), Some(DayNumber(1)));
 }
 
 #[test]
@@ -249,6 +310,52 @@ fn d4_a_close_looks_at_orders_of_which_something_came_since_the_last_one_and_at_
     bar.write(&mut shop, &[Change::Day(opens), Change::Order(ten, placed.what.clone()), Change::Order(ten, sent)]);
     assert_eq!(close(&mut shop, 9).unwrap().totals.orders, 1);
     assert_eq!(looked(&mut shop, 10), (1, 1, 0));
+}
+
+#[test]
+fn d4_two_closes_in_one_group_miss_no_order_of_the_second_day() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    let one = shop.replica().order(&OrderId::derived(&["one"])).unwrap().unwrap();
+    let placed = one.doc.in_order().into_iter().find(|fact| matches!(fact.what, OrderFact::Placed(_))).unwrap();
+    let (two, opens) = (OrderId::derived(&["two"]), Day { number: DayNumber(2), date: 20_261_121 });
+    let sent = OrderFact::Sent { day: opens.number, letter: "A".into(), counter: 1 };
+    let (now, replica) = (shop.clock.now(), shop.replica());
+    let next = [Change::Day(opens), Change::Order(two, placed.what.clone()), Change::Order(two, sent)];
+    replica.commit(Actor::System, now, &next).unwrap();
+    for number in [1, 2] {
+        let closing = plan(replica, now, Actor::System, DayNumber(number)).unwrap_or_else(|_| panic!("it is closable"));
+        let [Change::DayClosed(signed)] = closing.changes.as_slice() else { panic!("{:?}", closing.changes) };
+        assert_eq!(signed.read().unwrap().totals.orders, 1, "day {number}");
+        replica.commit(Actor::System, now, &closing.changes).unwrap();
+    }
+    replica.flush().unwrap();
+}
+
+#[test]
+fn d4_an_order_that_cannot_be_read_is_booked_as_the_logs_tell_it() {
+    let mut shop = Shop::open();
+    sell(&mut shop, "one");
+    sell(&mut shop, "two");
+    assert_eq!(close(&mut shop, 1).unwrap().totals.orders, 2);
+    // Nothing more is expected of it, and it lies too far back to be compared with the log at boot.
+    let two = OrderId::derived(&["two"]);
+    shop.commit(&[Change::Order(two, OrderFact::Cancelled { why: "gone".into() })]);
+    let (now, again) = (shop.clock.now(), Change::Day(Day { number: DayNumber(1), date: 20_261_121 }));
+    (0..600).for_each(|_| shop.replica().commit(Actor::System, now, std::slice::from_ref(&again)).unwrap());
+    shop.replica().flush().unwrap();
+    shop.replica = None;
+    let mut store = SledStore::open(&shop.paths().store()).unwrap();
+    let docs = BTreeMap::from([(DocKey::Order(two), vec![0xff])]);
+    store.commit_and_forget(&Writes { docs, ..Writes::default() }, &BTreeMap::new()).unwrap();
+    drop(store);
+    shop.reopen();
+    sell(&mut shop, "three");
+    let second = close(&mut shop, 2).unwrap();
+    let [late] = second.late.as_slice() else { panic!("{second:?}") };
+    let late = (late.totals.orders, late.totals.cancelled, late.totals.sales_minor);
+    assert_eq!((late, second.totals.orders), ((-1, 1, -300), 1));
+    assert!(shop.replica().order(&two).is_err(), "its document is as it was");
 }
 
 #[test]

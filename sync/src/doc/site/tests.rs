@@ -306,6 +306,41 @@ fn d2_a_number_counts_also_when_its_log_is_read_before_the_one_that_opened_its_d
 }
 
 #[test]
+fn d2_two_clocks_that_are_days_apart_begin_no_days_in_turn() {
+    const DAY_MS: i64 = 86_400_000;
+    // 2026-11-21T18:00:00Z. Clocks five and eleven days ahead, one that lost its battery, and three at once.
+    let now = 1_795_284_000_000_i64;
+    for skews in [vec![0, 5 * DAY_MS], vec![-9_822 * DAY_MS, 0], vec![0, 5 * DAY_MS, 11 * DAY_MS]] {
+        for first in 0..skews.len() {
+            let mut site = Site::default();
+            let settings = Settings {
+                site: SiteId::derived(&["s"]),
+                name: "Trattoria".into(),
+                currency: Currency::GBP,
+                time_zone: "Europe/Berlin".into(),
+                roll_over_hour: 4,
+            };
+            let write = site.write_settings(settings);
+            apply(&mut site, 1, 1, &write);
+            let mut numbers = BTreeSet::new();
+            for morning in 0..4 {
+                for order in 0..60 {
+                    let skew = skews[(first + order) % skews.len()];
+                    let clock = now + morning * DAY_MS + i64::try_from(order).unwrap() * 60_000 + skew;
+                    let (day, begins) = site.business_day(Timestamp(clock.unsigned_abs())).unwrap();
+                    if begins {
+                        apply(&mut site, 1, 2, &Change::Day(day));
+                    }
+                    numbers.insert(day.number);
+                }
+                let most = 2 * skews.len() * (usize::try_from(morning).unwrap() + 1);
+                assert!(numbers.len() <= most, "{} days on morning {morning}: {skews:?} from {first}", numbers.len());
+            }
+        }
+    }
+}
+
+#[test]
 fn d3_a_report_counts_when_it_is_in_the_log_of_the_node_that_made_it_and_signed_by_its_key() {
     use crate::doc::books::{Closing, Report};
     use ed25519_dalek::{Signer, SigningKey};

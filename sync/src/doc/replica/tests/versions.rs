@@ -56,4 +56,9 @@ fn n5_a_replica_that_knows_no_drawers_takes_their_cash_and_has_drawers_and_repor
     };
     assert_eq!(of_node(&relay), of_node(&node));
     assert_eq!(relay.replica.unread_commits(), 0);
+    // A report that this version cannot read waits for the next upgrade, and keeps no sale from the books.
+    let later = SignedReport { report: vec![0x9f].into(), ..signed };
+    node.write(&[Change::DayClosed(later)]);
+    assert_eq!((pass(&node, &mut relay), relay.replica.unread_commits()), (1, 1));
+    assert_eq!(relay.replica.held().count(), 0);
 }
