@@ -3,7 +3,7 @@
 use crate::api::call::{Answer, Call, with_type};
 use crate::api::problem::Problem;
 use crate::payments::signature::{SIGNATURE_HEADER, SignatureRefusal, verify};
-use crate::store::{StoreError, effects};
+use crate::store::effects;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
@@ -40,7 +40,7 @@ pub async fn webhook(call: Call) -> Answer {
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_json", error.to_string()).at("body"))?;
     let mut tx = call.app.database.begin().await?;
     let hurried = effects::hurry(&mut tx, &message.key, call.app.clock.real()).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    tx.commit().await?;
     if hurried {
         call.app.wake.notify_one();
     }

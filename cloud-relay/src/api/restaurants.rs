@@ -206,7 +206,7 @@ pub async fn set_terms(call: Call, site: String) -> Answer {
     };
     let mut tx = call.app.database.begin().await?;
     terms::set(&mut tx, &site.facts.id, &terms).await?;
-    tx.commit().await.map_err(crate::store::StoreError::from)?;
+    tx.commit().await?;
     Ok(json(StatusCode::OK, &terms_json(&terms)))
 }
 

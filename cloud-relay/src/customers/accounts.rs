@@ -122,7 +122,7 @@ impl Accounts {
         }
         let owner = Owner::Customer(customer.id);
         people::open_session(&mut tx, &token, owner, now, now.plus_ms(SESSION_MS)).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
         Ok((customer, token))
     }
 
@@ -161,7 +161,7 @@ impl Accounts {
             return Err(AccountRefusal::Taken("phone"));
         }
         people::open_session(&mut tx, &token, Owner::Rider(rider.id), now, now.plus_ms(SESSION_MS)).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
         Ok((rider, token))
     }
 
@@ -191,14 +191,14 @@ impl Accounts {
     pub async fn sign_out(&self, token: &str) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
         people::close_session(&mut tx, token).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     async fn open(&self, owner: Owner, now: Timestamp) -> Result<String, AccountRefusal> {
         let token = tokens::new_token()?;
         let mut tx = self.database.begin().await?;
         people::open_session(&mut tx, &token, owner, now, now.plus_ms(SESSION_MS)).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
         Ok(token)
     }
 

@@ -105,7 +105,7 @@ impl RiderDesk {
     pub async fn place(&self, rider: &RiderId, place: Place, on_shift: Option<bool>) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
         people::place_rider(&mut tx, rider, (place.lat, place.lon), on_shift, self.clock.now()).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// A rider, and what they do now.

@@ -153,7 +153,7 @@ impl Worker {
     ) -> Result<(), StoreError> {
         let mut tx = self.database.begin().await?;
         effects::put_back(&mut tx, claimed, retry_at, sent, seen).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     async fn park(&self, claimed: &Claimed, seen: &str) -> Result<(), StoreError> {

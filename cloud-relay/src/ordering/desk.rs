@@ -213,7 +213,7 @@ impl Desk {
         };
         let mut tx = self.database.begin().await?;
         checkouts::add_quote(&mut tx, &quote, now).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
         Ok((quote, quoted))
     }
 
@@ -322,7 +322,7 @@ impl Desk {
         }
         let begun = checkouts::begin(&mut tx, &checkout, &quote.id, now).await?;
         effects::insert(&mut tx, &pay, around.real).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
         Ok(begun)
     }
 

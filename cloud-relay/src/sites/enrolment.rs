@@ -166,7 +166,7 @@ impl Sites {
             first.letter.clone_from(&letter);
         }
         site_rows::add_cards(&mut tx, row.no, &cards).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
         let row = site_rows::SiteRow { id: Some(site), ..row };
         let opened = self.open(&row).await?.ok_or(EnrolRefusal::WrongCode)?;
         tracing::info!(%site, name = row.name, letter, "a node was enrolled");

@@ -72,7 +72,10 @@ fn plan(
         Booking::Delivered(receipt) => receive::plan(replica, now, by, intent, receipt).map(done).map_err(|error| {
             refused(error, |refusal| match refusal {
                 ReceiveRefusal::OtherKeeper(other) => NotBooked::Elsewhere(other),
-                other => NotBooked::Otherwise(other.to_string()),
+                other @ (ReceiveRefusal::UnknownIngredient(_)
+                | ReceiveRefusal::SameIdOtherReceipt { .. }
+                | ReceiveRefusal::NoReason
+                | ReceiveRefusal::Amount(_)) => NotBooked::Otherwise(other.to_string()),
             })
         }),
         Booking::Wasted(ingredient, amount) => {
@@ -81,7 +84,9 @@ fn plan(
                 refused(error, |refusal| match refusal {
                     WasteRefusal::OtherKeeper(other) => NotBooked::Elsewhere(other),
                     WasteRefusal::Amount { .. } => NotBooked::NotThere,
-                    other => NotBooked::Otherwise(other.to_string()),
+                    other @ (WasteRefusal::UnknownIngredient(_)
+                    | WasteRefusal::SameIdOther { .. }
+                    | WasteRefusal::NoReason) => NotBooked::Otherwise(other.to_string()),
                 })
             })
         }
@@ -89,7 +94,9 @@ fn plan(
             let counted = count::plan(replica, now, by, intent, (ingredient, shelf)).map_err(|error| {
                 refused(error, |refusal| match refusal {
                     CountRefusal::OtherKeeper(other) => NotBooked::Elsewhere(other),
-                    other => NotBooked::Otherwise(other.to_string()),
+                    other @ (CountRefusal::UnknownIngredient(_)
+                    | CountRefusal::SameIdOther { .. }
+                    | CountRefusal::Amount(_)) => NotBooked::Otherwise(other.to_string()),
                 })
             })?;
             let answer = counted.answer;

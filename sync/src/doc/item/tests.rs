@@ -195,6 +195,9 @@ fn lived(taps: &[Tap]) -> Vec<Wrote> {
     all
 }
 
+/// By whom, in which commit, which version, and what it claims to have seen.
+type Claim = (u8, u64, u64, Vec<(u8, u64)>);
+
 proptest! {
     #[test]
     fn w2_whatever_writers_claim_to_have_seen_one_item_comes_of_it_in_any_order(
@@ -202,7 +205,7 @@ proptest! {
         shuffle in prop::collection::vec(any::<u16>(), 10),
     ) {
         let id = MenuItemId::derived(&["item"]);
-        let wrote = |(at, (by, seq, version, seen)): (usize, &(u8, u64, u64, Vec<(u8, u64)>))| {
+        let wrote = |(at, (by, seq, version, seen)): (usize, &Claim)| {
             if at % 5 == 4 {
                 let whole = item(&format!("{version} {seq} {by}"));
                 return Wrote::Whole(Some(whole), stamp(*version, *seq, *by));

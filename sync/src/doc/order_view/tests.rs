@@ -212,6 +212,9 @@ fn v2_lines_of_two_waiters_at_two_nodes_are_all_there_and_the_log_says_who_did_w
     assert_eq!(log.origins.len(), 2, "two nodes were merged");
 }
 
+/// Whose commit it is, and what it had heard of others.
+type Said<'a> = (u8, u64, OrderFact, Option<&'a [(u8, u64)]>);
+
 #[test]
 fn v3_the_log_marks_what_was_changed_without_hearing_of_each_other_and_what_had_no_effect() {
     let knew = |others: &[(u8, u64)]| {
@@ -222,7 +225,7 @@ fn v3_the_log_marks_what_was_changed_without_hearing_of_each_other_and_what_had_
         let lines = vec![AddedLine { line: line(name, "oven"), replaces: None, epoch: 0 }];
         OrderFact::LinesAdded { intent: IntentId::derived(&[name]), lines }
     };
-    let marks = |told: &[(u8, u64, OrderFact, Option<&[(u8, u64)]>)]| {
+    let marks = |told: &[Said<'_>]| {
         let mut doc = OrderDoc::default();
         for (wall, (origin, seq, what, others)) in (1..).zip(told) {
             let said = others.map(|others| OrderFact::Knew { seen: knew(others) });
