@@ -147,12 +147,12 @@ pub fn decide(
         return Err(refuse(AnswerRefusal::UnknownRequest(intent)));
     }
     let refused = refused.map(|why| why.trim().to_owned());
-    // The answer to the answer may have been lost (SPEC Q5).
-    let same = |fact: &OrderFact| *fact == OrderFact::AmendmentAnswered { intent, refused: refused.clone() };
-    if order.doc.in_order().iter().any(|fact| same(&fact.what)) {
-        return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
-    }
     if view.cancelled.is_some() || !view.amendments_asked().any(|request| request.intent == intent) {
+        // The answer to the answer may have been lost (SPEC Q5). While it is waited for none counts that a former owner gave (SPEC Q4).
+        let same = |fact: &OrderFact| *fact == OrderFact::AmendmentAnswered { intent, refused: refused.clone() };
+        if order.doc.in_order().iter().any(|fact| same(&fact.what)) {
+            return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
+        }
         return Err(refuse(AnswerRefusal::Answered));
     }
     if refused.as_ref().is_some_and(|why| why.is_empty() || why.chars().count() > NOTE_CHARS_MAX) {
