@@ -11,7 +11,7 @@ use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::replica::{Loading, ReadOrder};
-use pilotlight_sync::doc::site::{Off, Settings};
+use pilotlight_sync::doc::site::Settings;
 use pilotlight_sync::domain::id::{CategoryId, IngredientId, LineId, MenuItemId, OrderId, OriginId, SiteId, VariantId};
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
@@ -19,6 +19,7 @@ use pilotlight_sync::domain::order::{Channel, Fulfilment};
 use pilotlight_sync::domain::pricing::CartLine;
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::store::{LogEntry, Seal};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -81,6 +82,13 @@ impl Shop {
 
     pub(crate) fn replica(&mut self) -> &mut Replica {
         self.replica.as_mut().unwrap()
+    }
+
+    /// Commits of another origin come, closed by this seal.
+    pub(crate) fn hear(&mut self, entries: &[LogEntry], seal: &Seal) {
+        let now = self.clock.now();
+        self.replica().apply(now, entries, seal).whole().unwrap();
+        self.replica().flush().unwrap();
     }
 
     pub(crate) fn commit(&mut self, changes: &[Change]) {
@@ -219,26 +227,27 @@ impl Sibling {
         let now = shop.clock.now();
         self.state.commit(Actor::System, at, changes, &NoDisk).unwrap();
         let (writes, _) = self.state.take_writes(|_| [0; 64]);
-        shop.replica().apply(now, &writes.log, &writes.seals[0]).whole().unwrap();
-        shop.replica().flush().unwrap();
+        shop.hear(&writes.log, &writes.seals[0]);
     }
 
-    /// It takes an item off sale, hears all that the shop has, takes the other one off, and closes both commits with one signature.
-    pub(crate) fn write_around_what_the_shop_has(&mut self, shop: &mut Shop, items: [MenuItemId; 2]) {
+    /// It writes, hears all that the shop has, writes again, and closes both commits with one signature.
+    pub(crate) fn write_around_what_the_shop_has(
+        &mut self,
+        shop: &mut Shop,
+        changes: [Change; 2],
+    ) -> (Vec<LogEntry>, Seal) {
         let (now, theirs) = (shop.clock.now(), shop.replica().identity().origin);
         let entries = shop.replica().log(&theirs, 1, usize::MAX).unwrap();
         let seal = shop.replica().seals(&theirs, 1, entries.len() as u64).unwrap().pop().unwrap();
-        for (at, item) in items.into_iter().enumerate() {
+        for (at, change) in changes.into_iter().enumerate() {
             if at == 1 {
                 self.state.apply(now, &entries, &seal, &NoDisk).whole().unwrap();
             }
-            let off = self.state.site().write_eighty_six(item, Some(Off { until: None }));
-            self.state.commit(Actor::System, now, &[off], &NoDisk).unwrap();
+            self.state.commit(Actor::System, now, &[change], &NoDisk).unwrap();
         }
         let (writes, _) = self.state.take_writes(|_| [0; 64]);
         let own: Vec<_> = writes.log.into_iter().filter(|entry| entry.origin == self.origin).collect();
         let seal = writes.seals.into_iter().find(|seal| seal.origin == self.origin).unwrap();
-        shop.replica().apply(now, &own, &seal).whole().unwrap();
-        shop.replica().flush().unwrap();
+        (own, seal)
     }
 }

@@ -19,6 +19,8 @@ use pilotlight_sync::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX};
 
 /// Wishes about one order.
 const WISHES_MAX: usize = 20;
+/// Closer than this two points are one place, in metres.
+const ONE_PLACE_M: u32 = 3;
 /// Characters of a telephone number.
 const PHONE_CHARS_MAX: usize = 40;
 
@@ -199,13 +201,49 @@ fn check(
     }
 }
 
-/// Whether these are two addresses at one place (SPEC FA6). Capitals, spaces and marks aside: the same, written otherwise, stays where it is.
+/// Whether these are two addresses at one place (SPEC FA6). The same house, written otherwise or with another flat, stays where it is.
 fn has_old_place(old: &Address, new: &Address) -> bool {
-    let words = |address: &Address| -> String {
-        let letters = address.street.chars().chain(address.city.chars()).filter(|letter| letter.is_alphanumeric());
-        letters.flat_map(char::to_lowercase).collect()
+    let place = |address: &Address| Place::new(address.lat, address.lon);
+    let near = place(old).zip(place(new)).is_some_and(|(old, new)| old.distance_m(&new) <= ONE_PLACE_M);
+    near && !is_one_house(old, new)
+}
+
+/// Whether two addresses name one house: capitals, spaces, marks, typing errors and what follows the house's number aside.
+pub(crate) fn is_one_house(one: &Address, other: &Address) -> bool {
+    // The first number, and the letters around it.
+    let parts = |text: &str| -> (String, String, String) {
+        let mut text = text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).peekable();
+        let letters = |letter: &char| !letter.is_numeric();
+        let before = std::iter::from_fn(|| text.next_if(letters)).collect();
+        let number = std::iter::from_fn(|| text.next_if(|letter| !letters(letter))).collect();
+        (before, number, text.filter(letters).collect())
     };
-    (old.lat, old.lon) == (new.lat, new.lon) && words(old) != words(new)
+    let ((before, number, after), (other_before, other_number, other_after)) =
+        (parts(&one.street), parts(&other.street));
+    // Where the number comes first the street comes after it, and then the flat.
+    let first = before.is_empty() && other_before.is_empty();
+    let begins = after.starts_with(&other_after) || other_after.starts_with(&after);
+    let street = if first { begins || is_typo(&after, &other_after) } else { is_typo(&before, &other_before) };
+    let ((city, ..), (other_city, ..)) = (parts(&one.city), parts(&other.city));
+    number == other_number && street && is_typo(&city, &other_city)
+}
+
+/// Whether one word may be the other, mistyped: in one letter of five.
+fn is_typo(one: &str, other: &str) -> bool {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, from) in one.chars().enumerate() {
+        let mut last = at + 1;
+        let mut next = vec![last];
+        for (to, pair) in other.iter().zip(row.windows(2)) {
+            let kept = pair.first().map_or(0, |before| before + usize::from(from != *to));
+            let added = pair.last().map_or(0, |above| above + 1);
+            last = kept.min(added).min(last + 1);
+            next.push(last);
+        }
+        row = next;
+    }
+    row.last().is_some_and(|edits| *edits <= other.len() / 5)
 }
 
 fn is_with_the_rider(view: &OrderView) -> bool {

@@ -5,9 +5,12 @@ use crate::check::check;
 use crate::orders::place::Placed;
 use crate::store::sled_store::SledStore;
 use crate::testing::{Shop, Sibling, dough, line, order};
+use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::doc::site::Off;
 use pilotlight_sync::domain::id::{MenuItemId, OrderId, SiteId};
 use pilotlight_sync::protocol::Parted;
+use pilotlight_sync::store::Seal;
 use std::fs;
 
 fn copy_dir(from: &Path, to: &Path) {
@@ -322,7 +325,9 @@ fn i8_what_is_kept_of_a_log_that_builds_on_a_branch_ends_where_its_origin_has_si
     let (old, at) = branched(&mut shop, |_| {}, |shop| sell(shop, "mine"));
     // Of the bar's two commits the second has seen the branch, and one signature closes both: without the other nobody takes the first.
     let items = ["pizza", "cola"].map(|item| MenuItemId::derived(&[item]));
-    bar.write_around_what_the_shop_has(&mut shop, items);
+    let off = items.map(|item| shop.replica().site().write_eighty_six(item, Some(Off { until: None })));
+    let (entries, seal) = bar.write_around_what_the_shop_has(&mut shop, off);
+    shop.hear(&entries, &seal);
     assert_eq!(shop.replica().state().heads()[&bar.origin].seq, 3);
     part(&mut shop, &[(old, at)]);
     assert_eq!(shop.replica().state().heads()[&bar.origin].seq, 1, "what can be passed on stays");
@@ -330,6 +335,51 @@ fn i8_what_is_kept_of_a_log_that_builds_on_a_branch_ends_where_its_origin_has_si
     for item in items {
         assert!(shop.replica().site().off_sale(&item, now).is_some(), "what the bar did is told: nothing is lost");
     }
+}
+
+/// All that the other one told since it goes on under another name.
+fn hear_what_is_told(shop: &mut Shop, other: &mut Shop) {
+    let origin = other.replica().identity().origin;
+    let entries = other.replica().log(&origin, 1, usize::MAX).unwrap();
+    let seal = other.replica().seals(&origin, 1, entries.len() as u64).unwrap().pop().unwrap();
+    shop.hear(&entries, &seal);
+}
+
+#[test]
+fn i8_what_builds_on_a_branch_counts_once_wherever_each_store_ends_its_log() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    let own = shop.replica().identity().origin;
+    let row = shop.replica().site().stock(&dough()).unwrap().row(&own).give(bar.origin, 500, 1_000).unwrap();
+    shop.commit(&[Change::Stock(dough(), row)]);
+    let (old, at) = branched(&mut shop, |_| {}, |shop| sell(shop, "mine"));
+    let mut other = Shop { dir: tempfile::tempdir().unwrap(), clock: shop.clock.clone(), replica: None };
+    shop.replica = None;
+    copy_dir(&shop.paths().data, &other.paths().data);
+    shop.reopen();
+    other.reopen();
+    // The bar uses 100, hears of the branch and uses 150 more. One store has a signature over each commit, the other one over both.
+    let used = [100, 250].map(|used| Change::Stock(dough(), Row { used, ..Row::default() }));
+    let (entries, seal) = bar.write_around_what_the_shop_has(&mut shop, used);
+    shop.hear(&entries, &seal);
+    let first = Seal { seq: 2, ..seal.clone() };
+    other.hear(&entries[..1], &first);
+    other.hear(&entries[1..], &seal);
+    for (store, end) in [(&mut shop, 1), (&mut other, 2)] {
+        part(store, &[(old, at)]);
+        assert_eq!(store.replica().state().heads()[&bar.origin].seq, end);
+        let stock = store.replica().site().stock(&dough()).unwrap();
+        assert_eq!((stock.last_known(&bar.origin), stock.shortage()), (250, 0));
+    }
+    shop.hear(&entries[..1], &first);
+    hear_what_is_told(&mut shop, &mut other);
+    hear_what_is_told(&mut other, &mut shop);
+    for store in [&mut shop, &mut other] {
+        let stock = store.replica().site().stock(&dough()).unwrap();
+        assert_eq!((stock.last_known(&bar.origin), stock.last_known(&old)), (250, 300), "whoever tells it");
+        assert_eq!((stock.used_on_branches(), stock.shortage()), (350, 0), "beyond the rows");
+    }
+    assert_eq!(shop.replica().site().stock(&dough()), other.replica().site().stock(&dough()));
 }
 
 fn sell_cola(shop: &mut Shop, id: &str) {

@@ -212,10 +212,11 @@ pub fn decide(
     let order = replica.order(&id)?.ok_or(refuse(DecideRefusal::UnknownOrder(id)))?;
     let view = &order.view;
     let rejected = rejected.map(|why| why.trim().to_owned());
-    if said_before(&order.doc, rejected.as_deref()) {
-        return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
-    }
     if view.header.owner.is_none() || wanted(view) != Some(Wanted::Acceptance) {
+        // While a word is waited for none counts that was said: a former owner may have said one (SPEC Q4).
+        if said_before(&order.doc, rejected.as_deref()) {
+            return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
+        }
         return Err(refuse(DecideRefusal::Decided(view.status)));
     }
     let decided = match rejected {

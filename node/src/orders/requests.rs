@@ -149,12 +149,12 @@ pub fn decide(
         return Err(refuse(AnswerRefusal::UnknownRequest(intent)));
     }
     let refused = refused.map(|why| why.trim().to_owned());
-    // The answer to the answer may have been lost (SPEC Q6).
-    let same = |fact: &OrderFact| *fact == OrderFact::AmendmentAnswered { intent, refused: refused.clone() };
-    if order.doc.in_order().iter().any(|fact| same(&fact.what)) {
-        return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
-    }
     if view.cancelled.is_some() || !view.amendments_asked().any(|request| request.intent == intent) {
+        // The answer to the answer may have been lost (SPEC Q6). While it is waited for none counts that a former owner gave (SPEC Q4).
+        let same = |fact: &OrderFact| *fact == OrderFact::AmendmentAnswered { intent, refused: refused.clone() };
+        if order.doc.in_order().iter().any(|fact| same(&fact.what)) {
+            return Ok(Plan::answer_only(by, Order { id, live: order.clone() }));
+        }
         return Err(refuse(AnswerRefusal::Answered));
     }
     let refused = refused.map(|why| reason(&why).ok_or(refuse(AnswerRefusal::Why))).transpose()?;

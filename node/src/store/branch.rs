@@ -39,6 +39,8 @@ pub type Ends = BTreeMap<OriginId, u64>;
 #[derive(Debug, Default)]
 pub(crate) struct Branch {
     ends: Ends,
+    /// Those of them that the site has another log of; the others build on these.
+    forked: BTreeSet<OriginId>,
     entries: BTreeMap<OriginId, Vec<LogEntry>>,
     /// Index entries that orders had, and those of them that somebody was working on.
     keys: BTreeMap<OrderId, BTreeSet<Vec<u8>>>,
@@ -46,12 +48,19 @@ pub(crate) struct Branch {
     gone: BTreeSet<DocKey>,
 }
 
+/// Where this store's logs and the site's part, as it was told and has not seen to yet.
+fn parted(store: &dyn NodeStore) -> Result<Option<Parted>, StoreError> {
+    let noted = store.noted(PARTED_NOTE)?.filter(|bytes| !bytes.is_empty());
+    let damaged = |error: minicbor::decode::Error| StoreError::Damaged {
+        tree: "notes-1",
+        why: format!("where logs part: {error}"),
+    };
+    noted.map(|bytes| minicbor::decode(&bytes).map_err(damaged)).transpose()
+}
+
 /// Where logs must end before this store may go on; nothing when it has no branch.
 pub fn ends(store: &dyn NodeStore) -> Result<Ends, StoreError> {
-    let noted = store.noted(PARTED_NOTE)?.filter(|bytes| !bytes.is_empty());
-    let Some(bytes) = noted else { return Ok(Ends::new()) };
-    let parted: Parted = minicbor::decode(&bytes)
-        .map_err(|error| StoreError::Damaged { tree: "notes-1", why: format!("where logs part: {error}") })?;
+    let Some(parted) = parted(store)? else { return Ok(Ends::new()) };
     let heads = store.log_heads()?;
     let mut ends: Ends = parted.cuts.into_iter().filter(|(origin, _)| heads.contains_key(origin)).collect();
     // Of these the site has what is left; the others it may not have.
@@ -83,7 +92,7 @@ pub fn ends(store: &dyn NodeStore) -> Result<Ends, StoreError> {
 }
 
 /// Where a log that must end by `last` can: where its origin has signed, or where the site has it. What is kept beyond could not be passed on,
-/// because its name writes no more.
+/// because its name writes no more. Another store that has more of its signatures ends it later: all that is told of it counts once all the same.
 fn signed_end(store: &dyn NodeStore, origin: &OriginId, shared: u64, last: u64) -> Result<u64, StoreError> {
     let seals = store.seals_between(origin, shared + 1, last)?;
     Ok(seals.iter().map(|seal| seal.seq).filter(|seq| *seq <= last).max().unwrap_or(shared))
@@ -128,7 +137,8 @@ pub(crate) fn read_without(
     for name in NOTES {
         notes.extend(store.noted(name)?.map(|bytes| (name.to_vec(), bytes)));
     }
-    let mut branch = Branch { ends, ..Branch::default() };
+    let forked = parted(store)?.map(|parted| parted.cuts.into_keys().collect()).unwrap_or_default();
+    let mut branch = Branch { ends, forked, ..Branch::default() };
     let mut loading = Loading::anew(&notes, &branch.ends);
     let mut heads: BTreeMap<OriginId, Head> = BTreeMap::new();
     for origin in store.log_heads()?.keys() {
@@ -221,7 +231,8 @@ impl Branch {
         commits
     }
 
-    /// What it did to the stock since it began.
+    /// What it did to the stock since it began; and how the rows of what only builds on it stand, because another store may keep more of
+    /// these logs, or less.
     fn rows(&self, replica: &Replica) -> Vec<Change> {
         let mut changes = Vec::new();
         for (origin, entries) in &self.entries {
@@ -235,6 +246,10 @@ impl Branch {
                 }
             }
             for (ingredient, row) in last {
+                if !self.forked.contains(origin) {
+                    changes.push(Change::Branch(ingredient, BranchRow::of_log(*origin, &row)));
+                    continue;
+                }
                 let was = replica.site().stock(&ingredient).map(|stock| stock.row(origin)).unwrap_or_default();
                 let row = BranchRow {
                     branch: BranchId::of(first),

@@ -142,9 +142,11 @@ pub struct LinkCore {
 impl LinkCore {
     /// A connection over this session, which knows that the logs end at `heads`; `own` is who writes here.
     pub fn new(session: Session, own: OriginId, heads: &BTreeMap<OriginId, Head>) -> Self {
-        let told = heads.iter().map(|(origin, head)| (*origin, head.seq)).collect();
+        let told: BTreeMap<OriginId, u64> = heads.iter().map(|(origin, head)| (*origin, head.seq)).collect();
+        // These are durable: a log may be cut before it is heard of again.
+        let ended = told.clone();
         let (errands, news, waiting) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
-        Self { session, own, errands, news, waiting, applying: false, told, ended: BTreeMap::new() }
+        Self { session, own, errands, news, waiting, applying: false, told, ended }
     }
 
     /// A frame has come. What is durable counts before it, see `durable`: by another node the peer may have it already (SPEC Y2).
@@ -378,7 +380,8 @@ mod tests {
         let peer = (OriginId::derived(&["bar"]), [7; 32]);
         let timers = LinkConfig { ping_ms: 10_000, dead_ms: 25_000, backoff_max_ms: 30_000 };
         let heads = shop.replica().state().heads().clone();
-        let config = config(shop.replica(), site, Side::Dialer, peer, &timers);
+        let config_of = |shop: &mut Shop| config(shop.replica(), site, Side::Dialer, peer, &timers);
+        let config = config_of(&mut shop);
         let mut core = LinkCore::new(Session::new(config, heads.clone(), now).unwrap(), own, &heads);
         let keys = shop.replica().state().keys();
         let mut third = heads.clone();
@@ -396,5 +399,9 @@ mod tests {
         assert!(matches!(core.durable(own, &after, &keys), Err(LinkFault::Store)));
         third.remove(&peer.0);
         assert!(matches!(core.durable(own, &third, &keys), Err(LinkFault::Store)), "or all of it was a branch");
+        third.insert(peer.0, branch);
+        let config = config_of(&mut shop);
+        let mut core = LinkCore::new(Session::new(config, third.clone(), now).unwrap(), own, &third);
+        assert!(matches!(core.durable(own, &after, &keys), Err(LinkFault::Store)), "or before anything else was heard");
     }
 }

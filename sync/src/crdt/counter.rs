@@ -73,7 +73,8 @@ pub struct ShortRow {
     pub covered: u64,
 }
 
-/// What one branch did since it began. Its origin's row is another's: another store may go on under that name.
+/// What one branch did since it began. Its origin's row is another's: another store may go on under that name. Or how the row of a log stands
+/// that is not kept to its end, see `BranchRow::of_log`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct BranchRow {
     /// Which branch.
@@ -91,6 +92,19 @@ pub struct BranchRow {
     /// Returned.
     #[n(4)]
     pub returned: u64,
+}
+
+impl BranchRow {
+    /// How an origin's row stands at the end of a log of which there is only one, and of which some store keeps only the beginning: all
+    /// that it says, since its first commit. It counts as far as it goes beyond the row, so it counts once wherever each store ends that log.
+    pub const fn of_log(origin: OriginId, row: &Row) -> Self {
+        let branch = BranchId::from_bytes(*origin.as_bytes());
+        Self { branch, of: origin, added: row.added, used: row.used, returned: row.returned }
+    }
+
+    fn is_of_log(&self) -> bool {
+        self.branch.as_bytes() == self.of.as_bytes()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -126,10 +140,22 @@ impl BoundedCounter {
         known.returned = known.returned.max(row.returned);
     }
 
+    /// What was told of branches beyond the rows themselves.
+    fn told(&self) -> impl Iterator<Item = BranchRow> {
+        self.branches.values().map(|told| {
+            let row = if told.is_of_log() { self.row(&told.of) } else { Row::default() };
+            BranchRow {
+                added: told.added.saturating_sub(row.added),
+                used: told.used.saturating_sub(row.used),
+                returned: told.returned.saturating_sub(row.returned),
+                ..*told
+            }
+        })
+    }
+
     /// What branches have used in all, what was returned taken off.
     pub fn used_on_branches(&self) -> u64 {
-        let used = |row: &BranchRow| row.used.saturating_sub(row.returned);
-        self.branches.values().map(used).fold(0, u64::saturating_add)
+        self.told().map(|row| row.used.saturating_sub(row.returned)).fold(0, u64::saturating_add)
     }
 
     /// Takes in that `by` has taken over so much of an ended origin's rights, in all.
@@ -155,7 +181,7 @@ impl BoundedCounter {
         let received: i128 = self.given.values().map(|given| i128::from(given.0.get(of))).sum();
         let given = self.given.get(of).map_or(0, |given| sum(&given.0));
         let adopted = self.adopted.get(of).map_or(0, |adopted| sum(&adopted.0));
-        let branches = self.branches.values().filter(|row| row.of == *of);
+        let branches = self.told().filter(|row| row.of == *of);
         let branched: i128 =
             branches.map(|row| i128::from(row.added) + i128::from(row.returned) - i128::from(row.used)).sum();
         cell(&self.added) + cell(&self.returned) + received + branched - cell(&self.used) - given - adopted
@@ -436,6 +462,19 @@ mod tests {
         assert_eq!(counter.shortage(), 10, "two have taken it over");
         let bytes = minicbor::to_vec(&counter).unwrap();
         assert_eq!(minicbor::decode::<BoundedCounter>(&bytes).unwrap(), counter);
+    }
+
+    #[test]
+    fn i8_of_one_log_that_some_keep_longer_what_is_told_counts_once() {
+        let (first, second) = (Row { used: 100, ..Row::default() }, Row { used: 250, returned: 20, ..Row::default() });
+        let told = [BranchRow::of_log(origin(2), &second), BranchRow::of_log(origin(2), &first)];
+        for kept in [Row::default(), first, second] {
+            let mut counter = BoundedCounter::default();
+            counter.join_row(origin(1), &Row::default().deliver(1_000).give(origin(2), 500, 1_000).unwrap());
+            counter.join_row(origin(2), &kept);
+            told.iter().chain(&told).for_each(|row| counter.join_branch(row));
+            assert_eq!((counter.last_known(&origin(2)), counter.shortage()), (270, 0), "kept up to {kept:?}");
+        }
     }
 
     #[test]

@@ -59,11 +59,20 @@ pub(crate) struct Ask {
     pub(crate) bytes_max: usize,
 }
 
+/// A page that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Asked {
+    origin: OriginId,
+    from: u64,
+    /// Where the log ended then: seals of what has come since may not be in the page.
+    end: u64,
+}
+
 /// What is being sent of one kind of origins.
 #[derive(Debug, Default)]
 struct Lane {
     page: Option<Page>,
-    asked: Option<(OriginId, u64)>,
+    asked: Option<Asked>,
     turn: Option<OriginId>,
 }
 
@@ -73,14 +82,14 @@ impl Lane {
     }
 
     fn has(&self, origin: &OriginId) -> bool {
-        let asked = self.asked.is_some_and(|(asked, _)| asked == *origin);
+        let asked = self.asked.is_some_and(|asked| asked.origin == *origin);
         asked || self.page.as_ref().is_some_and(|page| page.origin == *origin)
     }
 
     /// What was read of this origin, or is being read, is not what is to be sent.
     fn forget(&mut self, origin: &OriginId) {
         let _page = self.page.take_if(|page| page.origin == *origin);
-        let _asked = self.asked.take_if(|(asked, _)| asked == origin);
+        let _asked = self.asked.take_if(|asked| asked.origin == *origin);
     }
 
     /// The bytes of the next batch before compression, at most.
@@ -98,8 +107,8 @@ pub(crate) struct Sending {
     cursors: BTreeMap<OriginId, Cursor>,
     /// Origins that wait for a comparison, or differ.
     held_back: BTreeSet<OriginId>,
-    /// Where others' logs ended that had no seal to end a batch with: of a log that was cut the seals came with what is gone.
-    unsealed: BTreeMap<OriginId, u64>,
+    /// Others' logs that had no seal to end a batch with, from where to where: of a log that was cut the seals came with what is gone.
+    unsealed: BTreeMap<OriginId, (u64, u64)>,
     credit: u64,
     /// The most that the peer has ever let be on the way.
     window: u64,
@@ -221,9 +230,10 @@ impl Sending {
         let batch = codec::cost(BATCH_BYTES_MAX);
         if self.live.is_free()
             && self.credit >= batch
-            && let Some((origin, from)) = self.next_behind(true)
+            && let Some(asked) = self.next_behind(true)
         {
-            self.live.asked = Some((origin, from));
+            let Asked { origin, from, .. } = asked;
+            self.live.asked = Some(asked);
             self.live.turn = Some(origin);
             return Some(Ask { origin, from, commits_max: BATCH_COMMITS_MAX, bytes_max: BATCH_BYTES_MAX });
         }
@@ -231,23 +241,25 @@ impl Sending {
         if !self.fill.is_free() || room < batch {
             return None;
         }
-        let (origin, from) = self.next_behind(false)?;
-        self.fill.asked = Some((origin, from));
+        let asked = self.next_behind(false)?;
+        let Asked { origin, from, .. } = asked;
+        self.fill.asked = Some(asked);
         self.fill.turn = Some(origin);
         let bytes_max = usize::try_from(room).unwrap_or(usize::MAX).min(PAGE_BYTES_MAX);
         Some(Ask { origin, from, commits_max: PAGE_COMMITS_MAX, bytes_max })
     }
 
     /// The origin whose turn it is in a lane, and its first number that the peer does not have.
-    fn next_behind(&self, live: bool) -> Option<(OriginId, u64)> {
+    fn next_behind(&self, live: bool) -> Option<Asked> {
         let (lane, other) = if live { (&self.live, &self.fill) } else { (&self.fill, &self.live) };
         let behind = |(origin, head): (&OriginId, &Head)| {
             let sent = self.cursors.get(origin).map_or(0, |cursor| cursor.sent);
             let missing = head.seq.saturating_sub(sent);
             let fits = missing > 0 && (missing <= BATCH_COMMITS_MAX as u64) == live;
             let waits =
-                self.held_back.contains(origin) || self.unsealed.get(origin).is_some_and(|end| head.seq <= *end);
-            (fits && !waits && !other.has(origin)).then_some((*origin, sent + 1))
+                self.held_back.contains(origin) || self.unsealed.get(origin).is_some_and(|(_, end)| head.seq <= *end);
+            let asked = Asked { origin: *origin, from: sent + 1, end: head.seq };
+            (fits && !waits && !other.has(origin)).then_some(asked)
         };
         let turn = lane.turn.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let after = self.heads.range((turn, std::ops::Bound::Unbounded));
@@ -262,9 +274,10 @@ impl Sending {
         entries: Vec<LogEntry>,
         seals: &[Seal],
     ) -> Result<(), BadLog> {
-        let lane = [&mut self.live, &mut self.fill].into_iter().find(|lane| lane.asked == Some((origin, from)));
-        let Some(lane) = lane else { return Ok(()) };
-        lane.asked = None;
+        let is_it = |asked: &mut Asked| (asked.origin, asked.from) == (origin, from);
+        let lanes = [&mut self.live, &mut self.fill];
+        let asked = lanes.into_iter().find_map(|lane| lane.asked.take_if(is_it).map(|asked| (lane, asked)));
+        let Some((lane, Asked { end, .. })) = asked else { return Ok(()) };
         if self.held_back.contains(&origin) {
             return Ok(());
         }
@@ -278,9 +291,10 @@ impl Sending {
         let cuts = cut(&entries, (!own).then_some(&seals));
         if cuts.is_empty() {
             // With what comes next a seal comes, from whoever has that; the other logs need not wait for it.
-            let end = self.heads.get(&origin).map_or(0, |head| head.seq);
-            tracing::debug!(%origin, from, end, "there is no seal to end a batch with");
-            self.unsealed.insert(origin, end);
+            let before = self.unsealed.insert(origin, (from, end));
+            if before.is_none_or(|(known, _)| known != from) {
+                tracing::warn!(%origin, from, end, "a log is not signed to its end: what is not is passed on when it is");
+            }
             return Ok(());
         }
         lane.page = Some(Page { origin, entries: entries.into(), cuts });

@@ -15,6 +15,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_COMMITS_MAX, WINDOW_BYTES_MIN};
 use crate::protocol::codec;
 use crate::protocol::wire_v1::Frame;
+use crate::store::Seal;
+use ed25519_dalek::Signer;
 use pipe::{End, Replica, connect, settle};
 
 const NOW: Timestamp = Timestamp(1_795_284_000_000);
@@ -134,6 +136,31 @@ fn y3_what_is_not_signed_to_its_end_is_sent_when_it_is_and_the_other_logs_do_not
     let (mut a, mut b) = connect(node, relay);
     settle(&mut a, &mut b);
     assert_eq!(there(&b, &of), 7);
+}
+
+#[test]
+fn y3_a_seal_that_comes_while_a_page_without_one_is_read_is_not_waited_for_again() {
+    let (mut old, mut node) = (Replica::new("old"), Replica::new("node"));
+    node.learn(&old);
+    old.learn(&node);
+    old.write(5, 100);
+    let (mut a, mut b) = connect(node, old);
+    settle(&mut a, &mut b);
+    b.write(2, 100);
+    settle(&mut a, &mut b);
+    let (mut node, mut old, mut relay) = (a.replica, b.replica, Replica::new("relay"));
+    relay.learn(&node);
+    relay.learn(&old);
+    let of = old.own;
+    node.seals.remove(&(of, 7)).unwrap();
+    old.write(1, 100);
+    let eighth = old.logs[&of][7].clone();
+    let signature = old.key.sign(&eighth.head.hash.0).to_bytes();
+    let (mut a, mut b) = connect(node, relay);
+    a.comes_while_read = Some((6, eighth, Seal { origin: of, seq: 8, signature }));
+    settle(&mut a, &mut b);
+    assert_eq!(a.comes_while_read, None);
+    assert_eq!(b.replica.heads().get(&of).map(|head| head.seq), Some(8));
 }
 
 #[test]

@@ -240,7 +240,7 @@ impl World {
     /// Who has one end of a log and hears the other in the middle of a connection hangs up, and learns of the fork by the next greeting. Where
     /// there are no two ends of one log it must not be.
     fn broken_by_a_branch(&mut self, name: &'static str, what: String) {
-        if !self.reference.is_branching() {
+        if self.healed || !self.reference.is_branching() {
             return self.found(Finding::new(name, what));
         }
         self.note(format_args!("{what}"));

@@ -232,6 +232,8 @@ impl World {
 pub(super) struct Written {
     /// Wasted, and missed by counts.
     pub(super) gone: u64,
+    /// The same on a branch.
+    pub(super) gone_apart: u64,
     /// Found by counts beyond the books.
     pub(super) surplus: u64,
 }
@@ -239,16 +241,25 @@ pub(super) struct Written {
 /// What was booked, by ingredient.
 pub(super) fn written(world: &World, replica: &Replica) -> BTreeMap<IngredientId, Written> {
     let mut all: BTreeMap<IngredientId, Written> = BTreeMap::new();
-    for receipt in world.stockroom.asked.iter().filter_map(|intent| replica.receipt(intent).ok().flatten()) {
+    let here: BTreeSet<IntentId> = in_logs(replica).into_iter().map(|(intent, ..)| intent).collect();
+    for intent in &world.stockroom.asked {
+        let Some(receipt) = replica.receipt(intent).ok().flatten() else { continue };
         let written = all.entry(receipt.ingredient).or_default();
+        let gone = if here.contains(intent) { &mut written.gone } else { &mut written.gone_apart };
         if receipt.wasted.is_some() {
-            written.gone += receipt.amount;
+            *gone += receipt.amount;
         } else if let Some(counted) = receipt.counted {
-            written.gone += counted.books.saturating_sub(counted.shelf);
+            *gone += counted.books.saturating_sub(counted.shelf);
             written.surplus += counted.shelf.saturating_sub(counted.books);
         }
     }
     all
+}
+
+/// What nodes have taken over of it from others.
+pub(super) fn taken_over(replica: &Replica, ingredient: &IngredientId) -> u64 {
+    let Some(stock) = replica.site().stock(ingredient) else { return 0 };
+    replica.site().origins().map(|card| stock.adopted_by(&card.origin)).sum()
 }
 
 /// Which of all that was wanted is in the books.
@@ -264,19 +275,27 @@ pub(super) fn ever_short(replica: &Replica, ingredient: &IngredientId) -> u64 {
     stock.shortage() + covered
 }
 
-/// Nothing is booked twice: one commit of all logs has it (SPEC O6, S13).
-pub(super) fn once(world: &World, replica: &Replica) -> Option<(&'static str, String)> {
-    let mut seen: BTreeMap<IntentId, String> = BTreeMap::new();
+/// What was booked, and in which commit: what was told of a branch is in no log of its own.
+fn in_logs(replica: &Replica) -> Vec<(IntentId, Receipt, String)> {
+    let mut all = Vec::new();
     for origin in replica.state().heads().keys() {
         for entry in replica.log(origin, 1, usize::MAX).unwrap_or_default() {
             let Ok(commit) = Commit::from_bytes(&entry.bytes) else { continue };
             for raw in &commit.changes {
                 let Ok(Change::Receipt(intent, receipt)) = Change::from_raw(raw) else { continue };
-                let here = format!("commit {} of {origin}", entry.head.seq);
-                if let Some(before) = seen.insert(intent, here.clone()) {
-                    return Some(("booked twice", format!("{receipt:?} in {before} and in {here}")));
-                }
+                all.push((intent, receipt, format!("commit {} of {origin}", entry.head.seq)));
             }
+        }
+    }
+    all
+}
+
+/// Nothing is booked twice: one commit of all logs has it (SPEC O6, S13).
+pub(super) fn once(world: &World, replica: &Replica) -> Option<(&'static str, String)> {
+    let mut seen: BTreeMap<IntentId, String> = BTreeMap::new();
+    for (intent, receipt, here) in in_logs(replica) {
+        if let Some(before) = seen.insert(intent, here.clone()) {
+            return Some(("booked twice", format!("{receipt:?} in {before} and in {here}")));
         }
     }
     let known = |intent: &&IntentId| seen.contains_key(intent);

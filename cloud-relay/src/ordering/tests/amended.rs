@@ -1,6 +1,6 @@
 //! What customers want otherwise about their orders: at once, as a request, and how each ends.
 
-use crate::ordering::amend::{AmendRefusal, Wish};
+use crate::ordering::amend::{AmendRefusal, Wish, is_one_house};
 use crate::ordering::quote::QuoteRefusal;
 use crate::ordering::work::AmendError;
 use crate::payments::sandbox::faults::Faults;
@@ -89,7 +89,12 @@ async fn fa6_another_address_comes_with_its_own_place_and_the_same_written_other
         assert_eq!(ask(&market, &order, at(&left, "Lane 9", known.lat)).await, Err(AmendRefusal::OldPlace), "{phase}");
         market.cook(order).await;
     }
+    let beside = at("beside", "Lane 9", known.lat + 0.000_01);
+    assert_eq!(ask(&market, &order, beside).await, Err(AmendRefusal::OldPlace), "a metre is no other place");
     assert_eq!(market.seen(&order).await.kept.address, Some(known.clone()), "nobody is sent to the old place");
+    let flat = at("flat", &format!("{}, flat 3", known.street), known.lat);
+    ask(&market, &order, flat).await.unwrap();
+    answer(&mut market, order, "flat", None).await;
     let written = at("written", &format!(" {}.", known.street.to_uppercase()), known.lat);
     ask(&market, &order, written.clone()).await.unwrap();
     ask(&market, &order, written).await.unwrap();
@@ -98,6 +103,25 @@ async fn fa6_another_address_comes_with_its_own_place_and_the_same_written_other
     answer(&mut market, order, "moved", None).await;
     let goes_to = market.seen(&order).await.kept.address.unwrap();
     assert_eq!((goes_to.street.as_str(), goes_to.lat), ("Lane 9", 45.42));
+}
+
+#[test]
+fn fa6_a_flat_and_a_typing_error_are_in_one_house_and_a_street_and_a_number_are_not() {
+    let at =
+        |street: &str| Address { street: street.into(), city: "Nashville".into(), lat: 36.0, lon: -86.0, note: None };
+    for (one, other, same) in [
+        ("Broadway 100", "broadway 100, flat 3", true),
+        ("Broadway 100 flat 2", "Broadway 100 flat 3", true),
+        ("Braodway 100", "Broadway 100", false),
+        ("Broadwya Street 100", "Broadway Street 100", true),
+        ("100 Broadway", "100 Broadway apt 4b", true),
+        ("Broadway 100", "Broadway 101", false),
+        ("100 Broadway", "100 Main Street", false),
+        ("Elm 1", "Oak 1", false),
+    ] {
+        assert_eq!(is_one_house(&at(one), &at(other)), same, "{one}, {other}");
+        assert_eq!(is_one_house(&at(other), &at(one)), same, "{other}, {one}");
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::inventory::share;
-use crate::orders::intake;
-use crate::testing::{Shop, dough, line};
+use crate::orders::{intake, ownership};
+use crate::testing::{Shop, Sibling, dough, line};
 use pilotlight_sync::doc::order::{Charges, Header};
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::replica::{Loading, ReadOrder, Replica};
@@ -55,6 +55,12 @@ impl Relay {
     }
 
     pub(crate) fn order(&mut self, shop: &mut Shop, name: &str) -> OrderId {
+        let owner = shop.replica().identity().origin;
+        self.order_for(shop, name, owner)
+    }
+
+    /// An order that this node is to make.
+    pub(crate) fn order_for(&mut self, shop: &mut Shop, name: &str, owner: OriginId) -> OrderId {
         let id = OrderId::derived(&[name]);
         let site = shop.replica().site();
         let priced = price(&[line(name, "pizza", 1)], site.menu()).unwrap();
@@ -68,7 +74,7 @@ impl Relay {
             currency: priced.currency,
             device: None,
             menu_version: 1,
-            owner: Some(shop.replica().identity().origin),
+            owner: Some(owner),
             charges: Charges::default(),
         };
         let placed = Change::Order(id, OrderFact::Placed(Box::new(header)));
@@ -187,6 +193,26 @@ fn q6_pb4_while_paused_nothing_is_accepted_by_itself_and_a_person_may_say_yes_or
     tap(&mut shop, IntakeCommand::Open);
     tend(&mut shop, None);
     assert!(seen(&mut shop, &last).accepted);
+}
+
+/// The shop takes it over, and its former owner, not knowing, says this of it.
+pub(crate) fn take_over(shop: &mut Shop, bar: &mut Sibling, id: OrderId, too_late: OrderFact) {
+    shop.run(|replica, _| ownership::plan(replica, Actor::System, id, "the bar is silent")).unwrap();
+    bar.write(shop, &[Change::Order(id, too_late)]);
+}
+
+#[test]
+fn q4_q5_what_a_former_owner_said_is_no_word_that_was_said_before() {
+    let mut shop = Shop::open();
+    let mut relay = Relay::new(&mut shop);
+    let mut bar = Sibling::join(&mut shop, "B");
+    let [yes, no] = ["yes", "no"].map(|name| relay.order_for(&mut shop, name, bar.origin));
+    take_over(&mut shop, &mut bar, yes, OrderFact::Accepted);
+    take_over(&mut shop, &mut bar, no, OrderFact::Rejected { why: "no oven".into() });
+    for _ in 0..2 {
+        assert_eq!((say(&mut shop, yes, None), say(&mut shop, no, Some("no oven"))), (Ok(()), Ok(())));
+        assert!(seen(&mut shop, &yes).accepted && seen(&mut shop, &no).cancelled.is_some());
+    }
 }
 
 #[test]

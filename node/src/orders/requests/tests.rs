@@ -1,8 +1,8 @@
 //! What a node says of a customer's wishes, by how the order stands.
 
 use super::*;
-use crate::orders::accept::tests::{Relay, seen, tend};
-use crate::testing::Shop;
+use crate::orders::accept::tests::{Relay, seen, take_over, tend};
+use crate::testing::{Shop, Sibling};
 use pilotlight_sync::domain::amendment::AmendmentState;
 use pilotlight_sync::domain::payment::CommercialPhase;
 
@@ -86,6 +86,21 @@ fn q6_fa2_what_is_plain_is_answered_once_and_a_person_says_the_rest() {
     let gone = OrderFact::Delivery { attempt: 1, phase: DeliveryPhase::PickedUp };
     relay.write(&mut shop, vec![Change::Order(id, gone)]);
     assert_eq!(ask(&mut shop, &mut relay, id, "far", near), AmendmentState::Refused("the rider has it".into()));
+}
+
+#[test]
+fn q4_q5_what_a_former_owner_answered_is_no_answer() {
+    let mut shop = Shop::open();
+    let mut relay = Relay::new(&mut shop);
+    let mut bar = Sibling::join(&mut shop, "B");
+    let id = relay.order_for(&mut shop, "one", bar.origin);
+    let (intent, amendment) = (intent("note"), note("no onions"));
+    relay.write(&mut shop, vec![Change::Order(id, OrderFact::AmendmentAsked { intent, amendment })]);
+    take_over(&mut shop, &mut bar, id, OrderFact::AmendmentAnswered { intent, refused: None });
+    for _ in 0..2 {
+        assert_eq!(shop.run(|replica, _| decide(replica, Actor::System, (id, intent), None)).map(drop), Ok(()));
+        assert_eq!(state(&mut shop, id, "note"), AmendmentState::Granted);
+    }
 }
 
 #[test]

@@ -102,6 +102,8 @@ pub(super) struct End {
     pub(super) double_batches: bool,
     /// The batch with this number, from zero, is lost on the way.
     pub(super) lose_batch: Option<usize>,
+    /// This comes while a page from this number on is being read.
+    pub(super) comes_while_read: Option<(u64, LogEntry, Seal)>,
     pub(super) sent_kinds: Vec<u8>,
     pub(super) sent_bytes: usize,
     pending: Vec<(Vec<LogEntry>, Seal)>,
@@ -129,6 +131,7 @@ impl End {
             slow_disk: false,
             double_batches: false,
             lose_batch: None,
+            comes_while_read: None,
             sent_kinds: vec![],
             sent_bytes: 0,
             pending: vec![],
@@ -173,6 +176,10 @@ impl End {
                     let seals: Vec<Seal> = seals
                         .map(|((origin, seq), signature)| Seal { origin: *origin, seq: *seq, signature: *signature })
                         .collect();
+                    if let Some((_, entry, seal)) = self.comes_while_read.take_if(|(at, ..)| *at == from) {
+                        self.pending.push((vec![entry], seal));
+                        self.flush();
+                    }
                     self.session.handle_log(origin, from, page, &seals).unwrap();
                 }
                 Event::NeedHash { origin, seq } => {
