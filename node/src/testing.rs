@@ -224,7 +224,6 @@ impl Sibling {
 
     /// The same by a clock of its own.
     pub(crate) fn write_at(&mut self, shop: &mut Shop, at: Timestamp, changes: &[Change]) {
-        let now = shop.clock.now();
         self.state.commit(Actor::System, at, changes, &NoDisk).unwrap();
         let (writes, _) = self.state.take_writes(|_| [0; 64]);
         shop.hear(&writes.log, &writes.seals[0]);

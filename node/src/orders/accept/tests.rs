@@ -202,7 +202,7 @@ pub(crate) fn take_over(shop: &mut Shop, bar: &mut Sibling, id: OrderId, too_lat
 }
 
 #[test]
-fn q4_q5_what_a_former_owner_said_is_no_word_that_was_said_before() {
+fn q4_q6_what_a_former_owner_said_is_no_word_that_was_said_before() {
     let mut shop = Shop::open();
     let mut relay = Relay::new(&mut shop);
     let mut bar = Sibling::join(&mut shop, "B");

@@ -89,7 +89,7 @@ fn q6_fa2_what_is_plain_is_answered_once_and_a_person_says_the_rest() {
 }
 
 #[test]
-fn q4_q5_what_a_former_owner_answered_is_no_answer() {
+fn q4_q6_what_a_former_owner_answered_is_no_answer() {
     let mut shop = Shop::open();
     let mut relay = Relay::new(&mut shop);
     let mut bar = Sibling::join(&mut shop, "B");
