@@ -48,6 +48,8 @@ async fn b4_a_granted_request_is_refunded_by_the_age_of_the_request() {
     for (age_ms, refund_minor) in [(599_000, 1_149), (600_000, 828)] {
         let mut market = Market::open(Faults::default()).await;
         let order = market.order("one").await;
+        // Ten minutes after it was confirmed and not begun it would be free.
+        market.clock.advance(MINUTE);
         market.cook(order).await;
         let placed_at = market.seen(&order).await.kept.placed_at;
         market.clock.advance(age_ms - market.clock.now().ms_since(placed_at));

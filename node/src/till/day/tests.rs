@@ -11,7 +11,7 @@ use pilotlight_sync::doc::books::Report;
 use pilotlight_sync::doc::change::RawChange;
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderFact;
-use pilotlight_sync::domain::id::{OrderId, PaymentId, ShiftId};
+use pilotlight_sync::domain::id::{LineId, OrderId, PaymentId, ShiftId};
 use pilotlight_sync::domain::payment::PaymentPhase;
 use pilotlight_sync::store::Writes;
 use std::collections::BTreeMap;
@@ -340,7 +340,9 @@ fn d4_an_order_that_cannot_be_read_is_booked_as_the_logs_tell_it() {
     assert_eq!(close(&mut shop, 1).unwrap().totals.orders, 2);
     // Nothing more is expected of it, and it lies too far back to be compared with the log at boot.
     let two = OrderId::derived(&["two"]);
-    shop.commit(&[Change::Order(two, OrderFact::Cancelled { why: "gone".into() })]);
+    let gone = OrderFact::Cancelled { why: "gone".into() };
+    let seen = OrderFact::LineSeen { line: LineId::derived(&["two"]) };
+    shop.commit(&[Change::Order(two, gone), Change::Order(two, seen)]);
     let (now, again) = (shop.clock.now(), Change::Day(Day { number: DayNumber(1), date: 20_261_121 }));
     (0..600).for_each(|_| shop.replica().commit(Actor::System, now, std::slice::from_ref(&again)).unwrap());
     shop.replica().flush().unwrap();
@@ -350,6 +352,7 @@ fn d4_an_order_that_cannot_be_read_is_booked_as_the_logs_tell_it() {
     store.commit_and_forget(&Writes { docs, ..Writes::default() }, &BTreeMap::new()).unwrap();
     drop(store);
     shop.reopen();
+    assert!(shop.replica().order(&two).is_err(), "its document is damaged");
     sell(&mut shop, "three");
     let second = close(&mut shop, 2).unwrap();
     let [late] = second.late.as_slice() else { panic!("{second:?}") };
