@@ -34,7 +34,7 @@ export async function ownerChecks(house, check, pictures) {
     const sheet = page.getByRole('dialog', { name: `Order ${placed[1].number}` })
     await sheet.getByText('The Greek Pizza').first().waitFor()
     await sheet.getByText('What happened').waitFor()
-    const log = sheet.getByRole('region', { name: 'Who did what' })
+    const log = sheet.locator('section', { has: page.getByRole('heading', { name: 'Who did what' }) })
     await log.getByText('placed The Greek Pizza').waitFor()
     equal(await log.getByText('had no effect').count(), 0, 'nothing was in vain')
     await shot('owner-order')

@@ -27,6 +27,7 @@ use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use pilotlight_sync::store::LogEntry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::sync::PoisonError;
 
 /// Something that must not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,9 +248,10 @@ pub fn descriptions(replica: &Replica, item: &MenuItemId) -> Vec<String> {
 
 /// Nothing that somebody wrote of a dish vanished without somebody who saw it.
 fn dishes(world: &mut World) {
+    let overruled = world.reference.overruled.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let held = |promise: &Promise| {
         let Told::Dish { item, text } = &promise.told else { return None };
-        if promise.kept == Kept::Excused || world.reference.overruled.contains(&(*item, text.clone())) {
+        if promise.kept == Kept::Excused || overruled.contains(&(*item, text.clone())) {
             return None;
         }
         let mut running = world.boxes.iter().filter_map(|node| node.replica.as_ref());
@@ -448,8 +450,13 @@ fn promises_everywhere(world: &mut World, both: &Both) {
         }
     }
     let mut numbers: BTreeMap<_, OrderId> = BTreeMap::new();
+    let running = || world.boxes.iter().filter_map(|node| node.replica.as_ref());
+    let living: BTreeSet<OriginId> = running().map(|replica| replica.identity().origin).collect();
+    let fenced = |owner: &OriginId| running().any(|replica| replica.site().is_fenced(owner));
     for (id, view) in &both.node {
-        if let Some(ask) = view.open_asks().next().filter(|_| !view.is_history()) {
+        // A node that is gone and was not fenced answers nobody: its order waits for a manager, and the request runs out.
+        let answers = living.contains(&view.owner) || fenced(&view.owner);
+        if let Some(ask) = view.open_asks().next().filter(|_| answers && !view.is_history()) {
             wrong.push(("asked and never answered", format!("{id} of {}: {:?}", view.owner, ask.what)));
         }
         for number in view.numbers().filter(|_| !both.apart.contains(id)) {

@@ -50,6 +50,7 @@ use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::ticket::{TicketCommand, TicketPhase};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 /// Dishes: name, price in minor units, station, and what one needs of which ingredient.
 type Dish = (&'static str, i64, &'static str, &'static [(&'static str, u64)]);
@@ -624,11 +625,22 @@ impl World {
 
     /// A manager writes what guests read of a dish, wherever they are: perhaps at the same time as another one.
     fn describe(&mut self, at: usize) {
-        let item = MenuItemId::derived(&[DISHES[self.rng.below(DISHES.len())].0]);
+        let item = MenuItemId::derived(&[DISHES[self.rng.below(2)].0]);
+        if self.has_siblings() {
+            let other = self.someones();
+            self.describe_as(other, item);
+        }
+        self.describe_as(at, item);
+    }
+
+    fn describe_as(&mut self, at: usize, item: MenuItemId) {
         let text = self.mint("dish");
+        let overruled = self.reference.overruled.clone();
         let value = FieldValue::Description(text.clone());
         let plan = move |replica: &Replica, _| {
             let before = checks::descriptions(replica, &item);
+            let seen = before.iter().map(|text| (item, text.clone()));
+            overruled.lock().unwrap_or_else(PoisonError::into_inner).extend(seen);
             let plan = edit::plan(replica, Actor::System, item, Edit { values: vec![value], ..Edit::default() })?;
             let node::Plan { by, changes, more, .. } = plan;
             Ok::<_, PlanError<EditRefusal>>(node::Plan { by, changes, more, answer: Box::new(move |_| before) })
@@ -638,7 +650,6 @@ impl World {
             if before.len() > 1 {
                 world.trace.rare("menu field written in two places");
             }
-            world.reference.overruled.extend(before.into_iter().map(|text| (item, text)));
             if let Some(log) = log_of(world.boxes[at].replica.as_ref()) {
                 world.reference.promise(OrderId::derived(&["no order"]), at, log, Told::Dish { item, text });
             }

@@ -10,6 +10,7 @@ use pilotlight_sync::domain::id::{
 };
 use pilotlight_sync::domain::ticket::{TicketKey, TicketPhase};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 /// What was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,8 +127,8 @@ pub struct Reference {
     pub excused_orders: BTreeSet<OrderId>,
     /// Facts may be told out of their order: a clock was far off, or somebody went on from an older state.
     pub out_of_order: bool,
-    /// What somebody who saw it has written over.
-    pub overruled: BTreeSet<(MenuItemId, String)>,
+    /// What somebody who saw it has written over, whether the answer was heard or not.
+    pub overruled: Arc<Mutex<BTreeSet<(MenuItemId, String)>>>,
     safe: BTreeMap<OriginId, u64>,
     copied: BTreeMap<OriginId, u64>,
     branching: BTreeSet<OriginId>,
