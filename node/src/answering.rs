@@ -62,9 +62,10 @@ mod tests {
     use super::*;
     use crate::orders::cancel::CancelRefusal;
     use crate::testing::{Shop, Sibling, line, order};
+    use crate::till::shifts::{self, Begin};
     use pilotlight_sync::doc::order::OrderFact;
     use pilotlight_sync::domain::asked::AskState;
-    use pilotlight_sync::domain::id::{IntentId, PaymentId};
+    use pilotlight_sync::domain::id::{IntentId, PaymentId, ShiftId};
 
     fn asked(shop: &mut Shop, bar: &mut Sibling, name: &str, what: Asked) -> (IntentId, Change) {
         let intent = IntentId::derived(&[name]);
@@ -138,9 +139,6 @@ mod tests {
         let live = shop.replica().order(&id).unwrap().unwrap();
         assert_eq!(asked::state(&live.view, &intent), Some(&AskState::Done));
     }
-
-    use crate::till::shifts::{self, Begin};
-    use pilotlight_sync::domain::id::ShiftId;
 
     fn one() -> OrderId {
         OrderId::derived(&["one"])

@@ -230,20 +230,7 @@ pub(crate) fn is_one_house(one: &Address, other: &Address) -> bool {
 
 /// Whether one word may be the other, mistyped: in one letter of five.
 fn is_typo(one: &str, other: &str) -> bool {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, from) in one.chars().enumerate() {
-        let mut last = at + 1;
-        let mut next = vec![last];
-        for (to, pair) in other.iter().zip(row.windows(2)) {
-            let kept = pair.first().map_or(0, |before| before + usize::from(from != *to));
-            let added = pair.last().map_or(0, |above| above + 1);
-            last = kept.min(added).min(last + 1);
-            next.push(last);
-        }
-        row = next;
-    }
-    row.last().is_some_and(|edits| *edits <= other.len() / 5)
+    strsim::levenshtein(one, other) <= other.chars().count() / 5
 }
 
 fn is_with_the_rider(view: &OrderView) -> bool {

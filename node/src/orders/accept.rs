@@ -66,7 +66,7 @@ fn wanted(view: &OrderView) -> Option<Wanted> {
 /// Whether a flushed order may have work for `plan` at the node with this origin: cheap, for deciding whether to look.
 pub fn may_wait(view: &OrderView, own: &OriginId) -> bool {
     let asked = wanted(view).is_some() || requests::may_ask(view);
-    view.header.owner.is_some() && asked || returns::may_return(view, own) || asked::may_wait(view, own)
+    view.header.owner.is_some() && asked || returns::may_return(view, own) || asked::may_wait(view)
 }
 
 /// Plans everything that orders of this node wait for now, and what its row of stock gets back. `last_held` is what the last pass answered.

@@ -9,7 +9,7 @@ use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::doc::till::{Opening, TillFact};
 use pilotlight_sync::domain::asked::{AskState, AskView, Asked};
-use pilotlight_sync::domain::id::{IntentId, OrderId, OriginId, ShiftId};
+use pilotlight_sync::domain::id::{IntentId, OrderId, ShiftId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 
@@ -74,7 +74,7 @@ pub fn state<'v>(view: &'v OrderView, intent: &IntentId) -> Option<&'v AskState>
 }
 
 /// Whether an order may have something to be answered, booked or withdrawn: cheap.
-pub(crate) fn may_wait(view: &OrderView, _own: &OriginId) -> bool {
+pub(crate) fn may_wait(view: &OrderView) -> bool {
     view.open_asks().next().is_some() || view.asked.iter().any(AskView::waits_for_drawer)
 }
 
@@ -118,8 +118,7 @@ pub fn answer(
     done: Vec<Change>,
     refused: Option<String>,
 ) -> Vec<Change> {
-    let order = replica.live_orders().find(|(known, _)| **known == id);
-    let hand = order.map(|(_, order)| hand(replica, &id, &order.view));
+    let hand = replica.state().live(&id).map(|order| hand(replica, &id, &order.view));
     let begun = done.iter().any(|change| matches!(change, Change::Order(_, OrderFact::TakenOver { .. })));
     let inherited = match hand {
         Some(Hand::Inherited(change)) if !begun => Some(*change),
