@@ -388,6 +388,7 @@ fn opening_changes(node: &Node, relay: OriginId) -> Vec<Change> {
         currency: Currency::USD,
         time_zone: "Europe/Rome".into(),
         roll_over_hour: 4,
+        side_by_side: None,
     };
     let site = node.replica.site();
     let mut changes = vec![site.write_settings(settings)];

@@ -149,6 +149,7 @@ export const en = {
   tooLate: 'it is too far along',
   changesAsked: (n: number) => plural(n, 'change is asked for', 'changes are asked for'),
   waitsForYou: (n: number) => (n === 0 ? 'Just placed: will you make it?' : `Waits for ${n} min: will you make it?`),
+  wouldBeLate: (n: number) => `The kitchen has so much to do that it would be ${n} min late.`,
   waitingOrders: (n: number) => plural(n, 'order from home waits for you', 'orders from home wait for you'),
   look: 'Look',
   makeIt: 'Make it',

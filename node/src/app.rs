@@ -658,6 +658,7 @@ fn settle(replica: &mut Replica, paths: &Paths, config: &RunConfig, clock: &Cloc
         currency: config.currency,
         time_zone: config.time_zone.clone(),
         roll_over_hour: config.roll_over_hour,
+        side_by_side: config.side_by_side,
     };
     let change = match kept {
         Some(_) => Change::Settings(Write { key: (), value: Some(settings.clone()), version: 0 }),

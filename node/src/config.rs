@@ -52,6 +52,10 @@ pub struct RunConfig {
     /// Local hour at which a business day begins, 0 to 23. Used at the first start only.
     #[arg(long, env = "PILOTLIGHT_ROLL_OVER_HOUR", default_value_t = 4, value_name = "HOUR")]
     pub roll_over_hour: u8,
+    /// Tickets that a station makes side by side: an order from home that would be late waits for a person. 0: it never does. Used at the first
+    /// start only; as usual: 12.
+    #[arg(long, env = "PILOTLIGHT_SIDE_BY_SIDE", value_name = "TICKETS")]
+    pub side_by_side: Option<u32>,
     /// Menu files to import at the first start, as FORMAT=FILE (pizzaplace, tasty-igniter, millers, uber-eats, recipes, maven); without
     /// FORMAT= the file's name tells. May be repeated.
     #[arg(long = "seed-menu", value_name = "[FORMAT=]FILE")]

@@ -167,6 +167,7 @@ impl Shop {
             currency: Currency::USD,
             time_zone: "Europe/Berlin".into(),
             roll_over_hour: 4,
+            side_by_side: None,
         };
         let site = self.replica().site();
         let mut changes = vec![site.write_settings(settings)];

@@ -7,6 +7,7 @@ use crate::store::terms::Terms;
 use pilotlight_sync::doc::order::Charges;
 use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::doc::stock_rows::StockRows;
+use pilotlight_sync::domain::forecast::told_minutes;
 use pilotlight_sync::domain::id::OriginId;
 use pilotlight_sync::domain::money::Currency;
 use pilotlight_sync::domain::order::Fulfilment;
@@ -19,8 +20,6 @@ use pilotlight_sync::limits::{COMMIT_BYTES_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, 
 pub const QUOTE_MS: u64 = 10 * 60_000;
 /// Bytes of a cart's lines: with its stock rows it must fit into one commit.
 const CART_BYTES_MAX: usize = COMMIT_BYTES_MAX / 2;
-/// Minutes that pass beside cooking and riding.
-const HANDLING_MINUTES: u32 = 5;
 
 /// A cart as a customer sends it.
 #[derive(Debug, Clone, PartialEq)]
@@ -221,10 +220,9 @@ fn check_lengths(texts: &[Text<'_>]) -> Result<(), QuoteRefusal> {
     Ok(())
 }
 
-/// The longest line, handling, the ride, and what a busy kitchen adds; at most half as much again.
+/// What a guest is told: the longest line, and the ride.
 fn minutes(lines: &[PricedLine], distance_m: Option<u32>, busy: u32) -> (u32, u32) {
     let making_s = lines.iter().map(line_estimate_s).max().unwrap_or(0);
     let ride_s = distance_m.map_or(0, |distance_m| u32::try_from(ride_ms(distance_m) / 1_000).unwrap_or(u32::MAX));
-    let least = making_s.saturating_add(ride_s).div_ceil(60).saturating_add(HANDLING_MINUTES).saturating_add(busy);
-    (least, least.saturating_add(least / 2))
+    told_minutes(making_s.saturating_add(ride_s), busy)
 }

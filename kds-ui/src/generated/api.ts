@@ -1199,7 +1199,11 @@ placed_at: number, fulfilment: FulfilmentJson,
 /**
  * `2 Margherita`.
  */
-items: Array<string>, note: string | null, total_minor: number, currency: string, };
+items: Array<string>, note: string | null, total_minor: number, currency: string, 
+/**
+ * By so many minutes the kitchen would miss what the guest was told; null: it waits because orders are paused.
+ */
+late_minutes: number | null, };
 
 /**
  * What was there and cannot be sold any more.

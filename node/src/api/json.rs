@@ -521,6 +521,8 @@ shape! {
         #[ts(type = "number")]
         pub total_minor: i64,
         pub currency: String,
+        /// By so many minutes the kitchen would miss what the guest was told; null: it waits because orders are paused.
+        pub late_minutes: Option<u32>,
     }
     /// A person's word about such an order.
     pub struct DecisionJson {

@@ -3,7 +3,7 @@
 use crate::api::call::{Answer, Call, id, json};
 use crate::api::json::*;
 use crate::api::to_json;
-use crate::orders::accept::DecideRefusal;
+use crate::orders::accept::{DecideRefusal, Waits};
 use crate::orders::requests::AnswerRefusal;
 use crate::orders::{accept, intake, requests};
 use crate::store::replica::Replica;
@@ -31,7 +31,7 @@ pub(crate) fn online_json(replica: &Replica, now: Timestamp) -> OnlineJson {
     let waiting = accept::waiting(replica, now);
     OnlineJson {
         intake: intake_json(&replica.site().intake(), now),
-        waiting: waiting.into_iter().map(|(id, view)| waiting_json(&id, view)).collect(),
+        waiting: waiting.into_iter().map(|(id, view, waits)| waiting_json(&id, view, waits)).collect(),
         requests: requests::for_a_person(replica, now)
             .into_iter()
             .map(|(id, view, request)| RequestJson {
@@ -43,7 +43,7 @@ pub(crate) fn online_json(replica: &Replica, now: Timestamp) -> OnlineJson {
     }
 }
 
-fn waiting_json(id: &OrderId, view: &OrderView) -> WaitingJson {
+fn waiting_json(id: &OrderId, view: &OrderView, waits: Waits) -> WaitingJson {
     WaitingJson {
         id: id.to_string(),
         placed_at: view.header.placed_at.0,
@@ -52,6 +52,10 @@ fn waiting_json(id: &OrderId, view: &OrderView) -> WaitingJson {
         note: view.instructions.clone(),
         total_minor: view.total_minor(),
         currency: view.header.currency.to_string(),
+        late_minutes: match waits {
+            Waits::Paused => None,
+            Waits::Late(minutes) => Some(u32::try_from(minutes).unwrap_or(u32::MAX)),
+        },
     }
 }
 

@@ -16,10 +16,13 @@ use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::order::{OrderDoc, OrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::domain::forecast::{SIDE_BY_SIDE, Work, ready_in_s, told_minutes};
 use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::payment::CommercialPhase;
 use pilotlight_sync::domain::role::Actor;
+use pilotlight_sync::domain::routing::route;
+use pilotlight_sync::domain::ticket::TicketPhase;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::NOTE_CHARS_MAX;
 use std::convert::Infallible;
@@ -28,6 +31,8 @@ use std::convert::Infallible;
 const HELD_AFTER_MS: u64 = 60_000;
 /// Held orders are sent to the kitchen no faster than this.
 const HELD_EVERY_MS: u64 = 20_000;
+/// What waits because the kitchen has too much to do is looked at again after so long.
+const LOOK_AGAIN_MS: u64 = 15_000;
 /// Orders that one pass does something for; the next pass takes the rest.
 const PASS_ORDERS_MAX: usize = 64;
 
@@ -97,6 +102,16 @@ pub fn plan(
         due.is_none()
     });
     waiting.sort_by_key(|(placed_at, id, ..)| (*placed_at, *id));
+    if waiting.iter().any(|(.., wanted)| *wanted == Wanted::Acceptance) {
+        let before = waiting.len();
+        let mut queue = Queue::of(replica, now);
+        // A person says, or the kitchen has less to do by then; what cannot be made at all waits for nobody.
+        waiting.retain(|(_, _, view, wanted)| {
+            *wanted != Wanted::Acceptance || off_sale(replica, now, view).is_some() || queue.takes(replica, view, now)
+        });
+        let soon = (waiting.len() < before).then(|| now.plus_ms(LOOK_AGAIN_MS));
+        tended.again_at = [tended.again_at, soon].into_iter().flatten().min();
+    }
     if waiting.len() > PASS_ORDERS_MAX {
         waiting.truncate(PASS_ORDERS_MAX);
         tended.again_at = Some(now);
@@ -162,18 +177,30 @@ fn not_before(placed_at: Timestamp, now: Timestamp, last_held: Option<Timestamp>
 
 /// Accepts, unless staff have taken a dish off sale since: the relay's stock is the relay's own, so it is there.
 fn decision(replica: &Replica, now: Timestamp, view: &OrderView) -> OrderFact {
-    let off = view.wanted().find(|line| replica.site().off_sale(&line.line.item, now).is_some());
-    match off {
+    match off_sale(replica, now, view) {
         None => OrderFact::Accepted,
-        Some(line) => OrderFact::Rejected { why: format!("{} is off sale", line.line.name) },
+        Some(dish) => OrderFact::Rejected { why: format!("{dish} is off sale") },
     }
 }
 
-/// Orders of the relay that wait for a person, at whichever node: it is paused, and does not accept by itself. The one placed first is first.
-pub fn waiting(replica: &Replica, now: Timestamp) -> Vec<(OrderId, &OrderView)> {
-    if replica.site().intake().paused_until(now).is_none() {
-        return Vec::new();
-    }
+/// The first dish of an order that is off sale.
+fn off_sale<'v>(replica: &Replica, now: Timestamp, view: &'v OrderView) -> Option<&'v str> {
+    let off = view.wanted().find(|line| replica.site().off_sale(&line.line.item, now).is_some());
+    off.map(|line| line.line.name.as_str())
+}
+
+/// Why an order from home waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// The restaurant is paused.
+    Paused,
+    /// The kitchen has so much to do that it would be late, by so many minutes.
+    Late(u64),
+}
+
+/// Orders of the relay that wait for a person, at whichever node, and why. The one placed first is first.
+pub fn waiting(replica: &Replica, now: Timestamp) -> Vec<(OrderId, &OrderView, Waits)> {
+    let paused = replica.site().intake().paused_until(now).is_some();
     let mut waiting: Vec<(OrderId, &OrderView)> = replica
         .live_orders()
         .filter(|(_, order)| order.view.header.owner.is_some())
@@ -181,7 +208,75 @@ pub fn waiting(replica: &Replica, now: Timestamp) -> Vec<(OrderId, &OrderView)> 
         .map(|(id, order)| (*id, &order.view))
         .collect();
     waiting.sort_by_key(|(id, view)| (view.header.placed_at, *id));
-    waiting
+    let mut queue = if waiting.is_empty() { Queue::default() } else { Queue::of(replica, now) };
+    let mut waits = Vec::new();
+    for (id, view) in waiting {
+        match queue.late_by_minutes(replica, view, now) {
+            _ if paused => waits.push((id, view, Waits::Paused)),
+            Some(minutes) => waits.push((id, view, Waits::Late(minutes))),
+            None => queue.open.extend(needs(view)),
+        }
+    }
+    waits
+}
+
+/// What the kitchen has to do, in the order in which it was sent there (SPEC Q7).
+#[derive(Debug, Default)]
+struct Queue {
+    open: Vec<Work>,
+    side_by_side: u32,
+}
+
+impl Queue {
+    fn of(replica: &Replica, now: Timestamp) -> Self {
+        let side_by_side = replica.site().settings().and_then(|settings| settings.side_by_side).unwrap_or(SIDE_BY_SIDE);
+        let mut open: Vec<(Timestamp, Work)> = Vec::new();
+        for (_, order) in replica.live_orders() {
+            let view = &order.view;
+            if view.on_board() && view.cancelled.is_none() {
+                let tickets = view.tickets.iter().filter(|(_, ticket)| ticket.phase < TicketPhase::Ready);
+                open.extend(tickets.map(|(key, ticket)| {
+                    let made_s = ticket.started_at.map_or(0, |at| now.ms_since(at) / 1_000);
+                    let made_s = u32::try_from(made_s).unwrap_or(u32::MAX);
+                    let left_s = view.estimate_s(key, ticket).saturating_sub(made_s);
+                    (ticket.queued_at, Work { station: key.station.clone(), left_s })
+                }));
+            } else if view.accepted && !view.sent && view.cancelled.is_none() && view.ready_not_before.is_none() {
+                // It comes as soon as it is confirmed.
+                open.extend(needs(view).into_iter().map(|work| (now, work)));
+            }
+        }
+        open.sort_by_key(|(at, _)| *at);
+        Self { open: open.into_iter().map(|(_, work)| work).collect(), side_by_side }
+    }
+
+    /// By how many minutes an order would miss what its guest was told, if it would; what was held is as if it was told so now. One that its
+    /// guest has put off comes when there is less to do, or more.
+    fn late_by_minutes(&self, replica: &Replica, view: &OrderView, now: Timestamp) -> Option<u64> {
+        if self.side_by_side == 0 || view.ready_not_before.is_some() {
+            return None;
+        }
+        let needs = needs(view);
+        let making_s = needs.iter().map(|work| work.left_s).max().unwrap_or(0);
+        let (_, told) = told_minutes(making_s, replica.site().intake().busy_minutes(now));
+        let late_s = ready_in_s(&self.open, &needs, self.side_by_side).saturating_sub(u64::from(told) * 60);
+        (late_s > 0).then(|| late_s.div_ceil(60))
+    }
+
+    /// Whether one more would be in time; then it is to be made.
+    fn takes(&mut self, replica: &Replica, view: &OrderView, now: Timestamp) -> bool {
+        let in_time = self.late_by_minutes(replica, view, now).is_none();
+        if in_time {
+            self.open.extend(needs(view));
+        }
+        in_time
+    }
+}
+
+/// An order's tickets, as they would be sent.
+fn needs(view: &OrderView) -> Vec<Work> {
+    let shares = route(view.wanted().map(|line| &*line.line));
+    shares.into_iter().map(|(key, share)| Work { station: key.station, left_s: share.estimate_s }).collect()
 }
 
 /// Why a person's word about an order of the relay is not taken.

@@ -47,6 +47,9 @@ pub struct Settings {
     /// Business days begin at this hour of local time.
     #[n(4)]
     pub roll_over_hour: u8,
+    /// Tickets that a station makes side by side; 0: nobody looks at what the kitchen has to do. `None`: as usual (SPEC Q7).
+    #[n(5)]
+    pub side_by_side: Option<u32>,
 }
 
 /// A day that ends so much later than now carries a date that some clock got wrong.

@@ -3,6 +3,7 @@
 pub mod amendment;
 pub mod asked;
 pub mod business_day;
+pub mod forecast;
 pub mod id;
 pub mod intake;
 pub mod item_field;

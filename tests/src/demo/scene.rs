@@ -180,6 +180,8 @@ pub fn node_options(
 ) -> anyhow::Result<NodeOptions> {
     let mut options = NodeOptions::new(&home.join("node"))?.program(&programs.node).listen(listen);
     let clock_file = clock.file().display().to_string();
+    // Nobody stands in this kitchen who could say yes to what would be late.
+    options = options.argument("--side-by-side").argument("0");
     for argument in ["--name", "Pilotlight Pizza", "--time-zone", "UTC", "--clock-file", &clock_file] {
         options = options.argument(argument);
     }

@@ -10,7 +10,7 @@ use crate::sim::world::World;
 use pilotlight_node::inventory::{eighty_six, share};
 use pilotlight_node::kitchen::act::{self, KitchenAction, Outcome, Tap};
 use pilotlight_node::menu::edit::{self, Edit, EditRefusal};
-use pilotlight_node::orders::accept::DecideRefusal;
+use pilotlight_node::orders::accept::{DecideRefusal, Waits};
 use pilotlight_node::orders::amend::{self, AddLine, Amendment, VoidLine};
 use pilotlight_node::orders::cancel::CancelRefusal as Here;
 use pilotlight_node::orders::place::{self, NewOrder, PlaceRefusal, Placed};
@@ -164,6 +164,7 @@ impl World {
             currency: Currency::USD,
             time_zone: "Europe/Rome".to_owned(),
             roll_over_hour: 4,
+            side_by_side: Some(2),
         })];
         changes
             .extend(DISHES.iter().filter_map(|one| dish(*one)).flat_map(|item| site.write_item(item.id, Some(item))));
@@ -667,16 +668,18 @@ impl World {
             return;
         };
         let paused = replica.site().intake().paused_until(now).is_some();
-        let waiting: Vec<OrderId> = accept::waiting(replica, now).into_iter().map(|(id, _)| id).collect();
+        let waiting: Vec<(OrderId, Waits)> =
+            accept::waiting(replica, now).into_iter().map(|(id, _, why)| (id, why)).collect();
         let asked: Vec<(OrderId, IntentId)> =
             requests::for_a_person(replica, now).into_iter().map(|(id, _, one)| (id, one.intent)).collect();
-        for id in waiting {
+        for (id, why) in waiting {
             if self.chance(500) {
                 let rejected = self.chance(300).then(|| "too much to do".to_owned());
                 let what = Asked::Decide { rejected: rejected.clone() };
                 let plan = move |replica: &Replica, _| accept::decide(replica, Actor::System, id, rejected);
                 self.ask(at, plan, move |world, at, outcome| match outcome {
-                    Ok(_) => world.trace.rare("decided by a person while paused"),
+                    Ok(_) if why == Waits::Paused => world.trace.rare("decided by a person while paused"),
+                    Ok(_) => world.trace.rare("decided by a person who saw that it would be late"),
                     Err(RunError::Refused(DecideRefusal::OtherNode(_))) => world.ask_owner(at, id, what),
                     Err(_) => {}
                 });

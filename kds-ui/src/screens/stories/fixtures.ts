@@ -157,8 +157,8 @@ export const OPEN_ONLINE: OnlineJson = { intake: { paused_until: null, busy_minu
 export const PAUSED_ONLINE: OnlineJson = {
   intake: { paused_until: NOW + 23 * 60_000, busy_minutes: 20, busy_until: NOW + 41 * 60_000 },
   waiting: [
-    { id: 'w1', placed_at: NOW - 250_000, fulfilment: 'delivery', items: ['2 Margherita', '1 Four Cheese', '1 Cola'], note: 'Ring twice, the bell is quiet', total_minor: 4_150, currency: 'USD' },
-    { id: 'w2', placed_at: NOW - 40_000, fulfilment: 'takeaway', items: ['1 Hawaiian'], note: null, total_minor: 1_150, currency: 'USD' },
+    { id: 'w1', placed_at: NOW - 250_000, fulfilment: 'delivery', items: ['2 Margherita', '1 Four Cheese', '1 Cola'], note: 'Ring twice, the bell is quiet', total_minor: 4_150, currency: 'USD', late_minutes: null },
+    { id: 'w2', placed_at: NOW - 40_000, fulfilment: 'takeaway', items: ['1 Hawaiian'], note: null, total_minor: 1_150, currency: 'USD', late_minutes: null },
   ],
   requests: [
     {
@@ -441,3 +441,6 @@ export const MENU_CONFLICTS: MenuConflictJson[] = [
     ],
   },
 ]
+
+/** Nobody has paused anything: the kitchen has too much to do for one of them. */
+export const LATE_ONLINE: OnlineJson = { ...OPEN_ONLINE, waiting: PAUSED_ONLINE.waiting.slice(1).map((order) => ({ ...order, late_minutes: 12 })) }

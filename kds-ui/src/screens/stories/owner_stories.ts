@@ -153,6 +153,7 @@ export const ownerStories = [
   story('owner-loading', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w), safety: told(w, null), sales: null, decisions: null, orders: null, stock: null, till: null })),
   story('owner-conflicts', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { conflicts: f.MENU_CONFLICTS })),
   story('owner-conflicts-dark', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { conflicts: f.MENU_CONFLICTS, sending: new Set(['i2']) })),
+  story('owner-late-online', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { online: f.LATE_ONLINE })),
   story('owner-paused', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { online: f.PAUSED_ONLINE })),
   story('owner-paused-dark', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { online: f.PAUSED_ONLINE, sending: new Set(['online']) })),
   story('owner-offline', 'phone', 'light', OwnerView, (w) => owner(day(96), w, offline(w))),

@@ -7,7 +7,7 @@ use crate::testing::{Shop, Sibling, dough, line};
 use pilotlight_sync::doc::order::{Charges, Header};
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::replica::{Loading, ReadOrder, Replica};
-use pilotlight_sync::doc::site::Off;
+use pilotlight_sync::doc::site::{Off, Settings};
 use pilotlight_sync::domain::id::{MenuItemId, OriginId};
 use pilotlight_sync::domain::intake::{IntakeCommand, PauseFor};
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
@@ -181,7 +181,7 @@ fn q6_pb4_while_paused_nothing_is_accepted_by_itself_and_a_person_may_say_yes_or
     }
     let (yes, no) = (seen(&mut shop, &ids[0]), seen(&mut shop, &ids[1]));
     assert!(yes.accepted && no.cancelled.is_some_and(|deed| deed.why == "no oven"));
-    assert_eq!(waiting(shop.replica(), now).iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ids[2]]);
+    assert_eq!(waiting(shop.replica(), now).iter().map(|(id, ..)| *id).collect::<Vec<_>>(), [ids[2]]);
     // It ends by itself, and what still waits is accepted; a tap does the same.
     shop.clock.advance(15 * 60_000);
     tend(&mut shop, None);
@@ -323,4 +323,59 @@ fn n2_n5_a_commit_that_is_not_understood_damages_nothing_and_what_its_writer_may
     // The relay here books no stock.
     let damage = report.problems.iter().find(|problem| !problem.ends_with("an order without its stock use"));
     assert_eq!((report.unread, damage), (1, None));
+}
+
+#[test]
+fn q7_an_order_that_would_be_late_waits_for_a_person_until_the_kitchen_has_less_to_do() {
+    let mut shop = Shop::open();
+    let settings = shop.replica().site().settings().cloned().unwrap();
+    let one_place = shop.replica().site().write_settings(Settings { side_by_side: Some(1), ..settings });
+    shop.commit(&[one_place]);
+    let mut relay = Relay::new(&mut shop);
+    let mut placed = |shop: &mut Shop, name: &str| {
+        shop.clock.advance(1_000);
+        relay.order(shop, name)
+    };
+    // Five minutes each, one at a time; each guest was told fifteen.
+    let ids: Vec<OrderId> =
+        ["one", "two", "three", "four", "five"].iter().map(|name| placed(&mut shop, name)).collect();
+    let tended = tend(&mut shop, None);
+    let accepted = |shop: &mut Shop| ids.iter().map(|id| seen(shop, id).accepted).collect::<Vec<_>>();
+    assert_eq!(accepted(&mut shop), [true, true, true, false, false]);
+    assert_eq!(tended.again_at, Some(shop.clock.now().plus_ms(LOOK_AGAIN_MS)));
+    let waits = |shop: &mut Shop| {
+        let now = shop.clock.now();
+        waiting(shop.replica(), now).into_iter().map(|(id, _, waits)| (id, waits)).collect::<Vec<_>>()
+    };
+    assert_eq!(waits(&mut shop), [(ids[3], Waits::Late(5)), (ids[4], Waits::Late(5))]);
+    // A kitchen that says that it is busy has told its guests so.
+    let now = shop.clock.now();
+    let busy = intake::plan(shop.replica(), now, Actor::System, IntakeCommand::Busy(10)).unwrap().changes;
+    shop.commit(&busy);
+    assert_eq!(waits(&mut shop), []);
+    let usual = intake::plan(shop.replica(), now, Actor::System, IntakeCommand::Busy(0)).unwrap().changes;
+    shop.commit(&usual);
+
+    assert!(shop.run(|replica, _| decide(replica, Actor::System, ids[4], None)).is_ok(), "a person says yes");
+    for id in &ids[..3] {
+        relay.decide(&mut shop, *id, CommercialPhase::Confirmed);
+    }
+    tend(&mut shop, None);
+    assert_eq!(waits(&mut shop), [(ids[3], Waits::Late(10))], "with what the person has taken on");
+    for id in &ids[..2] {
+        let ticket = seen(&mut shop, id).tickets.keys().next().unwrap().clone();
+        shop.commit(&[Change::Order(*id, OrderFact::Phase { ticket, epoch: 0, phase: TicketPhase::Ready })]);
+    }
+    tend(&mut shop, None);
+    assert_eq!((accepted(&mut shop), waits(&mut shop)), (vec![true; 5], vec![]), "two were made: it is in time");
+
+    // What cannot be made at all is answered, however late it would be.
+    let six = relay.order(&mut shop, "six");
+    tend(&mut shop, None);
+    assert_eq!(waits(&mut shop), [(six, Waits::Late(5))]);
+    let change = shop.replica().site().write_eighty_six(MenuItemId::derived(&["pizza"]), Some(Off { until: None }));
+    shop.commit(&[change]);
+    tend(&mut shop, None);
+    let why = seen(&mut shop, &six).cancelled.map(|deed| deed.why);
+    assert!(why.is_some_and(|why| why.contains("off sale")) && waits(&mut shop).is_empty());
 }

@@ -286,7 +286,7 @@ fn before(raw: &crate::doc::change::RawChange) -> Result<Change, minicbor::decod
 
 fn settings(name: &str) -> Settings {
     let (site, currency) = (SiteId::derived(&["s"]), Currency::USD);
-    Settings { site, name: name.into(), currency, time_zone: "UTC".into(), roll_over_hour: 4 }
+    Settings { site, name: name.into(), currency, time_zone: "UTC".into(), roll_over_hour: 4, side_by_side: None }
 }
 
 #[test]

@@ -108,6 +108,7 @@ fn x1_every_small_document_reads_back_as_it_was_written() {
         currency: Currency::GBP,
         time_zone: "Europe/London".into(),
         roll_over_hour: 4,
+        side_by_side: None,
     };
     let device = Device {
         name: "Kiosk".into(),
@@ -228,7 +229,8 @@ fn said((kind, seq, from, version, b): (u8, u64, u8, u64, u8)) -> (Commit, Chang
         11 => Change::Intake(Write { key: (), value: some.then_some(paused(Timestamp(version + seq))), version }),
         _ => {
             let (site, currency) = (SiteId::derived(&["s"]), Currency::GBP);
-            let value = Settings { site, name, currency, time_zone: "UTC".into(), roll_over_hour: 4 };
+            let value =
+                Settings { site, name, currency, time_zone: "UTC".into(), roll_over_hour: 4, side_by_side: None };
             Change::Settings(Write { key: (), value: Some(value), version })
         }
     };
@@ -319,6 +321,7 @@ fn d2_two_clocks_that_are_days_apart_begin_no_days_in_turn() {
                 currency: Currency::GBP,
                 time_zone: "Europe/Berlin".into(),
                 roll_over_hour: 4,
+                side_by_side: None,
             };
             let write = site.write_settings(settings);
             apply(&mut site, 1, 1, &write);
