@@ -1,5 +1,5 @@
 //! What the relay does by the clock: sites that went away or came back, orders whose time is over, offers to riders, wishes for rights;
-//! and it empties the database's log, so that what was deleted is gone.
+//! and it sweeps the database's log, so that no commit waits for that and what was deleted is gone.
 
 use crate::app::App;
 use crate::ordering::desk::Desk;
@@ -19,7 +19,7 @@ const PLANNING_SHARE: u32 = 10;
 /// Nor is it done more often than this, in business or in real time, whichever is faster.
 const PLAN_EVERY: Duration = Duration::from_secs(2);
 
-/// The database's log is emptied so often, in looks.
+/// The database's log is swept so often, in looks.
 const LOOKS_A_SWEEP: u32 = 100;
 
 /// Makes its rounds until the relay stops.
@@ -46,12 +46,12 @@ pub async fn run(app: Arc<App>) {
         }
         looks += 1;
         if looks >= LOOKS_A_SWEEP {
-            let emptied = app.database.empty_log().await.unwrap_or_else(|error| {
-                tracing::error!(%error, "the database's log could not be emptied");
+            let swept = app.database.sweep_log().await.unwrap_or_else(|error| {
+                tracing::error!(%error, "the database's log could not be swept");
                 false
             });
             // Who writes has waited a little: it is tried again after a second, not at once.
-            looks = if emptied { 0 } else { LOOKS_A_SWEEP - 10 };
+            looks = if swept { 0 } else { LOOKS_A_SWEEP - 10 };
         }
     }
 }

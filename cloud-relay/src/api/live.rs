@@ -6,14 +6,17 @@ use crate::api::call::Call;
 use crate::api::json::LiveHelloJson;
 use crate::api::{orders, riders};
 use crate::app::App;
+use crate::sites::site_handle::SiteChange;
 use crate::store::people::Owner;
 use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
 use pilotlight_edge::api::request::Request;
+use pilotlight_sync::doc::replica::LiveOrder;
 use pilotlight_sync::domain::id::OrderId;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::timeout;
 use warp::ws::{Message, WebSocket};
 
@@ -86,9 +89,9 @@ async fn run(
     stream: &mut SplitStream<WebSocket>,
 ) -> End {
     let mut changes = call.app.sites.changes();
-    let mut sent = Value::Null;
+    let (mut sent, mut told) = (Value::Null, None);
     loop {
-        let state = match state(call, token, shows).await {
+        let state = match state(call, token, shows, told.take()).await {
             Ok(state) => state,
             Err(end) => return end,
         };
@@ -108,35 +111,31 @@ async fn run(
                 Some(Ok(message)) if message.is_close() => return End::Gone,
                 Some(Ok(_)) => {}
             },
-            () = concerns(shows, &mut changes) => {}
+            live = concerns(shows, &mut changes) => told = live,
             () = async { let _over = timeout(LOOK_EVERY, std::future::pending::<()>()).await; } => {}
         }
     }
 }
 
-/// Waits for a change that concerns this socket, or for having missed some.
-async fn concerns(
-    shows: &Shows,
-    changes: &mut tokio::sync::broadcast::Receiver<Arc<crate::sites::site_handle::SiteChange>>,
-) {
+/// Waits for a change that concerns this socket, or for having missed some. Answers the socket's order, when it is known as it is now.
+async fn concerns(shows: &Shows, changes: &mut broadcast::Receiver<Arc<SiteChange>>) -> Option<Arc<LiveOrder>> {
     loop {
         match (changes.recv().await, shows) {
             (Ok(change), Shows::Order(order)) => {
-                if change.orders.iter().any(|(id, _)| id == order) {
-                    return;
+                if let Some((_, live)) = change.orders.iter().find(|(id, _)| id == order) {
+                    return Some(live.clone());
                 }
             }
-            (Ok(_), Shows::Task) => return,
-            (Err(tokio::sync::broadcast::error::RecvError::Lagged(_)), _) => return,
-            (Err(tokio::sync::broadcast::error::RecvError::Closed), _) => std::future::pending().await,
+            (Ok(_), Shows::Task) | (Err(RecvError::Lagged(_)), _) => return None,
+            (Err(RecvError::Closed), _) => std::future::pending().await,
         }
     }
 }
 
 /// What is to be shown now; the token is checked each time.
-async fn state(call: &Call, token: &str, shows: &Shows) -> Result<Value, End> {
+async fn state(call: &Call, token: &str, shows: &Shows, told: Option<Arc<LiveOrder>>) -> Result<Value, End> {
     let (owner, order) = match shows {
-        Shows::Order(order) => orders::watched(call, token, order).await.map_err(|_| End::Gone)?,
+        Shows::Order(order) => orders::watched(call, token, order, told).await.map_err(|_| End::Gone)?,
         Shows::Task => (call.owner_of(token).await.map_err(|_| End::Gone)?, None),
     };
     let json = match (owner, shows) {

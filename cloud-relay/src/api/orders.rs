@@ -17,8 +17,10 @@ use crate::store::watched::{self, Watched};
 use futures_util::future::try_join;
 use http::StatusCode;
 use pilotlight_edge::api::text;
+use pilotlight_sync::doc::replica::LiveOrder;
 use pilotlight_sync::domain::id::{CustomerId, OrderId};
 use pilotlight_sync::domain::timestamp::Timestamp;
+use std::sync::Arc;
 
 /// Orders of one listing.
 const PAGE_MAX: u32 = 100;
@@ -68,6 +70,7 @@ pub async fn watched(
     call: &Call,
     token: &str,
     order: &OrderId,
+    told: Option<Arc<LiveOrder>>,
 ) -> Result<(Option<Owner>, Option<(CustomerId, CustomerOrderJson)>), StoreError> {
     let Watched { owner, kept, effects, delivery } =
         watched::find(&call.app.database, token, order, call.now()).await?;
@@ -75,7 +78,10 @@ pub async fn watched(
         call.mark_known();
     }
     let Some(kept) = kept else { return Ok((owner, None)) };
-    let seen = call.app.desk.see(kept).await?;
+    let seen = match told {
+        Some(live) => call.app.desk.see_told(kept, live),
+        None => call.app.desk.see(kept).await?,
+    };
     Ok((owner, seen.map(|seen| (seen.kept.customer, with(call, &seen, &effects, delivery.as_ref())))))
 }
 

@@ -375,6 +375,11 @@ impl Desk {
         Ok(live.map(|live| Seen { kept, live, site }))
     }
 
+    /// With the facts that its restaurant's queue has just told.
+    pub fn see_told(&self, kept: CloudOrder, live: Arc<LiveOrder>) -> Option<Seen> {
+        self.site(&kept.site).map(|site| Seen { kept, live, site })
+    }
+
     /// The checkout of this customer's order, while it is none yet.
     pub async fn checkout(&self, customer: CustomerId, order: &OrderId) -> Result<Option<Checkout>, StoreError> {
         let checkout = checkouts::find(&self.database, order).await?;

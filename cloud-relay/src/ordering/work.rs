@@ -47,7 +47,7 @@ pub struct Around {
 /// Takes every step that these orders need now, if the relay placed them (SPEC B1).
 pub async fn react<R>(tx: &mut SiteTx, orders: &[OrderId], real: Timestamp) -> Result<(), WorkError<R>> {
     // Most orders are the node's own.
-    for (kept, delivery) in cloud_orders::among(tx.sql(), orders).await? {
+    for (kept, delivery) in tx.placed(orders).await? {
         look_after(tx, kept, delivery, real).await?;
     }
     Ok(())

@@ -49,8 +49,8 @@ pub(super) type Work = Box<dyn for<'t> FnOnce(&'t mut SiteTx) -> BoxFuture<'t, D
 pub(super) enum Job {
     /// Looks only.
     Read(Read),
-    /// May write.
-    Work(Work),
+    /// May write; asks for the relay's rows of these orders.
+    Work(BTreeSet<OrderId>, Work),
 }
 
 /// Where a durable group is told.
@@ -140,7 +140,7 @@ pub(super) async fn start(
         follows: Follows::default(),
         unread: 0,
     };
-    let (tx, _) = actor.begin().await?;
+    let (tx, _) = actor.begin(BTreeSet::new()).await?;
     if tx.commits() > 0 {
         actor.end(tx).await?;
     } else {
@@ -204,7 +204,11 @@ impl SiteActor {
             }
             return Ok(());
         }
-        let (mut tx, site) = self.begin().await?;
+        let about = |job: &Job| match job {
+            Job::Read(_) => BTreeSet::new(),
+            Job::Work(orders, _) => orders.clone(),
+        };
+        let (mut tx, site) = self.begin(group.first().map(about).unwrap_or_default()).await?;
         self.follow(&mut tx, site.as_ref()).await?;
         // Work that is alone needs no place to go back to: its transaction is dropped.
         let alone = group.len() == 1 && !tx.is_staged();
@@ -212,7 +216,7 @@ impl SiteActor {
         while let Some(job) = waiting.next() {
             match job {
                 Job::Read(read) => answers.extend(look(read, tx.replica(), tx.now())),
-                Job::Work(work) => {
+                Job::Work(_, work) => {
                     let (keep, answer) = self.work(&mut tx, site.as_ref(), work, alone).await?;
                     answers.push(answer);
                     if alone && !keep {
@@ -227,16 +231,16 @@ impl SiteActor {
             if tx.commits() >= GROUP_COMMITS_MAX && waiting.len() > 0 {
                 self.end(tx).await?;
                 answers.drain(..).for_each(|answer| answer(true));
-                tx = self.begin().await?.0;
+                tx = self.begin(BTreeSet::new()).await?.0;
             }
         }
         Ok(self.end(tx).await?)
     }
 
     /// Begins a transaction; the first one ever introduces the relay's origin.
-    async fn begin(&mut self) -> Result<(SiteTx, Option<SiteHandle>), StoreError> {
+    async fn begin(&mut self, orders: BTreeSet<OrderId>) -> Result<(SiteTx, Option<SiteHandle>), StoreError> {
         let (known, own) = (self.known.take(), self.facts.identity.origin);
-        let mut tx = SiteTx::begin(&self.database, self.facts.no, own, known, self.clock.now()).await?;
+        let mut tx = SiteTx::begin(&self.database, self.facts.no, own, known, orders, self.clock.now()).await?;
         if tx.replica().position().head.seq == 0 {
             let card = Change::Origin(self.facts.identity.card());
             match tx.commit::<Infallible>(Actor::System, &[card]).await {
@@ -266,6 +270,17 @@ impl SiteActor {
             metrics::gauge!("pilotlight_unread_commits").increment(unread as f64 - self.unread as f64);
             self.unread = unread;
         }
+        let (settings, intake) = (replica.site().settings(), replica.site().intake());
+        let shown = self.told.shown.borrow().clone();
+        let other_menu = flushed.as_ref().is_some_and(|flushed| flushed.menu) || shown.settings.as_ref() != settings;
+        if other_menu || shown.intake != intake {
+            let menu = if other_menu { Arc::new(replica.site().menu().clone()) } else { shown.menu.clone() };
+            self.told.shown.send_replace(Arc::new(Shown { settings: settings.cloned(), menu, intake }));
+        }
+        // Guests look at their screens; the nodes only count what has arrived.
+        if let Some(flushed) = flushed {
+            self.tell_changes(flushed);
+        }
         // Whose log has come by one link must be known on the others too, before these hear of it.
         if self.told.keys.borrow().len() < replica.heads().len() {
             self.told.keys.send_replace(Arc::new(replica.keys()));
@@ -274,14 +289,9 @@ impl SiteActor {
         if **heads.borrow() != *replica.heads() {
             heads.send_replace(Arc::new(replica.heads().clone()));
         }
-        let (settings, intake) = (replica.site().settings(), replica.site().intake());
-        let shown = self.told.shown.borrow().clone();
-        let other_menu = flushed.as_ref().is_some_and(|flushed| flushed.menu) || shown.settings.as_ref() != settings;
-        if other_menu || shown.intake != intake {
-            let menu = if other_menu { Arc::new(replica.site().menu().clone()) } else { shown.menu.clone() };
-            self.told.shown.send_replace(Arc::new(Shown { settings: settings.cloned(), menu, intake }));
-        }
-        let Some(flushed) = flushed else { return };
+    }
+
+    fn tell_changes(&self, flushed: Flushed) {
         if !flushed.orders.is_empty() || flushed.menu || flushed.availability {
             let (menu, availability) = (flushed.menu, flushed.availability);
             let change = SiteChange { site: self.facts.id, orders: flushed.orders, menu, availability };

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::chain::Head;
+use pilotlight_sync::doc::reading;
 use pilotlight_sync::doc::replica::{Applied, LiveOrder, Replica};
 use pilotlight_sync::doc::site::Settings;
 use pilotlight_sync::domain::id::{OrderId, OriginId, SiteId};
@@ -27,6 +28,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Work that may wait for one site.
 const JOBS_MAX: usize = 1_024;
+/// Orders whose rows are read when a unit of work begins: more are read when they are needed.
+const ORDERS_READ_AHEAD: usize = 16;
 
 /// What the relay does of itself when orders have changed, in the transaction that changed them.
 pub trait React: Send + Sync + Debug + 'static {
@@ -162,6 +165,16 @@ impl SiteHandle {
         R: Send + 'static,
         W: for<'t> FnOnce(&'t mut SiteTx) -> BoxFuture<'t, Result<A, WorkError<R>>> + Send + 'static,
     {
+        self.run_about(BTreeSet::new(), work).await
+    }
+
+    /// The same; it will ask for the relay's rows of these orders.
+    async fn run_about<A, R, W>(&self, orders: BTreeSet<OrderId>, work: W) -> Result<A, WorkError<R>>
+    where
+        A: Send + 'static,
+        R: Send + 'static,
+        W: for<'t> FnOnce(&'t mut SiteTx) -> BoxFuture<'t, Result<A, WorkError<R>>> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
         let work: site_actor::Work = Box::new(move |tx| {
             work(tx)
@@ -174,7 +187,7 @@ impl SiteHandle {
                 })
                 .boxed()
         });
-        self.send(Job::Work(work)).await?;
+        self.send(Job::Work(orders, work)).await?;
         answer.await.map_err(|_| WorkError::Unknown)?
     }
 
@@ -222,7 +235,13 @@ impl SiteHandle {
         session: NodeSession,
         batches: Vec<(Vec<LogEntry>, Seal)>,
     ) -> Result<Applied, WorkError<OldSession>> {
-        self.run(move |tx| {
+        let orders = batches
+            .iter()
+            .flat_map(|(entries, _)| entries)
+            .flat_map(reading::orders_of)
+            .take(ORDERS_READ_AHEAD)
+            .collect();
+        self.run_about(orders, move |tx| {
             async move {
                 let mut all = Applied { new: 0, refused: None };
                 for (entries, seal) in &batches {

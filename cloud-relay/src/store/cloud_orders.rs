@@ -9,6 +9,7 @@ use crate::store::{Database, Sql, StoreError, to_sql};
 use pilotlight_sync::domain::id::{CustomerId, OrderId, PaymentId, SiteId};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 
 /// How far an order is for the relay; its facts say the same in more words.
@@ -185,28 +186,46 @@ pub async fn find_in(sql: &mut Sql, order: &OrderId) -> Result<Option<CloudOrder
 
 /// Those of these orders that the relay placed, by their ids, and who brings each: in one round. Within a unit of work.
 pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<Vec<(CloudOrder, Option<Delivery>)>, StoreError> {
-    let (mut found, mut brought) = (Vec::new(), BTreeMap::new());
+    let mut among = Among::default();
     for (chunk, list) in in_lists(orders) {
-        let select = format!(
-            "SELECT 'delivery' AS part, * FROM delivery WHERE order_id IN {list};
-            SELECT 'cloud_order' AS part, * FROM cloud_order WHERE order_id IN {list} ORDER BY order_id"
-        );
-        let mut select = sqlx::query(AssertSqlSafe(select));
+        let mut select = sqlx::query(AssertSqlSafe(Among::select(&list)));
         for order in chunk.iter().chain(chunk) {
             select = select.bind(order.as_bytes().to_vec());
         }
         for row in select.fetch_all(&mut *sql).await? {
-            if Read::new("order", &row).text("part")? == "delivery" {
-                let delivery = deliveries::read(&Read::new("delivery", &row))?;
-                brought.insert(delivery.order, delivery);
-            } else {
-                let order = read(&Read::new("cloud_order", &row))?;
-                let delivery = brought.remove(&order.order);
-                found.push((order, delivery));
-            }
+            among.take(&row)?;
         }
     }
-    Ok(found)
+    Ok(among.found)
+}
+
+/// Orders and who brings each, as their rows come.
+#[derive(Debug, Default)]
+pub(super) struct Among {
+    pub(super) found: Vec<(CloudOrder, Option<Delivery>)>,
+    brought: BTreeMap<OrderId, Delivery>,
+}
+
+impl Among {
+    /// Two statements; the orders' ids are bound to each.
+    pub(super) fn select(list: &str) -> String {
+        format!(
+            "SELECT 'delivery' AS part, * FROM delivery WHERE order_id IN {list};
+            SELECT 'cloud_order' AS part, * FROM cloud_order WHERE order_id IN {list} ORDER BY order_id"
+        )
+    }
+
+    pub(super) fn take(&mut self, row: &SqliteRow) -> Result<(), StoreError> {
+        if Read::new("order", row).text("part")? == "delivery" {
+            let delivery = deliveries::read(&Read::new("delivery", row))?;
+            self.brought.insert(delivery.order, delivery);
+        } else {
+            let order = read(&Read::new("cloud_order", row))?;
+            let delivery = self.brought.remove(&order.order);
+            self.found.push((order, delivery));
+        }
+        Ok(())
+    }
 }
 
 /// A customer's orders, the newest first.

@@ -2,7 +2,7 @@
 //! from the cause, unique for ever (SPEC A6).
 
 use crate::store::rows::Read;
-use crate::store::{Database, Sql, StoreError, to_sql};
+use crate::store::{Database, Sql, StoreError, Tx, to_sql};
 use pilotlight_sync::domain::id::{OrderId, PaymentId, SiteId};
 use pilotlight_sync::domain::money::Currency;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -249,7 +249,7 @@ pub async fn put_back(
 
 /// Ends a claim. `false`: the lease was lost, and whoever holds it now settles it. A card's token is forgotten.
 pub async fn settle(
-    sql: &mut Sql,
+    tx: &mut Tx,
     claimed: &Claimed,
     state: EffectState,
     seen: &str,
@@ -265,8 +265,9 @@ pub async fn settle(
         .bind(seen)
         .bind((!parked).then_some(to_sql(now.0)))
         .bind(parked)
-        .execute(&mut *sql)
+        .execute(&mut **tx)
         .await?;
+    tx.forgets |= claimed.effect.card.is_some() && !parked;
     Ok(written.rows_affected() > 0)
 }
 

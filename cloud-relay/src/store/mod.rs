@@ -98,9 +98,9 @@ impl Database {
             .pragma("secure_delete", "ON")
             .busy_timeout(WAIT_MS_MAX)
             .statement_cache_capacity(256);
-        // A connection to a file does not go stale: asking it first would double the way of every statement.
+        // A connection to a file does not go stale: asking it first would double the way of every statement, and a new one is slow.
         let pool = |connections| {
-            let options = SqlitePoolOptions::new().max_connections(connections);
+            let options = SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
             options.acquire_timeout(WAIT_MS_MAX).test_before_acquire(false)
         };
         let writer = Writer::connect(&options).await?;
@@ -134,14 +134,24 @@ impl Database {
         self.writer.begin(statements).await
     }
 
-    /// Empties the write-ahead log, which has deleted rows as they were. `false`: somebody reads or writes just now; ask again later.
-    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+    /// Puts what the write-ahead log has into its place, so that no commit has to, and the log is written over from its beginning; after
+    /// something was deleted that nobody may find (SPEC A7) the log is emptied, for it has rows as they were. `false`: somebody reads or
+    /// writes just now; ask again later.
+    pub async fn sweep_log(&self) -> Result<bool, StoreError> {
         let mut sweeper = self.sweeper.acquire().await?;
-        // Most of it beside the writers; only what came meanwhile while they wait.
+        // Beside the writers.
         sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *sweeper).await?;
-        let (busy, _, _): (i64, i64, i64) =
-            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *sweeper).await?;
-        Ok(busy == 0)
+        // An empty log grows, and that costs every commit: so not without need.
+        if !self.writer.take_forgot() {
+            return Ok(true);
+        }
+        // Only what came meanwhile while they wait.
+        let emptied = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *sweeper).await;
+        let is_empty = emptied.as_ref().is_ok_and(|(busy, _, _): &(i64, i64, i64)| *busy == 0);
+        if !is_empty {
+            self.writer.forgot();
+        }
+        Ok(emptied.map(|_| is_empty)?)
     }
 
     /// Whether it answers.

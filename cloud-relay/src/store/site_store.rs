@@ -3,6 +3,8 @@
 //! A unit of work takes the site's row first (`begin`), so that two processes never write one site at the same time, and the one
 //! that wrote in between is noticed. What the unit writes besides (effects, customers) goes into the same transaction.
 
+use crate::store::cloud_orders::{Among, CloudOrder};
+use crate::store::deliveries::Delivery;
 use crate::store::insert::{Insert, Statements, Value, in_lists};
 use crate::store::site_rows::NodeNo;
 use crate::store::{Database, StoreError, Tx, from_sql, to_sql};
@@ -56,23 +58,38 @@ pub struct Turn {
     pub heads: BTreeMap<OriginId, Head>,
 }
 
-/// Begins a unit of work: takes the site's row, and reads what each needs, in one round.
-pub async fn begin(database: &Database, site: SiteNo) -> Result<(Tx, Turn), StoreError> {
-    let statements = "BEGIN IMMEDIATE;
+/// Begins a unit of work: takes the site's row, and reads what each needs and the relay's rows of these orders, in one round.
+pub async fn begin(
+    database: &Database,
+    site: SiteNo,
+    orders: &[OrderId],
+) -> Result<(Tx, Turn, Vec<(CloudOrder, Option<Delivery>)>), StoreError> {
+    let mut statements = "BEGIN IMMEDIATE;
         UPDATE site SET turn = turn + 1 WHERE no = ? RETURNING turn;
         SELECT no, epoch FROM site_node WHERE site = ?;
-        SELECT origin, seq, hash FROM site_head WHERE site = ?";
-    let (tx, rows) = database.begin_with(sqlx::query(statements).bind(site.0).bind(site.0).bind(site.0)).await?;
-    let (mut turn, mut sessions, mut heads) = (None, BTreeMap::new(), BTreeMap::new());
+        SELECT origin, seq, hash FROM site_head WHERE site = ?"
+        .to_owned();
+    let mut ids = Vec::with_capacity(2 * orders.len());
+    for (chunk, list) in in_lists(orders) {
+        statements = format!("{statements}; {}", Among::select(&list));
+        ids.extend(chunk.iter().chain(chunk).map(|id| id.as_bytes().to_vec()));
+    }
+    let mut statements = sqlx::query(AssertSqlSafe(statements)).bind(site.0).bind(site.0).bind(site.0);
+    for id in ids {
+        statements = statements.bind(id);
+    }
+    let (tx, rows) = database.begin_with(statements).await?;
+    let (mut turn, mut sessions, mut heads, mut among) = (None, BTreeMap::new(), BTreeMap::new(), Among::default());
     for row in rows {
         match row.len() {
             1 => turn = Some(from_sql(row.try_get(0)?)),
             2 => drop(sessions.insert(NodeNo(row.try_get(0)?), from_sql(row.try_get(1)?))),
-            _ => heads.extend([head((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))?]),
+            3 => heads.extend([head((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))?]),
+            _ => among.take(&row)?,
         }
     }
     let turn = turn.ok_or_else(|| damaged("site", format!("there is no row {}", site.0)))?;
-    Ok((tx, Turn { turn, sessions, heads }))
+    Ok((tx, Turn { turn, sessions, heads }, among.found))
 }
 
 /// One site's store.
@@ -312,7 +329,7 @@ impl SiteStore for SqlSiteStore {
     }
 
     async fn commit(&mut self, writes: Writes) -> Result<(), CommitError<StoreError>> {
-        let (tx, turn) = begin(&self.database, self.site).await.map_err(CommitError::Store)?;
+        let (tx, turn, _) = begin(&self.database, self.site, &[]).await.map_err(CommitError::Store)?;
         finish(tx, self.site, &turn, &writes).await
     }
 }

@@ -3,6 +3,8 @@
 //! Whoever works with it decides first and commits then: what refuses after it has committed makes the whole group fail, because a
 //! replica in memory cannot take a commit back. Orders that are not in memory are read before a commit needs them.
 
+use crate::store::cloud_orders::{self, CloudOrder};
+use crate::store::deliveries::Delivery;
 use crate::store::site_rows::NodeSession;
 use crate::store::site_store::{self, SiteNo, SqlSiteStore, Turn};
 use crate::store::{Database, StoreError, Tx};
@@ -18,7 +20,6 @@ use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::store::{CommitError, LogEntry, Seal, SiteStore};
-use sqlx::SqliteConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -83,25 +84,30 @@ pub struct SiteTx {
     fetched: Fetched,
     touched: BTreeSet<OrderId>,
     commits: usize,
+    /// The relay's rows of these orders as they were when this unit began; none once a row may have been written.
+    begun_with: Option<(BTreeSet<OrderId>, Vec<(CloudOrder, Option<Delivery>)>)>,
 }
 
 impl SiteTx {
-    /// Begins: takes the site's row and, unless `known` is the state after the last turn, reads the site.
+    /// Begins: takes the site's row, reads what the relay has of these orders and, unless `known` is the state after the last turn, the site.
     pub(crate) async fn begin(
         database: &Database,
         site: SiteNo,
         own: OriginId,
         known: Option<(Replica, u64)>,
+        orders: BTreeSet<OrderId>,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
-        let (tx, turn) = site_store::begin(database, site).await?;
+        let ids: Vec<OrderId> = orders.iter().copied().collect();
+        let (tx, turn, rows) = site_store::begin(database, site, &ids).await?;
         let (replica, touched) = match known {
             Some((replica, last)) if last + 1 == turn.turn => (replica, BTreeSet::new()),
             // Nobody else writes while this transaction holds the lock, so what the readers see is what is.
             Some(_) | None => load(&SqlSiteStore::new(database.clone(), site), own).await?,
         };
         let fetched = Fetched::default();
-        Ok(Self { tx, site, turn, now, replica, fetched, touched, commits: 0 })
+        let begun_with = Some((orders, rows));
+        Ok(Self { tx, site, turn, now, replica, fetched, touched, commits: 0, begun_with })
     }
 
     /// Now, in business.
@@ -125,8 +131,22 @@ impl SiteTx {
     }
 
     /// The connection, for rows that belong to this unit of work.
-    pub fn sql(&mut self) -> &mut SqliteConnection {
+    pub fn sql(&mut self) -> &mut Tx {
+        self.begun_with = None;
         &mut self.tx
+    }
+
+    /// Those of these orders that the relay placed, by their ids, and who brings each.
+    pub(crate) async fn placed(
+        &mut self,
+        orders: &[OrderId],
+    ) -> Result<Vec<(CloudOrder, Option<Delivery>)>, StoreError> {
+        match self.begun_with.take() {
+            Some((read, rows)) if orders.iter().all(|id| read.contains(id)) => {
+                Ok(rows.into_iter().filter(|(kept, _)| orders.contains(&kept.order)).collect())
+            }
+            Some(_) | None => cloud_orders::among(&mut self.tx, orders).await,
+        }
     }
 
     /// An order as it is now, what this unit committed included.

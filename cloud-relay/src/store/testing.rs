@@ -30,7 +30,7 @@ impl TestDatabase {
 /// Empties the database's log, once whoever still reads is done.
 pub(crate) async fn empty_log(database: &Database) {
     for _ in 0..100 {
-        if database.empty_log().await.unwrap() {
+        if database.sweep_log().await.unwrap() {
             return;
         }
     }

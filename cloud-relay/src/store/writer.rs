@@ -10,6 +10,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow};
 use sqlx::{ConnectOptions, Connection, Sqlite, SqliteConnection};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
 
 /// What begins every unit of work: nobody else writes until it has ended, in this process or another.
@@ -17,18 +18,26 @@ pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// The connection; none once it is closed.
 #[derive(Debug, Clone)]
-pub(super) struct Writer(Arc<Mutex<Option<SqliteConnection>>>);
+pub(super) struct Writer {
+    connection: Arc<Mutex<Option<SqliteConnection>>>,
+    forgot: Arc<AtomicBool>,
+}
 
 /// One unit of work. Dropped without commit, it leaves nothing.
 #[derive(Debug)]
 pub struct Tx {
     connection: OwnedMappedMutexGuard<Option<SqliteConnection>, SqliteConnection>,
     ended: bool,
+    /// Something was deleted that nobody may find: within seconds it is to be gone from the database's log too (SPEC A7).
+    pub(super) forgets: bool,
+    forgot: Arc<AtomicBool>,
 }
 
 impl Writer {
     pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Self, StoreError> {
-        Ok(Self(Arc::new(Mutex::new(Some(options.connect().await?)))))
+        let connection = Arc::new(Mutex::new(Some(options.connect().await?)));
+        // What an earlier run has deleted may still be in the log.
+        Ok(Self { connection, forgot: Arc::new(AtomicBool::new(true)) })
     }
 
     /// Waits for whoever writes; then begins with these statements, the first of which is `BEGIN`. Answers their rows.
@@ -36,16 +45,27 @@ impl Writer {
         &self,
         statements: sqlx::query::Query<'_, Sqlite, SqliteArguments>,
     ) -> Result<(Tx, Vec<SqliteRow>), StoreError> {
-        let lock = tokio::time::timeout(WAIT_MS_MAX, self.0.clone().lock_owned()).await;
+        let lock = tokio::time::timeout(WAIT_MS_MAX, self.connection.clone().lock_owned()).await;
         let connection = OwnedMutexGuard::try_map(lock.map_err(|_| sqlx::Error::PoolTimedOut)?, Option::as_mut);
-        let mut tx = Tx { connection: connection.map_err(|_| sqlx::Error::PoolClosed)?, ended: false };
+        let connection = connection.map_err(|_| sqlx::Error::PoolClosed)?;
+        let mut tx = Tx { connection, ended: false, forgets: false, forgot: self.forgot.clone() };
         let rows = statements.fetch_all(&mut *tx).await?;
         Ok((tx, rows))
     }
 
+    /// Whether something was deleted since this was last asked that nobody may find. Asking takes it as done.
+    pub(super) fn take_forgot(&self) -> bool {
+        self.forgot.swap(false, Ordering::SeqCst)
+    }
+
+    /// It was not done.
+    pub(super) fn forgot(&self) {
+        self.forgot.store(true, Ordering::SeqCst);
+    }
+
     /// Waits for whoever writes, and closes it.
     pub(super) async fn close(&self) {
-        if let Some(connection) = self.0.lock().await.take()
+        if let Some(connection) = self.connection.lock().await.take()
             && let Err(error) = connection.close().await
         {
             tracing::warn!(%error, "the database's writer was not closed in order");
@@ -62,9 +82,11 @@ impl Tx {
     /// Carries these out and commits, in one round when they are few. Durable when it returns.
     pub(super) async fn commit_with(mut self, mut statements: Statements) -> Result<(), StoreError> {
         statements.push("COMMIT");
-        statements.run(&mut self).await?;
-        self.ended = true;
-        Ok(())
+        let done = statements.run(&mut self).await;
+        // After an error whether it is done is unknown.
+        self.forgot.fetch_or(self.forgets, Ordering::SeqCst);
+        self.ended = done.is_ok();
+        Ok(done?)
     }
 }
 

@@ -43,6 +43,7 @@ async fn a7_of_a_cards_token_nothing_is_left_once_it_has_served() {
         }
         tx.commit().await.unwrap();
     }
+    empty_log(&database).await;
     assert!(file.has(MARK), "what waits still has its token");
     let mut tx = database.begin().await.unwrap();
     for claimed in claim(&mut tx, NOW, 1_000).await.unwrap() {

@@ -55,13 +55,13 @@ async fn e2_a_unit_of_work_takes_the_sites_row_and_who_wrote_in_between_is_notic
     let test = TestDatabase::new();
     let (one, two) = (test.open().await, test.open().await);
     let site = new_site(&one, "Turns").await;
-    let (tx, turn) = begin(&one, site).await.unwrap();
+    let (tx, turn, _) = begin(&one, site, &[]).await.unwrap();
     assert_eq!(turn.turn, 1);
     drop(tx);
-    let (tx, turn) = begin(&two, site).await.unwrap();
+    let (tx, turn, _) = begin(&two, site, &[]).await.unwrap();
     assert_eq!(turn.turn, 1, "a unit that was dropped left nothing");
     tx.commit().await.unwrap();
-    assert_eq!(begin(&one, site).await.unwrap().1.turn, 2);
+    assert_eq!(begin(&one, site, &[]).await.unwrap().1.turn, 2);
 }
 
 #[tokio::test]
