@@ -15,6 +15,7 @@ use pilotlight_node::till::tender::{self, Tender, TenderRefusal};
 use pilotlight_sync::doc::change::{Change, Commit};
 use pilotlight_sync::doc::order::{OrderFact, StampedOrderFact};
 use pilotlight_sync::doc::order_view::OrderView;
+use pilotlight_sync::doc::origin::OriginCard;
 use pilotlight_sync::doc::till::TillFact;
 use pilotlight_sync::domain::asked::{AskState, AskView, Asked};
 use pilotlight_sync::domain::id::{IntentId, OrderId, OriginId, PaymentId, ShiftId};
@@ -243,11 +244,11 @@ pub(super) fn is_taken(view: &OrderView, what: &Asked) -> bool {
 pub(super) fn cash_waits(world: &World, at: usize) -> Option<String> {
     let replica = world.boxes[at].replica.as_ref()?;
     let (site, own) = (replica.site(), replica.identity());
-    // Of a former name of this machine; of two machines under one name nobody here knows which goes on for it.
-    let was_ours = |origin: &OriginId| {
-        let letter = site.origin(origin).and_then(|card| card.letter.chars().next());
-        site.is_fenced(origin) && letter == own.letter.chars().next() && !world.reference.is_branching()
-    };
+    // Of a former name of this machine, unless another one that is not fenced may go on for it.
+    let begins = |card: &OriginCard| card.letter.chars().next() == own.letter.chars().next();
+    let mut in_service = site.origins().filter(|card| begins(card) && !site.is_fenced(&card.origin));
+    let alone = in_service.all(|card| card.origin == own.origin);
+    let was_ours = |origin: &OriginId| alone && site.is_fenced(origin) && site.origin(origin).is_some_and(begins);
     let ours = |ask: &&AskView| ask.waits_for_drawer() && (ask.origin == own.origin || was_ours(&ask.origin));
     replica.live_orders().find_map(|(id, order)| {
         let ask = order.view.asked.iter().find(ours)?;
