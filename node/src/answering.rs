@@ -217,6 +217,22 @@ mod tests {
     }
 
     #[test]
+    fn q5_cash_is_booked_also_when_a_former_owner_took_it_that_did_not_know_that_it_was_one() {
+        let mut shop = Shop::open();
+        let (mut bar, shift) = of_the_bar(&mut shop, "B");
+        let (payment, intent) = pay_here(&mut shop, shift);
+        let here = |replica: &Replica, _| crate::orders::ownership::plan(replica, Actor::System, one(), "silent");
+        shop.run(here).map(drop).unwrap();
+        // The bar has not heard of that: its yes decides nothing, and the money that it took counts (Q4).
+        bar.write(&mut shop, &took(payment, intent));
+        assert_eq!(states(&mut shop), [AskState::Open], "it is this node's to answer");
+        assert_eq!((answered(&mut shop), expected(&mut shop, shift)), (2, 1_300), "answered, and booked");
+        let view = shop.replica().order(&one()).unwrap().unwrap().view.clone();
+        assert_eq!((states(&mut shop), view.captured_minor), (vec![AskState::Done], 300));
+        assert_eq!((answered(&mut shop), expected(&mut shop, shift)), (0, 1_300), "once");
+    }
+
+    #[test]
     fn q5_cash_that_an_ended_node_asked_for_is_booked_by_the_one_that_goes_on_for_it() {
         let mut shop = Shop::open();
         shop.place(order("one", vec![line("one", "cola", 2)])).unwrap();

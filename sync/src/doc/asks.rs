@@ -20,7 +20,9 @@ fn commit_of(fact: &StampedOrderFact) -> InCommit {
 #[derive(Debug, Default)]
 pub(crate) struct Asks {
     asked: Vec<AskView>,
-    done: BTreeMap<IntentId, InCommit>,
+    done: BTreeSet<IntentId>,
+    /// Who said yes in which commit, whether it counts or not.
+    yes: BTreeSet<(IntentId, InCommit)>,
     refused: BTreeMap<IntentId, String>,
     withdrawn: BTreeSet<IntentId>,
     booked: BTreeSet<IntentId>,
@@ -29,6 +31,14 @@ pub(crate) struct Asks {
 }
 
 impl Asks {
+    /// Takes a fact whether it counts or not. A former owner that did not know that it was one decides nothing, and has taken the money
+    /// all the same: of which request it was, its own commit says.
+    pub(crate) fn hear(&mut self, fact: &StampedOrderFact) {
+        if let OrderFact::Answered { intent, refused: None } = &fact.what {
+            self.yes.insert((*intent, commit_of(fact)));
+        }
+    }
+
     /// Takes a fact that counts. What was recovered was asked of a kitchen that is history: nobody does it now.
     pub(crate) fn take(&mut self, fact: &StampedOrderFact) {
         if let OrderFact::Asked { intent, what } = &fact.what {
@@ -42,7 +52,7 @@ impl Asks {
             if let Some(why) = refused {
                 self.refused.entry(*intent).or_insert_with(|| why.clone());
             } else {
-                self.done.entry(*intent).or_insert_with(|| commit_of(fact));
+                self.done.insert(*intent);
             }
         } else if let OrderFact::Withdrawn { intent } = &fact.what {
             self.withdrawn.insert(*intent);
@@ -55,13 +65,15 @@ impl Asks {
 
     /// Each with what became of it.
     pub(crate) fn finish(self) -> Vec<AskView> {
-        let Self { mut asked, done, mut refused, withdrawn, booked, taken } = self;
+        let Self { mut asked, done, yes, mut refused, withdrawn, booked, taken } = self;
         for ask in &mut asked {
             ask.booked = booked.contains(&ask.intent);
-            if let Some(commit) = done.get(&ask.intent) {
+            if done.contains(&ask.intent) {
                 ask.state = AskState::Done;
                 ask.took = match &ask.what {
-                    Asked::Tender { payment, .. } => taken.get(payment) == Some(commit),
+                    Asked::Tender { payment, .. } => {
+                        taken.get(payment).is_some_and(|commit| yes.contains(&(ask.intent, *commit)))
+                    }
                     Asked::Decide { .. } | Asked::Cancel { .. } | Asked::Answer { .. } => false,
                 };
             } else if let Some(why) = refused.remove(&ask.intent) {

@@ -294,8 +294,11 @@ pub fn view(doc: &OrderDoc) -> Option<OrderView> {
         (folding.view.owner, folding.view.term) = (owner, term);
     }
     let told: Vec<_> = first.into_iter().chain(then).collect();
-    for fact in told.iter().filter(|fact| ownership.counts(fact)) {
-        folding.take(fact);
+    for fact in &told {
+        folding.asks.hear(fact);
+        if ownership.counts(fact) {
+            folding.take(fact);
+        }
     }
     std::mem::take(&mut folding.amendments).finish(&mut folding.view);
     folding.view.asked = std::mem::take(&mut folding.asks).finish();

@@ -97,7 +97,7 @@ pub struct AskView {
     pub origin: OriginId,
     /// What became of it.
     pub state: AskState,
-    /// The commit that answered it took the money: of several requests for one payment this is the one that brought it.
+    /// A commit that said yes to it took the money: of several requests for one payment this is the one that brought it.
     pub took: bool,
     /// A drawer has booked the cash that it brought.
     pub booked: bool,

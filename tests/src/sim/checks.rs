@@ -4,6 +4,7 @@
 use crate::sim::reference::{Kept, Promise, Told};
 use crate::sim::relay;
 use crate::sim::stockroom;
+use crate::sim::tenders;
 use crate::sim::till;
 use crate::sim::world::World;
 use pilotlight_node::store::replica::{LiveOrder, Replica};
@@ -85,6 +86,7 @@ fn may_follow(from: Status, to: Status) -> bool {
 pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &LiveOrder) {
     let view = &live.view;
     let (out_of_order, siblings) = (world.reference.out_of_order, world.has_siblings());
+    let branching = world.reference.is_branching();
     if siblings && replica == "relay" && changed_by_two(live) {
         world.trace.rare("two nodes changed one order");
     }
@@ -118,6 +120,10 @@ pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &Live
     }
     if view.refunded_minor > view.captured_minor {
         wrong("refunded more than captured", format!("{} of {}", view.refunded_minor, view.captured_minor));
+    }
+    // A drawer books what the order's owner has taken: nothing else, and not before.
+    if let Some(ask) = view.asked.iter().find(|ask| ask.booked && !branching && !tenders::is_taken(view, &ask.what)) {
+        wrong("booked in a drawer and not taken", format!("{ask:?}"));
     }
     if view.sent
         && let Some(line) = view.wanted().find(|line| !view.tickets.contains_key(&ticket_of(line)))
@@ -364,6 +370,9 @@ pub fn unrest(world: &mut World) -> Option<String> {
     if open > 0 {
         return Some(format!("{open} effects are open, {parked} of them parked"));
     }
+    if let Some(waits) = tenders::unrest(world) {
+        return Some(waits);
+    }
     let Some(replica) = &world.boxes[world.main].replica else { return Some("the node is off".to_owned()) };
     let unended = orders_of(replica).into_iter().find(|(_, view)| !is_at_rest(view));
     unended.map(|(id, view)| {
@@ -412,6 +421,7 @@ pub fn settled(world: &mut World) {
     books(world, &both);
     money(world, machine, &both);
     till::settled(world);
+    tenders::settled(world);
     relay_lives(world);
     pauses(world);
     wishes(world, machine, &both);

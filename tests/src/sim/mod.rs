@@ -15,6 +15,7 @@ pub mod people;
 pub mod reference;
 pub mod relay;
 pub mod stockroom;
+pub mod tenders;
 pub mod till;
 pub mod trace;
 pub mod wire;

@@ -18,7 +18,6 @@ use pilotlight_node::orders::requests::AnswerRefusal;
 use pilotlight_node::orders::{Order, accept, asked, cancel, intake, ownership, requests};
 use pilotlight_node::store::replica::Replica;
 use pilotlight_node::store::store_handle::{self as node, PlanError, RunError};
-use pilotlight_node::till::tender::{self, Tender};
 use pilotlight_relay::dispatch::desk::RiderStep;
 use pilotlight_relay::ordering::amend::{AmendRefusal, Wish as Otherwise};
 use pilotlight_relay::ordering::cancel::CancelRefusal;
@@ -104,7 +103,7 @@ pub(super) fn ingredient(name: &str) -> IngredientId {
 }
 
 /// The order's first fact names the commit; the log was durable at least that far when it was answered.
-fn log_of(replica: Option<&Replica>) -> Option<(pilotlight_sync::domain::id::OriginId, u64)> {
+pub(super) fn log_of(replica: Option<&Replica>) -> Option<(pilotlight_sync::domain::id::OriginId, u64)> {
     let position = replica?.position();
     Some((position.origin, position.head.seq))
 }
@@ -125,7 +124,7 @@ fn by_table(view: &OrderView, amount_minor: i64, age_ms: u64) -> i64 {
 }
 
 impl World {
-    fn mint(&mut self, kind: &str) -> String {
+    pub(super) fn mint(&mut self, kind: &str) -> String {
         self.people.minted += 1;
         format!("{kind} {} {}", self.plan.seed, self.people.minted)
     }
@@ -399,41 +398,9 @@ impl World {
         });
     }
 
-    fn pay_here(&mut self, at: usize, order: OrderId) {
-        let at = self.beside(at);
-        let total = self.people.answered.iter().find(|(id, _)| *id == order).map_or(0, |(_, total)| *total);
-        let half = self.chance(200);
-        let amount_minor = if half { total / 2 } else { total };
-        let payment = PaymentId::derived(&[&self.mint("payment")]);
-        self.tender(at, Tender { order, payment, amount_minor }, 0);
-    }
-
-    fn tender(&mut self, at: usize, wanted: Tender, tries: u32) {
-        let plan = move |replica: &Replica, _| tender::plan(replica, Actor::System, wanted);
-        self.ask(at, plan, move |world, at, outcome| match outcome {
-            Ok(_) if world.wifi_lost() => world.tender_again(at, wanted, tries),
-            Ok(_) => {
-                let told = Told::Paid { payment: wanted.payment, amount_minor: wanted.amount_minor };
-                if let Some(log) = log_of(world.boxes[at].replica.as_ref()) {
-                    world.reference.promise(wanted.order, at, log, told);
-                }
-            }
-            Err(RunError::Unknown | RunError::Closed) => world.tender_again(at, wanted, tries),
-            Err(RunError::Refused(_)) => world.trace.rare("tender refused"),
-            Err(error @ (RunError::TooLarge(_) | RunError::Damaged(_))) => {
-                world.found(Finding::new("a tender cannot be taken", error.to_string()));
-            }
-        });
-    }
-
-    fn tender_again(&mut self, at: usize, wanted: Tender, tries: u32) {
-        if tries < 20 {
-            let delay = self.between(2_000, 8_000);
-            self.after(delay, move |world| {
-                let at = world.beside(at);
-                world.tender(at, wanted, tries + 1);
-            });
-        }
+    /// What somebody was told that an order costs, in minor units.
+    pub(super) fn cost_of(&self, order: &OrderId) -> i64 {
+        self.people.answered.iter().find(|(id, _)| id == order).map_or(0, |(_, total)| *total)
     }
 
     // ---- The kitchen ----

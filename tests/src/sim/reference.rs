@@ -154,13 +154,14 @@ impl Reference {
     }
 
     /// The disk of a box went back to these ends of the logs. `others`: boxes at other places, which have what they had. `branch`: the
-    /// logs of which it may go on with another end as if nothing had happened.
+    /// logs of which it may go on with another end as if nothing had happened. `forked`: its own, when it does so under its name.
     pub fn went_back(
         &mut self,
         name: &'static str,
         others: &BTreeSet<usize>,
         to: &BTreeMap<OriginId, Head>,
         branch: impl IntoIterator<Item = OriginId>,
+        forked: Option<OriginId>,
     ) {
         self.out_of_order = true;
         self.phases.retain(|(replica, _, _), _| *replica != name);
@@ -168,7 +169,9 @@ impl Reference {
         self.times_new.clear();
         for promise in &mut self.promises {
             let left = to.get(&promise.origin).map_or(0, |head| head.seq);
-            if promise.seq <= left || promise.kept == Kept::Excused || others.contains(&promise.at) {
+            // What somebody elsewhere was told of this log is on its lost end too.
+            let elsewhere = others.contains(&promise.at) && forked != Some(promise.origin);
+            if promise.seq <= left || promise.kept == Kept::Excused || elsewhere {
                 continue;
             }
             let safe = self.safe.get(&promise.origin).is_some_and(|safe| promise.seq <= *safe);
@@ -220,7 +223,9 @@ impl crate::sim::world::World {
     ) {
         let seat = self.boxes[at].seat;
         let others = (0..self.boxes.len()).filter(|other| self.boxes[*other].seat != seat).collect();
-        self.reference.went_back(SEATS[seat], &others, to, from.keys().copied().filter(|_| whole));
+        let own = self.boxes[at].disk.look(|kept| kept.identity.as_ref().map(|one| one.origin));
+        let branch = from.keys().copied().filter(|_| whole);
+        self.reference.went_back(SEATS[seat], &others, to, branch, own.filter(|_| whole));
         if self.reference.excused() > 0 {
             self.trace.rare("promise lost with its only disk");
         }

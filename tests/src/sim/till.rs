@@ -1,6 +1,7 @@
 //! Drawers and days: cashiers who open, fill, empty and count drawers, managers who close days, and what the books must say.
 
 use crate::sim::checks::Finding;
+use crate::sim::tenders;
 use crate::sim::world::World;
 use pilotlight_node::store::replica::{LiveOrder, Replica};
 use pilotlight_node::store::store_handle::RunError;
@@ -45,12 +46,13 @@ impl World {
 
     /// Somebody at a drawer begins, moves cash, or counts.
     fn cashier(&mut self, at: usize) {
-        if self.healed {
-            return;
-        }
-        let delay = self.between(8_000, 40_000);
+        let delay = if self.healed { 10_000 } else { self.between(8_000, 40_000) };
         self.after(delay, move |world| world.cashier(at));
         let at = self.beside(at);
+        // In a healed world somebody comes for cash alone that waits for a drawer.
+        if self.healed && tenders::cash_waits(self, at).is_none() {
+            return;
+        }
         let Some(replica) = &self.boxes[at].replica else { return };
         let own = replica.identity().origin;
         let ours = |shift: &ShiftView| shift.opening.node == own || replica.site().is_fenced(&shift.opening.node);
@@ -66,6 +68,12 @@ impl World {
                 };
                 let plan = move |replica: &Replica, now| shifts::open(replica, now, Actor::System, begin);
                 self.ask(at, plan, |world, _, outcome| world.cash_heard("shift opened", outcome));
+            }
+            // It is booked in the node's own one: what a former name left open is counted before.
+            Some((shift, known)) if self.healed => {
+                if known.opening.node != own {
+                    self.count_drawer(at, shift, known.expected_minor());
+                }
             }
             Some((shift, _)) if self.chance(500) => {
                 let amount_minor = if self.chance(500) { 2_500 } else { -1_500 };

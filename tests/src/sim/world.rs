@@ -13,10 +13,10 @@ use crate::sim::people::People;
 use crate::sim::reference::Reference;
 use crate::sim::relay::{self, Process};
 use crate::sim::stockroom::Stockroom;
+use crate::sim::tenders::{self, Tenders};
 use crate::sim::till::Till;
 use crate::sim::trace::Trace;
 use pilotlight_edge::clock::Clock;
-use pilotlight_node::answering;
 use pilotlight_node::archive::Archive;
 use pilotlight_node::inventory::share;
 use pilotlight_node::live::gone_back;
@@ -190,6 +190,8 @@ pub struct World {
     pub till: Till,
     /// What was to be booked in the stockroom.
     pub stockroom: Stockroom,
+    /// What people have given for orders in the restaurant.
+    pub tenders: Tenders,
     /// Faults may happen, and people begin new things.
     pub healed: bool,
     /// No connection between restaurant and cloud until then.
@@ -253,6 +255,7 @@ impl World {
             people: People::default(),
             till: Till::default(),
             stockroom: Stockroom::default(),
+            tenders: Tenders::default(),
             healed: false,
             outage_until_ms: 0,
             bank_bad_until_ms: 0,
@@ -610,9 +613,9 @@ impl World {
         };
         self.ask(at, shares, |_, _, _| {});
         self.close_due(at);
-        self.ask(at, answering::plan, |world, at, outcome| {
-            if matches!(outcome, Ok(true)) {
-                world.trace.rare("asked by another node and answered");
+        self.ask(at, tenders::answering, |world, at, outcome| {
+            if let Ok(Some(did)) = outcome {
+                world.trace.rare(did);
                 world.tend_soon(at);
             }
         });
