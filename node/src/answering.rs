@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn expected(shop: &mut Shop, shift: ShiftId) -> i64 {
-        shop.replica().site().shift(&shift).unwrap().view(|_| true).unwrap().expected_minor()
+        shop.replica().site().shift_view(&shift).unwrap().expected_minor()
     }
 
     /// What the owner's commit says.
@@ -241,6 +241,25 @@ mod tests {
         bar.write(&mut shop, &took(payment, first));
         bar.write(&mut shop, &[Change::Order(one(), OrderFact::Answered { intent, refused: None })]);
         assert_eq!((answered(&mut shop), expected(&mut shop, shift)), (0, 1_000), "it lies elsewhere");
+    }
+
+    #[test]
+    fn q4_q5_cash_that_a_former_owner_took_not_knowing_is_booked_by_the_answer_that_counts() {
+        let mut shop = Shop::open();
+        let (mut bar, shift) = of_the_bar(&mut shop, "B");
+        let (payment, intent) = pay_here(&mut shop, shift);
+        // A third node takes the order over, and both owners take the money.
+        let mut third = Sibling::join(&mut shop, "C");
+        let upto = shop.replica().state().heads().get(&bar.origin).map(|head| head.seq);
+        let taken = OrderFact::TakenOver { term: 2, owner: third.origin, upto, why: "silent".into() };
+        third.write(&mut shop, &[Change::Order(one(), taken)]);
+        shop.clock.advance(1);
+        bar.write(&mut shop, &took(payment, intent));
+        assert_eq!((answered(&mut shop), expected(&mut shop, shift)), (0, 1_000), "it answers nobody any more");
+        shop.clock.advance(1);
+        third.write(&mut shop, &took(payment, intent));
+        assert_eq!((answered(&mut shop), expected(&mut shop, shift)), (1, 1_300));
+        assert_eq!((answered(&mut shop), expected(&mut shop, shift)), (0, 1_300), "once");
     }
 
     #[test]

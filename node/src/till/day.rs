@@ -165,7 +165,7 @@ pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreErro
     };
     // The vector claims what the logs have, whether or not the document of it can be read.
     replica.orders_of_logs(&broken)?.iter().for_each(|doc| closing.order(books, doc));
-    site.unlisted_shifts().for_each(|(id, doc)| closing.shift(books, *id, doc));
+    site.unlisted_shifts().for_each(|(id, doc)| closing.shift(books, *id, doc, |fact| site.is_here(id, fact)));
     Ok(closing)
 }
 

@@ -24,8 +24,8 @@ pub(crate) struct Asks {
     refused: BTreeMap<IntentId, String>,
     withdrawn: BTreeSet<IntentId>,
     booked: BTreeSet<IntentId>,
-    /// By which commit each payment was taken first.
-    taken: BTreeMap<PaymentId, InCommit>,
+    /// By which commits each payment was taken, the first one first: two owners may, the former one not knowing.
+    taken: BTreeMap<PaymentId, Vec<InCommit>>,
 }
 
 impl Asks {
@@ -49,19 +49,22 @@ impl Asks {
         } else if let OrderFact::Booked { intent } = &fact.what {
             self.booked.insert(*intent);
         } else if let OrderFact::Payment { payment, phase: PaymentPhase::Captured, .. } = &fact.what {
-            self.taken.entry(*payment).or_insert_with(|| commit_of(fact));
+            self.taken.entry(*payment).or_default().push(commit_of(fact));
         }
     }
 
     /// Each with what became of it.
     pub(crate) fn finish(self) -> Vec<AskView> {
         let Self { mut asked, done, mut refused, withdrawn, booked, taken } = self;
+        // What a former owner took, not knowing, answers nobody: the first that took it with an answer that counts has brought it.
+        let answers: BTreeSet<InCommit> = done.values().copied().collect();
+        let brought = |payment: &PaymentId| taken.get(payment)?.iter().find(|commit| answers.contains(*commit));
         for ask in &mut asked {
             ask.booked = booked.contains(&ask.intent);
             if let Some(commit) = done.get(&ask.intent) {
                 ask.state = AskState::Done;
                 ask.took = match &ask.what {
-                    Asked::Tender { payment, .. } => taken.get(payment) == Some(commit),
+                    Asked::Tender { payment, .. } => brought(payment) == Some(commit),
                     Asked::Decide { .. } | Asked::Cancel { .. } | Asked::Answer { .. } => false,
                 };
             } else if let Some(why) = refused.remove(&ask.intent) {
