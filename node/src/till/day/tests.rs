@@ -7,7 +7,7 @@ use crate::testing::{EVENING, Shop, Sibling, line, order};
 use crate::till::shifts::{self, Begin};
 use crate::till::tender::{self, Tender};
 use ed25519_dalek::Signer;
-use pilotlight_sync::doc::books::Report;
+use pilotlight_sync::doc::books::{Report, Totals};
 use pilotlight_sync::doc::change::RawChange;
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderFact;
@@ -126,6 +126,39 @@ fn s12_d5_one_node_closes_the_days_until_a_manager_names_another() {
     bar.write(&mut shop, &[Change::DayClosed(SignedReport::sign(&theirs, |hash| key.sign(hash).to_bytes()))]);
     assert_eq!(close(&mut shop, 1), Ok(report));
     assert_eq!(shop.replica().site().days().map(|(_, day)| day.reports.len()).sum::<usize>(), 2, "both are kept");
+}
+
+#[test]
+fn d5_a_close_that_is_said_again_to_the_next_keeper_books_nothing_twice() {
+    // The bar keeps the days and closes the first; whether this node has heard of that before it closes it too, or after.
+    for heard in [true, false] {
+        let mut shop = Shop::open();
+        let mut bar = Sibling::join(&mut shop, "0");
+        sell(&mut shop, "one");
+        pay(&mut shop, "one");
+        let (now, site) = (shop.clock.now(), shop.replica().site());
+        let (books, day) = (site.books().clone(), site.closable().unwrap());
+        let closing = gather(shop.replica(), day.number).unwrap();
+        let theirs = closing.report(&books, day, (bar.origin, 0), Actor::System, now);
+        let key = bar.key();
+        let theirs = SignedReport::sign(&theirs, |hash| key.sign(hash).to_bytes());
+        let mut tell = |shop: &mut Shop| bar.write(shop, &[Change::DayClosed(theirs.clone())]);
+        if heard {
+            tell(&mut shop);
+        }
+        let own = shop.replica().identity().origin;
+        shop.run(|replica, _| plan_keeper(replica, Actor::System, own)).unwrap();
+        let again = shop.run(|replica, now| plan(replica, now, Actor::System, DayNumber(1))).unwrap();
+        assert_eq!(again == theirs, heard, "what is known is answered");
+        if !heard {
+            tell(&mut shop);
+        }
+        sell(&mut shop, "two");
+        assert_eq!(close(&mut shop, 2).unwrap().late, []);
+        let totals = shop.replica().site().books().reports().map(|booked| booked.report.totals);
+        let all = totals.fold(Totals::default(), Totals::plus);
+        assert_eq!((all.orders, all.sales_minor, all.till_minor), (2, 600, 300), "heard before: {heard}");
+    }
 }
 
 #[test]
