@@ -187,6 +187,28 @@ fn x1_the_check_finds_what_does_not_agree() {
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
 
+#[test]
+fn s2_the_check_counts_what_an_origin_was_given_and_what_it_gave() {
+    for (used, problems) in [(300, 0), (301, 1)] {
+        let mut shop = Shop::open();
+        let mut bar = Sibling::join(&mut shop, "B");
+        let own = shop.replica().identity().origin;
+        let row = shop.replica().site().stock(&dough()).unwrap().row(&own).give(bar.origin, 300, 1_000).unwrap();
+        shop.commit(&[Change::Stock(dough(), row)]);
+        bar.write(&mut shop, &[Change::Stock(dough(), Row { used, ..Row::default() })]);
+        shop.replica = None;
+        let found = check(&shop.paths()).unwrap().problems;
+        assert_eq!(found.len(), problems, "{found:?}");
+    }
+    // What was given is gone here.
+    let mut shop = Shop::open();
+    let bar = Sibling::join(&mut shop, "B");
+    let given = Row { given: [(bar.origin, 1_001)].into(), ..Row::default().deliver(1_000) };
+    shop.commit(&[Change::Stock(dough(), given)]);
+    shop.replica = None;
+    assert_eq!(check(&shop.paths()).unwrap().problems.len(), 1);
+}
+
 /// Writes documents of orders behind the replica's back, as a disk that lies would.
 fn spoil(shop: &mut Shop, docs: Vec<(&str, Vec<u8>)>) {
     shop.replica = None;
