@@ -25,7 +25,7 @@ pub fn plan(replica: &Replica, now: Timestamp) -> Result<Plan<bool>, PlanError<I
     let Some((id, ask)) = asked::next(replica) else { return Ok(Plan::answer_only(Actor::System, false)) };
     let done = match asked::too_far(replica, now, &ask) {
         Some(why) => Err(why),
-        None => carry_out(replica, now, id, &ask)?,
+        None => carry_out(replica, id, &ask)?,
     };
     let (done, refused) = match done {
         Ok(changes) => (changes, None),
@@ -36,11 +36,11 @@ pub fn plan(replica: &Replica, now: Timestamp) -> Result<Plan<bool>, PlanError<I
 
 type Done = Result<Result<Vec<Change>, String>, PlanError<Infallible>>;
 
-fn carry_out(replica: &Replica, now: Timestamp, id: OrderId, ask: &AskView) -> Done {
+fn carry_out(replica: &Replica, id: OrderId, ask: &AskView) -> Done {
     let by = ask.by;
     match ask.what.clone() {
         Asked::Decide { rejected } => told(accept::decide(replica, by, id, rejected)),
-        Asked::Cancel { why } => told(cancel::plan(replica, now, by, id, &why, None)),
+        Asked::Cancel { why } => told(cancel::plan(replica, by, id, &why, None)),
         Asked::Answer { request, refused } => told(requests::decide(replica, by, (id, request), refused)),
         Asked::Tender { payment, amount_minor, .. } => {
             told(tender::plan_elsewhere(replica, by, Tender { order: id, payment, amount_minor }))
@@ -125,7 +125,7 @@ mod tests {
         let id = OrderId::derived(&["one"]);
         let taken = OrderFact::TakenOver { term: 1, owner: bar.origin, upto: Some(u64::MAX), why: "x".into() };
         bar.write(&mut shop, &[Change::Order(id, taken)]);
-        let cancel = |replica: &Replica, now| cancel::plan(replica, now, Actor::System, id, "x", None);
+        let cancel = |replica: &Replica, _| cancel::plan(replica, Actor::System, id, "x", None);
         assert_eq!(shop.run(cancel).map(drop), Err(CancelRefusal::OtherNode("B".into())));
         let what = Asked::Cancel { why: "x".into() };
         let ask = |replica: &Replica, _| asked::ask(replica, Actor::System, id, what.clone());
