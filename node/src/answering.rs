@@ -301,6 +301,22 @@ mod tests {
     }
 
     #[test]
+    fn q5_what_a_node_that_is_gone_has_asked_by_a_fast_clock_is_done_by_so_much_later_and_no_more() {
+        // Nobody withdraws it: the node where it was asked is dead, and its owner was off meanwhile.
+        for (late_ms, done) in [(19 * 60_000, true), (19 * 60_000 + 1, false)] {
+            let mut shop = Shop::open();
+            let mut bar = Sibling::join(&mut shop, "B");
+            shop.place(order("one", vec![line("one", "cola", 1)])).unwrap();
+            bar.ahead_ms = 9 * 60_000;
+            asked(&mut shop, &mut bar, "fast", Asked::Cancel { why: "guest left".into() });
+            shop.clock.advance(late_ms);
+            shop.reopen();
+            assert_eq!(answered(&mut shop), 1);
+            assert_eq!(states(&mut shop) == [AskState::Done], done, "{late_ms}");
+        }
+    }
+
+    #[test]
     fn q5_what_nobody_answered_is_withdrawn_where_it_was_asked_and_the_owner_does_not_do_it_later() {
         let mut shop = Shop::open();
         let (mut bar, shift) = of_the_bar(&mut shop, "B");
