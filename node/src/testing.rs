@@ -203,11 +203,20 @@ impl ReadOrder for NoDisk {
 impl Sibling {
     /// It comes, with this letter.
     pub(crate) fn join(shop: &mut Shop, letter: &str) -> Self {
+        Self::join_as(shop, letter, OriginRole::Node)
+    }
+
+    /// The same of the site's relay, as far as its log is looked at.
+    pub(crate) fn relay(shop: &mut Shop) -> Self {
+        Self::join_as(shop, "", OriginRole::Relay)
+    }
+
+    fn join_as(shop: &mut Shop, letter: &str, role: OriginRole) -> Self {
         let origin = OriginId::derived(&["sibling", letter]);
         let loading = Loading::begin([], &BTreeMap::new()).unwrap();
         let mut sibling = Self { state: loading.finish(origin, BTreeMap::new()), origin, ahead_ms: 0, behind_ms: 0 };
         let key = sibling.key().verifying_key().to_bytes();
-        let card = OriginCard { origin, key, role: OriginRole::Node, letter: letter.to_owned() };
+        let card = OriginCard { origin, key, role, letter: letter.to_owned() };
         sibling.write(shop, &[Change::Origin(card)]);
         sibling
     }

@@ -284,6 +284,34 @@ fn d3_a_clock_that_is_behind_puts_a_close_off_for_a_day_at_most_and_a_backlog_do
 }
 
 #[test]
+fn d3_what_the_relay_or_two_others_contradict_closes_no_day_that_runs_however_far_ahead() {
+    use crate::testing::dough;
+    use pilotlight_sync::crdt::counter::Row;
+    let joined: [fn(&mut Shop) -> Vec<Sibling>; 3] = [
+        |shop| vec![Sibling::join(shop, "B")],
+        |shop| vec![Sibling::join(shop, "B"), Sibling::join(shop, "C")],
+        |shop| vec![Sibling::relay(shop)],
+    ];
+    for (join, closed) in joined.into_iter().zip([Some(DayNumber(1)), None, None]) {
+        let mut shop = Shop::open();
+        let mut others = join(&mut shop);
+        sell(&mut shop, "one");
+        // Our clock is 40 hours ahead: by it the day was over yesterday. The others go on with the evening.
+        shop.clock.set(EVENING.plus_ms(40 * HOUR));
+        for other in &mut others {
+            other.write_at(&mut shop, EVENING.plus_ms(1), &[Change::Stock(dough(), Row::default())]);
+        }
+        assert_eq!(due(&mut shop), closed, "one other may be wrong itself");
+        // In the morning, six hours after the end of the day, it closes by itself.
+        shop.clock.advance(15 * HOUR);
+        for other in &mut others {
+            other.write_at(&mut shop, EVENING.plus_ms(15 * HOUR), &[Change::Stock(dough(), Row::default())]);
+        }
+        assert_eq!(due(&mut shop).or(closed), Some(DayNumber(1)));
+    }
+}
+
+#[test]
 fn d2_a_date_years_ahead_goes_with_the_next_morning_or_with_a_close() {
     let mut shop = Shop::open();
     sell(&mut shop, "one");
