@@ -404,6 +404,27 @@ fn i8_what_builds_on_a_branch_counts_once_wherever_each_store_ends_its_log() {
     assert_eq!(shop.replica().site().stock(&dough()), other.replica().site().stock(&dough()));
 }
 
+#[test]
+fn i8_s9_what_was_given_on_a_branch_is_told_and_covers_what_the_receiver_has_used_of_it() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    let to = bar.origin;
+    let gives = |shop: &mut Shop| {
+        let own = shop.replica().identity().origin;
+        let row = shop.replica().site().stock(&dough()).unwrap().row(&own);
+        shop.commit(&[Change::Stock(dough(), row.give(to, 300, 1_000).unwrap())]);
+    };
+    let (old, at) = branched(&mut shop, |_| {}, gives);
+    part(&mut shop, &[(old, at)]);
+    let known = |shop: &mut Shop| {
+        let stock = shop.replica().site().stock(&dough()).unwrap();
+        (stock.last_known(&old), stock.last_known(&to), stock.shortage())
+    };
+    assert_eq!(known(&mut shop), (1_000, 0, 0), "nobody has used it");
+    bar.write(&mut shop, &[Change::Stock(dough(), Row { used: 100, ..Row::default() })]);
+    assert_eq!(known(&mut shop), (900, 0, 0));
+}
+
 fn sell_cola(shop: &mut Shop, id: &str) {
     shop.place(order(id, vec![line(id, "cola", 1)])).unwrap();
 }
