@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::orders::cancel::CancelRefusal;
     use crate::testing::{Shop, Sibling, line, order};
-    use crate::till::shifts::{self, Begin};
+    use crate::till::shifts;
     use pilotlight_sync::doc::order::OrderFact;
     use pilotlight_sync::domain::asked::AskState;
     use pilotlight_sync::domain::id::{IntentId, PaymentId, ShiftId};
@@ -150,14 +150,7 @@ mod tests {
         shop.place(order("one", vec![line("one", "cola", 2)])).unwrap();
         let taken = OrderFact::TakenOver { term: 1, owner: bar.origin, upto: Some(u64::MAX), why: "x".into() };
         bar.write(shop, &[Change::Order(one(), taken)]);
-        (bar, begin(shop, "first"))
-    }
-
-    fn begin(shop: &mut Shop, name: &str) -> ShiftId {
-        let shift = ShiftId::derived(&[name]);
-        let begin = Begin { shift, drawer: "front".into(), float_minor: 1_000 };
-        shop.run(move |replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
-        shift
+        (bar, shop.begin_shift("first", "front", 1_000))
     }
 
     fn pay_here(shop: &mut Shop, shift: ShiftId) -> (PaymentId, IntentId) {
@@ -209,7 +202,7 @@ mod tests {
         shop.reopen();
         assert!(shop.replica().live_orders().any(|(id, order)| *id == one() && !order.view.on_board()));
         assert_eq!(answered(&mut shop), 0, "nobody works at the drawer: it waits");
-        let next = begin(&mut shop, "next");
+        let next = shop.begin_shift("next", "front", 1_000);
         assert_eq!((answered(&mut shop), expected(&mut shop, next), expected(&mut shop, shift)), (1, 1_300, 1_000));
         assert!(!shop.replica().order(&one()).unwrap().unwrap().view.is_open(), "nothing waits any more");
         shop.reopen();
@@ -220,7 +213,7 @@ mod tests {
     fn q5_cash_that_an_ended_node_asked_for_is_booked_by_the_one_that_goes_on_for_it() {
         let mut shop = Shop::open();
         shop.place(order("one", vec![line("one", "cola", 2)])).unwrap();
-        let (mut old, shift) = (Sibling::join(&mut shop, "A0"), begin(&mut shop, "first"));
+        let (mut old, shift) = (Sibling::join(&mut shop, "A0"), shop.begin_shift("first", "front", 1_000));
         let payment = PaymentId::derived(&["cash"]);
         let what = Asked::Tender { payment, amount_minor: 300, shift: Some(shift) };
         asked(&mut shop, &mut old, "cash", what);
@@ -267,9 +260,7 @@ mod tests {
         let mut shop = Shop::open();
         let (mut bar, shift) = of_the_bar(&mut shop, "B");
         let (payment, intent) = pay_here(&mut shop, shift);
-        let other = ShiftId::derived(&["back"]);
-        let begin = Begin { shift: other, drawer: "back".into(), float_minor: 0 };
-        shop.run(move |replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+        let other = shop.begin_shift("back", "back", 0);
         let booked = pilotlight_sync::doc::till::TillFact::Taken { order: one(), payment, amount_minor: 300 };
         shop.commit(&[Change::Till(other, booked)]);
         bar.write(&mut shop, &took(payment, intent));

@@ -5,6 +5,7 @@ use crate::orders::place::{self, NewOrder, PlaceRefusal, Placed};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use crate::till::day;
+use crate::till::shifts::{self, Begin};
 use ed25519_dalek::SigningKey;
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::counter::Row;
@@ -12,7 +13,9 @@ use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::replica::{Loading, ReadOrder};
 use pilotlight_sync::doc::site::Settings;
-use pilotlight_sync::domain::id::{CategoryId, IngredientId, LineId, MenuItemId, OrderId, OriginId, SiteId, VariantId};
+use pilotlight_sync::domain::id::{
+    CategoryId, IngredientId, LineId, MenuItemId, OrderId, OriginId, ShiftId, SiteId, VariantId,
+};
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
@@ -133,6 +136,14 @@ impl Shop {
         while let Some(next) = self.replica().site().closable() {
             self.run(|replica, now| day::plan(replica, now, Actor::System, next.number)).unwrap();
         }
+    }
+
+    /// Somebody begins a shift of a drawer of this node.
+    pub(crate) fn begin_shift(&mut self, name: &str, drawer: &str, float_minor: i64) -> ShiftId {
+        let shift = ShiftId::derived(&[name]);
+        let begin = Begin { shift, drawer: drawer.to_owned(), float_minor };
+        self.run(move |replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+        shift
     }
 
     pub(crate) fn rights(&mut self) -> u64 {

@@ -4,14 +4,14 @@ use super::*;
 use crate::orders::place;
 use crate::store::sled_store::SledStore;
 use crate::testing::{EVENING, Shop, Sibling, line, order};
-use crate::till::shifts::{self, Begin};
+use crate::till::shifts;
 use crate::till::tender::{self, Tender};
 use ed25519_dalek::Signer;
 use pilotlight_sync::doc::books::{Report, Totals};
 use pilotlight_sync::doc::change::RawChange;
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderFact;
-use pilotlight_sync::domain::id::{LineId, OrderId, PaymentId, ShiftId};
+use pilotlight_sync::domain::id::{LineId, OrderId, PaymentId};
 use pilotlight_sync::domain::payment::PaymentPhase;
 use pilotlight_sync::store::Writes;
 use std::collections::BTreeMap;
@@ -85,9 +85,7 @@ fn d3_a_day_that_nobody_closes_closes_six_hours_after_the_roll_over() {
 #[test]
 fn d3_a_person_closes_no_day_with_a_shift_that_nobody_counted_and_the_roll_over_does() {
     let mut shop = Shop::open();
-    let shift = ShiftId::derived(&["shift"]);
-    let begin = Begin { shift, drawer: "front".to_owned(), float_minor: 1_000 };
-    shop.run(|replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+    let shift = shop.begin_shift("shift", "front", 1_000);
     sell(&mut shop, "one");
     pay(&mut shop, "one");
     let letter = shop.replica().identity().letter.clone();
@@ -427,9 +425,7 @@ fn d6_of_old_shifts_neither_a_close_nor_the_till_takes_notice() {
     let mut shop = Shop::open();
     for number in 1..=5_u32 {
         for n in 1..=3 {
-            let shift = ShiftId::derived(&[&format!("{number} {n}")]);
-            let begin = Begin { shift, drawer: "front".to_owned(), float_minor: 1_000 };
-            shop.run(|replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+            let shift = shop.begin_shift(&format!("{number} {n}"), "front", 1_000);
             shop.run(|replica, _| shifts::close(replica, Actor::System, shift, 1_000)).unwrap();
         }
         let site = shop.replica().site();
