@@ -25,7 +25,7 @@ pub fn plan(replica: &Replica, now: Timestamp) -> Result<Plan<bool>, PlanError<I
     let Some((id, ask)) = asked::next(replica) else { return Ok(Plan::answer_only(Actor::System, false)) };
     let done = match asked::too_far(replica, now, &ask) {
         Some(why) => Err(why),
-        None => carry_out(replica, now, id, &ask)?,
+        None => carry_out(replica, id, &ask)?,
     };
     let (done, refused) = match done {
         Ok(changes) => (changes, None),
@@ -36,11 +36,11 @@ pub fn plan(replica: &Replica, now: Timestamp) -> Result<Plan<bool>, PlanError<I
 
 type Done = Result<Result<Vec<Change>, String>, PlanError<Infallible>>;
 
-fn carry_out(replica: &Replica, now: Timestamp, id: OrderId, ask: &AskView) -> Done {
+fn carry_out(replica: &Replica, id: OrderId, ask: &AskView) -> Done {
     let by = ask.by;
     match ask.what.clone() {
         Asked::Decide { rejected } => told(accept::decide(replica, by, id, rejected)),
-        Asked::Cancel { why } => told(cancel::plan(replica, now, by, id, &why, None)),
+        Asked::Cancel { why } => told(cancel::plan(replica, by, id, &why, None)),
         Asked::Answer { request, refused } => told(requests::decide(replica, by, (id, request), refused)),
         Asked::Tender { payment, amount_minor, .. } => {
             told(tender::plan_elsewhere(replica, by, Tender { order: id, payment, amount_minor }))
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::orders::cancel::CancelRefusal;
     use crate::testing::{Shop, Sibling, line, order};
-    use crate::till::shifts::{self, Begin};
+    use crate::till::shifts;
     use pilotlight_sync::doc::order::OrderFact;
     use pilotlight_sync::domain::asked::AskState;
     use pilotlight_sync::domain::id::{IntentId, PaymentId, ShiftId};
@@ -125,7 +125,7 @@ mod tests {
         let id = OrderId::derived(&["one"]);
         let taken = OrderFact::TakenOver { term: 1, owner: bar.origin, upto: Some(u64::MAX), why: "x".into() };
         bar.write(&mut shop, &[Change::Order(id, taken)]);
-        let cancel = |replica: &Replica, now| cancel::plan(replica, now, Actor::System, id, "x", None);
+        let cancel = |replica: &Replica, _| cancel::plan(replica, Actor::System, id, "x", None);
         assert_eq!(shop.run(cancel).map(drop), Err(CancelRefusal::OtherNode("B".into())));
         let what = Asked::Cancel { why: "x".into() };
         let ask = |replica: &Replica, _| asked::ask(replica, Actor::System, id, what.clone());
@@ -150,14 +150,7 @@ mod tests {
         shop.place(order("one", vec![line("one", "cola", 2)])).unwrap();
         let taken = OrderFact::TakenOver { term: 1, owner: bar.origin, upto: Some(u64::MAX), why: "x".into() };
         bar.write(shop, &[Change::Order(one(), taken)]);
-        (bar, begin(shop, "first"))
-    }
-
-    fn begin(shop: &mut Shop, name: &str) -> ShiftId {
-        let shift = ShiftId::derived(&[name]);
-        let begin = Begin { shift, drawer: "front".into(), float_minor: 1_000 };
-        shop.run(move |replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
-        shift
+        (bar, shop.begin_shift("first", "front", 1_000))
     }
 
     fn pay_here(shop: &mut Shop, shift: ShiftId) -> (PaymentId, IntentId) {
@@ -168,7 +161,7 @@ mod tests {
     }
 
     fn expected(shop: &mut Shop, shift: ShiftId) -> i64 {
-        shop.replica().site().shift(&shift).unwrap().view(|_| true).unwrap().expected_minor()
+        shop.replica().site().shift_view(&shift).unwrap().expected_minor()
     }
 
     /// What the owner's commit says.
@@ -209,7 +202,7 @@ mod tests {
         shop.reopen();
         assert!(shop.replica().live_orders().any(|(id, order)| *id == one() && !order.view.on_board()));
         assert_eq!(answered(&mut shop), 0, "nobody works at the drawer: it waits");
-        let next = begin(&mut shop, "next");
+        let next = shop.begin_shift("next", "front", 1_000);
         assert_eq!((answered(&mut shop), expected(&mut shop, next), expected(&mut shop, shift)), (1, 1_300, 1_000));
         assert!(!shop.replica().order(&one()).unwrap().unwrap().view.is_open(), "nothing waits any more");
         shop.reopen();
@@ -236,7 +229,7 @@ mod tests {
     fn q5_cash_that_an_ended_node_asked_for_is_booked_by_the_one_that_goes_on_for_it() {
         let mut shop = Shop::open();
         shop.place(order("one", vec![line("one", "cola", 2)])).unwrap();
-        let (mut old, shift) = (Sibling::join(&mut shop, "A0"), begin(&mut shop, "first"));
+        let (mut old, shift) = (Sibling::join(&mut shop, "A0"), shop.begin_shift("first", "front", 1_000));
         let payment = PaymentId::derived(&["cash"]);
         let what = Asked::Tender { payment, amount_minor: 300, shift: Some(shift) };
         asked(&mut shop, &mut old, "cash", what);
@@ -260,13 +253,30 @@ mod tests {
     }
 
     #[test]
+    fn q4_q5_cash_that_a_former_owner_took_not_knowing_is_booked_by_the_answer_that_counts() {
+        let mut shop = Shop::open();
+        let (mut bar, shift) = of_the_bar(&mut shop, "B");
+        let (payment, intent) = pay_here(&mut shop, shift);
+        // A third node takes the order over, and both owners take the money.
+        let mut third = Sibling::join(&mut shop, "C");
+        let upto = shop.replica().state().heads().get(&bar.origin).map(|head| head.seq);
+        let taken = OrderFact::TakenOver { term: 2, owner: third.origin, upto, why: "silent".into() };
+        third.write(&mut shop, &[Change::Order(one(), taken)]);
+        shop.clock.advance(1);
+        bar.write(&mut shop, &took(payment, intent));
+        assert_eq!((answered(&mut shop), expected(&mut shop, shift)), (0, 1_000), "it answers nobody any more");
+        shop.clock.advance(1);
+        third.write(&mut shop, &took(payment, intent));
+        assert_eq!((answered(&mut shop), expected(&mut shop, shift)), (1, 1_300));
+        assert_eq!((answered(&mut shop), expected(&mut shop, shift)), (0, 1_300), "once");
+    }
+
+    #[test]
     fn q5_one_payment_is_booked_once_also_when_this_node_took_it_after_it_had_asked() {
         let mut shop = Shop::open();
         let (mut bar, shift) = of_the_bar(&mut shop, "B");
         let (payment, intent) = pay_here(&mut shop, shift);
-        let other = ShiftId::derived(&["back"]);
-        let begin = Begin { shift: other, drawer: "back".into(), float_minor: 0 };
-        shop.run(move |replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+        let other = shop.begin_shift("back", "back", 0);
         let booked = pilotlight_sync::doc::till::TillFact::Taken { order: one(), payment, amount_minor: 300 };
         shop.commit(&[Change::Till(other, booked)]);
         bar.write(&mut shop, &took(payment, intent));
@@ -295,6 +305,22 @@ mod tests {
         assert_eq!(answered(&mut shop), 1);
         let why = "that was asked 11 minutes ago: ask again; was it just now, set the clock of node C";
         assert_eq!(states(&mut shop), [AskState::Refused(why.into())]);
+    }
+
+    #[test]
+    fn q5_what_a_node_that_is_gone_has_asked_by_a_fast_clock_is_done_by_so_much_later_and_no_more() {
+        // Nobody withdraws it: the node where it was asked is dead, and its owner was off meanwhile.
+        for (late_ms, done) in [(19 * 60_000, true), (19 * 60_000 + 1, false)] {
+            let mut shop = Shop::open();
+            let mut bar = Sibling::join(&mut shop, "B");
+            shop.place(order("one", vec![line("one", "cola", 1)])).unwrap();
+            bar.ahead_ms = 9 * 60_000;
+            asked(&mut shop, &mut bar, "fast", Asked::Cancel { why: "guest left".into() });
+            shop.clock.advance(late_ms);
+            shop.reopen();
+            assert_eq!(answered(&mut shop), 1);
+            assert_eq!(states(&mut shop) == [AskState::Done], done, "{late_ms}");
+        }
     }
 
     #[test]

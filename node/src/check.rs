@@ -271,16 +271,31 @@ fn check_index(store: &SledStore, expected: &BTreeSet<Vec<u8>>, report: &mut Rep
     Ok(())
 }
 
+/// What each origin was given of each ingredient.
+fn received(rows: &BTreeMap<(IngredientId, OriginId), Row>) -> BTreeMap<(IngredientId, OriginId), u64> {
+    let mut received: BTreeMap<(IngredientId, OriginId), u64> = BTreeMap::new();
+    for ((ingredient, _), row) in rows {
+        for (to, amount) in &row.given {
+            let sum = received.entry((*ingredient, *to)).or_default();
+            *sum = sum.saturating_add(*amount);
+        }
+    }
+    received
+}
+
 fn check_stock(site: &Site, replayed: &Replayed, report: &mut Report) {
+    let received = received(&replayed.rows);
     for ((ingredient, origin), row) in &replayed.rows {
         let stored = site.stock(ingredient).map(|stock| stock.row(origin)).unwrap_or_default();
         if &stored != row {
             report.problem(format!("stock of {ingredient}: the row is {stored:?}, its log says {row:?}"));
         }
         let enforced = site.menu().ingredients.get(ingredient).is_some_and(|ingredient| ingredient.enforced);
-        let gained = row.added.saturating_add(row.returned);
-        if enforced && row.used > gained {
-            report.problem(format!("stock of {ingredient}: {} used of {gained}", row.used));
+        let received = received.get(&(*ingredient, *origin)).copied().unwrap_or(0);
+        let gained = row.added.saturating_add(row.returned).saturating_add(received);
+        let gone = row.given.values().copied().fold(row.used, u64::saturating_add);
+        if enforced && gone > gained {
+            report.problem(format!("stock of {ingredient}: {origin} has used and given {gone} of {gained}"));
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::orders::place::{self, NewOrder, PlaceRefusal, Placed};
 use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use crate::till::day;
+use crate::till::shifts::{self, Begin};
 use ed25519_dalek::SigningKey;
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::counter::Row;
@@ -12,7 +13,9 @@ use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::replica::{Loading, ReadOrder};
 use pilotlight_sync::doc::site::Settings;
-use pilotlight_sync::domain::id::{CategoryId, IngredientId, LineId, MenuItemId, OrderId, OriginId, SiteId, VariantId};
+use pilotlight_sync::domain::id::{
+    CategoryId, IngredientId, LineId, MenuItemId, OrderId, OriginId, ShiftId, SiteId, VariantId,
+};
 use pilotlight_sync::domain::menu::{Ingredient, MenuItem, RecipeLine, StationId, Unit, Variant};
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
 use pilotlight_sync::domain::order::{Channel, Fulfilment};
@@ -135,6 +138,14 @@ impl Shop {
         }
     }
 
+    /// Somebody begins a shift of a drawer of this node.
+    pub(crate) fn begin_shift(&mut self, name: &str, drawer: &str, float_minor: i64) -> ShiftId {
+        let shift = ShiftId::derived(&[name]);
+        let begin = Begin { shift, drawer: drawer.to_owned(), float_minor };
+        self.run(move |replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+        shift
+    }
+
     pub(crate) fn rights(&mut self) -> u64 {
         let origin = self.replica().identity().origin;
         self.replica().site().stock(&dough()).map_or(0, |stock| stock.rights(&origin))
@@ -203,11 +214,20 @@ impl ReadOrder for NoDisk {
 impl Sibling {
     /// It comes, with this letter.
     pub(crate) fn join(shop: &mut Shop, letter: &str) -> Self {
+        Self::join_as(shop, letter, OriginRole::Node)
+    }
+
+    /// The same of the site's relay, as far as its log is looked at.
+    pub(crate) fn relay(shop: &mut Shop) -> Self {
+        Self::join_as(shop, "", OriginRole::Relay)
+    }
+
+    fn join_as(shop: &mut Shop, letter: &str, role: OriginRole) -> Self {
         let origin = OriginId::derived(&["sibling", letter]);
         let loading = Loading::begin([], &BTreeMap::new()).unwrap();
         let mut sibling = Self { state: loading.finish(origin, BTreeMap::new()), origin, ahead_ms: 0, behind_ms: 0 };
         let key = sibling.key().verifying_key().to_bytes();
-        let card = OriginCard { origin, key, role: OriginRole::Node, letter: letter.to_owned() };
+        let card = OriginCard { origin, key, role, letter: letter.to_owned() };
         sibling.write(shop, &[Change::Origin(card)]);
         sibling
     }

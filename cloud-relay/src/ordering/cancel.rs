@@ -161,8 +161,14 @@ pub fn plan(
     if asked_before || cancelled || view.verdict == Some(true) {
         return Ok(None);
     }
-    let preview = preview(view, order, policy, now)?;
     let why = cancel.why.trim();
+    // The same request again, because its answer was lost: it was taken, and refused since (SPEC Q6). What is free by now is another.
+    let said = |asked: &Asked| asked.why == why && asked.table_minor == cancel.expected_refund_minor;
+    let in_full = is_free(view, order, now) && cancel.expected_refund_minor == order.amount_minor;
+    if view.verdict == Some(false) && order.asked.as_ref().is_some_and(said) && !in_full {
+        return Ok(None);
+    }
+    let preview = preview(view, order, policy, now)?;
     if why.is_empty() || why.chars().count() > NOTE_CHARS_MAX {
         return Err(CancelRefusal::Why);
     }

@@ -16,17 +16,37 @@ use tokio::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
 /// What begins every unit of work: nobody else writes until it has ended, in this process or another.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
-/// The connection; none once it is closed.
+/// The connection, and how another one is made.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
-    connection: Arc<Mutex<Option<SqliteConnection>>>,
+    line: Arc<Mutex<Line>>,
+    options: SqliteConnectOptions,
     forgot: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+enum Line {
+    /// It can be written on.
+    Open(SqliteConnection),
+    /// Its thread is gone: whoever writes next makes another.
+    Broken,
+    /// Nobody writes any more.
+    Closed,
+}
+
+impl Line {
+    fn open(&mut self) -> Option<&mut SqliteConnection> {
+        match self {
+            Self::Open(connection) => Some(connection),
+            Self::Broken | Self::Closed => None,
+        }
+    }
 }
 
 /// One unit of work. Dropped without commit, it leaves nothing.
 #[derive(Debug)]
 pub struct Tx {
-    connection: OwnedMappedMutexGuard<Option<SqliteConnection>, SqliteConnection>,
+    connection: OwnedMappedMutexGuard<Line, SqliteConnection>,
     ended: bool,
     /// Something was deleted that nobody may find: within seconds it is to be gone from the database's log too (SPEC A7).
     pub(super) forgets: bool,
@@ -35,22 +55,46 @@ pub struct Tx {
 
 impl Writer {
     pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<Self, StoreError> {
-        let connection = Arc::new(Mutex::new(Some(options.connect().await?)));
+        let line = Arc::new(Mutex::new(Line::Open(options.connect().await?)));
         // What an earlier run has deleted may still be in the log.
-        Ok(Self { connection, forgot: Arc::new(AtomicBool::new(true)) })
+        Ok(Self { line, options: options.clone(), forgot: Arc::new(AtomicBool::new(true)) })
     }
 
-    /// Waits for whoever writes; then begins with these statements, the first of which is `BEGIN`. Answers their rows.
+    /// Waits for whoever writes; then begins with these statements, the first of which is `BEGIN`. Answers their rows. When the
+    /// connection's thread is found gone that fails, and the next one begins on a new connection.
     pub(super) async fn begin(
         &self,
         statements: sqlx::query::Query<'_, Sqlite, SqliteArguments>,
     ) -> Result<(Tx, Vec<SqliteRow>), StoreError> {
-        let lock = tokio::time::timeout(WAIT_MS_MAX, self.connection.clone().lock_owned()).await;
-        let connection = OwnedMutexGuard::try_map(lock.map_err(|_| sqlx::Error::PoolTimedOut)?, Option::as_mut);
-        let connection = connection.map_err(|_| sqlx::Error::PoolClosed)?;
+        let lock = tokio::time::timeout(WAIT_MS_MAX, self.line.clone().lock_owned()).await;
+        let mut line = lock.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        if matches!(*line, Line::Broken) {
+            *line = Line::Open(self.options.connect().await?);
+        }
+        let connection = OwnedMutexGuard::try_map(line, Line::open).map_err(|_| sqlx::Error::PoolClosed)?;
         let mut tx = Tx { connection, ended: false, forgets: false, forgot: self.forgot.clone() };
-        let rows = statements.fetch_all(&mut *tx).await?;
-        Ok((tx, rows))
+        let rows = statements.fetch_all(&mut *tx).await;
+        match rows {
+            Ok(rows) => Ok((tx, rows)),
+            Err(error) => {
+                drop(tx);
+                if matches!(error, sqlx::Error::WorkerCrashed) {
+                    self.breaks().await;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The connection's thread is gone. Whoever waited for the lock meanwhile may have found out too, and connected anew.
+    async fn breaks(&self) {
+        let mut line = self.line.lock().await;
+        if let Line::Open(connection) = &mut *line
+            && connection.ping().await.is_err()
+        {
+            tracing::error!("the database's writer has lost its thread: the next unit of work connects anew");
+            *line = Line::Broken;
+        }
     }
 
     /// Whether something was deleted since this was last asked that nobody may find. Asking takes it as done.
@@ -65,7 +109,8 @@ impl Writer {
 
     /// Waits for whoever writes, and closes it.
     pub(super) async fn close(&self) {
-        if let Some(connection) = self.connection.lock().await.take()
+        let was = std::mem::replace(&mut *self.line.lock().await, Line::Closed);
+        if let Line::Open(connection) = was
             && let Err(error) = connection.close().await
         {
             tracing::warn!(%error, "the database's writer was not closed in order");
@@ -118,6 +163,7 @@ impl DerefMut for Tx {
 mod tests {
     use crate::store::testing::TestDatabase;
     use futures_util::FutureExt;
+    use sqlx::{Connection, SqliteConnection};
 
     const WRITE: &str = "INSERT INTO migration (name) VALUES ('late')";
 
@@ -147,6 +193,37 @@ mod tests {
         // Another process waits no longer than it takes.
         drop(last);
         test.open().await.begin().await.unwrap().commit().await.unwrap();
+    }
+
+    /// Ends the connection's thread as sqlx does by itself, when it can tell nobody how a transaction began.
+    async fn end_thread(connection: &mut SqliteConnection) {
+        loop {
+            let mut outer = connection.begin().await.unwrap();
+            // Inside another one it is refused; the thread ends when nobody hears that.
+            if Connection::begin_with(&mut *outer, "BEGIN IMMEDIATE").now_or_never().is_none() {
+                break;
+            }
+        }
+        while !matches!(connection.ping().now_or_never(), Some(Err(_))) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// E2: one unit of work finds that the connection has lost its thread; the next one has another connection.
+    #[tokio::test]
+    async fn e2_after_the_connection_has_lost_its_thread_the_next_but_one_unit_of_work_is_done() {
+        let test = TestDatabase::new();
+        let database = test.open().await;
+        let mut tx = database.begin().await.unwrap();
+        sqlx::query("ROLLBACK").execute(&mut *tx).await.unwrap();
+        end_thread(&mut tx).await;
+        drop(tx);
+        database.begin().await.unwrap_err();
+        let mut next = database.begin().await.unwrap();
+        sqlx::query(WRITE).execute(&mut *next).await.unwrap();
+        next.commit().await.unwrap();
+        database.close().await;
+        assert!(database.begin().await.is_err(), "closed is closed");
     }
 
     /// E2: a COMMIT that nobody waits for any more is done or not done, and the next unit of work is not inside it.

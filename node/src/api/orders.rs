@@ -275,7 +275,7 @@ pub async fn cancel_order(call: Call, order: String) -> Answer {
     let by = caller.actor();
     let own_only = (caller.role == Role::Customer).then_some(caller.device);
     let why = sent.why.clone();
-    let plan = move |replica: &Replica, now| cancel::plan(replica, now, by, order, &why, own_only);
+    let plan = move |replica: &Replica, _| cancel::plan(replica, by, order, &why, own_only);
     match call.app.store.run(plan).await {
         // A guest's device asks the node where it stands.
         Err(RunError::Refused(CancelRefusal::OtherNode(_))) if own_only.is_none() => {

@@ -36,7 +36,7 @@ fn till_json(replica: &Replica, now: Timestamp) -> TillJson {
     let (site, own) = (replica.site(), replica.identity().origin);
     let closable = site.closable();
     let (keeper, _) = site.keeper();
-    let view = |(id, doc): (&ShiftId, &pilotlight_sync::doc::till::ShiftDoc)| Some((*id, doc.view(|_| true)?));
+    let view = |(id, _): (&ShiftId, &pilotlight_sync::doc::till::ShiftDoc)| Some((*id, site.shift_view(id)?));
     let mut shifts: Vec<(ShiftId, ShiftView)> = site.open_shifts().filter_map(view).collect();
     // While no day is open those of the last one are looked at.
     let last = site.books().last().map(|booked| booked.report.day.number);

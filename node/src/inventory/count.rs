@@ -70,6 +70,7 @@ pub fn plan(
     }
     let own = replica.identity().origin;
     let stock = site.stock(&ingredient).cloned().unwrap_or_default();
+    // What a branch did lowers nobody's rights: it is found here, as beyond the books or missing.
     let books = stock.stock().saturating_add(held(replica, &ingredient));
     let missing = books.saturating_sub(shelf);
     let row: Row = stock.row(&own);
@@ -103,7 +104,8 @@ mod tests {
     use super::*;
     use crate::inventory::receive;
     use crate::testing::{Shop, dough, line, order};
-    use pilotlight_sync::domain::id::OriginId;
+    use pilotlight_sync::crdt::counter::BranchRow;
+    use pilotlight_sync::domain::id::{BranchId, OriginId};
 
     fn count(shop: &mut Shop, id: &str, shelf: u64) -> Result<(u64, u64), CountRefusal> {
         let intent = IntentId::derived(&[id]);
@@ -124,6 +126,23 @@ mod tests {
         let booked = shop.replica().receipt(&IntentId::derived(&["less"])).unwrap().unwrap();
         let own = shop.replica().identity().origin;
         assert!(booked.counted.unwrap().seen.iter().any(|seen| seen.origin == own && seen.seq > 1));
+    }
+
+    #[test]
+    fn s11_i8_what_a_branch_sold_is_in_no_books_and_is_found_missing_by_a_count() {
+        let mut shop = Shop::open();
+        let own = shop.replica().identity().origin;
+        let (branch, given) = (BranchId::from_bytes([9; 16]), Default::default());
+        let told = BranchRow { branch, of: own, added: 0, used: 300, returned: 0, given };
+        shop.commit(&[Change::Branch(dough(), told)]);
+        assert_eq!((count(&mut shop, "first", 700), shop.rights()), (Ok((1_000, 0)), 700));
+        // Its origin goes on and sells all it has: the branch's part shows again, and goes with the next count.
+        let row = shop.replica().site().stock(&dough()).unwrap().row(&own);
+        let rights = shop.rights();
+        shop.commit(&[Change::Stock(dough(), row.spend(rights, rights).unwrap())]);
+        let shortage = |shop: &mut Shop| shop.replica().site().stock(&dough()).unwrap().shortage();
+        assert_eq!(shortage(&mut shop), 300);
+        assert_eq!((count(&mut shop, "second", 0), shortage(&mut shop)), (Ok((0, 0)), 0));
     }
 
     #[test]

@@ -93,7 +93,8 @@ pub fn plan(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Shop, dough};
+    use crate::inventory::count;
+    use crate::testing::{Shop, Sibling, dough};
 
     #[test]
     fn o6_a_delivery_is_booked_once_under_its_id_and_another_under_it_is_refused_by_the_field() {
@@ -138,5 +139,38 @@ mod tests {
         assert_eq!(find(" "), Err(ReceiveRefusal::NoReason));
         assert_eq!((find("second shelf"), find("second shelf")), (Ok(1_200), Ok(1_200)));
         assert!(matches!(find("third"), Err(ReceiveRefusal::SameIdOtherReceipt { field: "why", .. })));
+    }
+
+    fn stock(shop: &mut Shop) -> (u64, u64) {
+        let stock = shop.replica().site().stock(&dough()).unwrap();
+        (stock.stock(), stock.shortage())
+    }
+
+    #[test]
+    fn s12_o6_a_delivery_that_is_said_again_to_the_next_keeper_is_booked_once() {
+        let mut shop = Shop::open();
+        let mut bar = Sibling::join(&mut shop, "0");
+        let (intent, receipt) = (IntentId::derived(&["delivery"]), Receipt::delivered(dough(), 500));
+        let booked = [Change::Receipt(intent, receipt.clone()), Change::Stock(dough(), Row::default().deliver(500))];
+        bar.write(&mut shop, &booked);
+        let own = shop.replica().identity().origin;
+        let keeper = shop.replica().site().write_keeper(own);
+        shop.commit(&[keeper]);
+        let again = shop.run(|replica, now| plan(replica, now, Actor::System, intent, receipt));
+        assert_eq!((again, stock(&mut shop)), (Ok(()), (1_500, 0)));
+    }
+
+    #[test]
+    fn s12_s11_what_two_keepers_booked_that_had_not_heard_of_each_other_is_right_again_with_a_count() {
+        let mut shop = Shop::open();
+        let mut bar = Sibling::join(&mut shop, "B");
+        let (intent, receipt) = (IntentId::derived(&["delivery"]), Receipt::delivered(dough(), 500));
+        let there = [Change::Receipt(intent, receipt.clone()), Change::Stock(dough(), Row::default().deliver(500))];
+        shop.run(|replica, now| plan(replica, now, Actor::System, intent, receipt)).unwrap();
+        bar.write(&mut shop, &there);
+        assert_eq!(stock(&mut shop), (2_000, 0), "each in its own row: nobody takes another's rights back");
+        let counted = IntentId::derived(&["count"]);
+        shop.run(|replica, now| count::plan(replica, now, Actor::System, counted, (dough(), 1_500))).unwrap();
+        assert_eq!(stock(&mut shop), (1_500, 0));
     }
 }

@@ -187,6 +187,28 @@ fn x1_the_check_finds_what_does_not_agree() {
     assert_eq!(problems.len(), 2, "{problems:?}");
 }
 
+#[test]
+fn s2_the_check_counts_what_an_origin_was_given_and_what_it_gave() {
+    for (used, problems) in [(300, 0), (301, 1)] {
+        let mut shop = Shop::open();
+        let mut bar = Sibling::join(&mut shop, "B");
+        let own = shop.replica().identity().origin;
+        let row = shop.replica().site().stock(&dough()).unwrap().row(&own).give(bar.origin, 300, 1_000).unwrap();
+        shop.commit(&[Change::Stock(dough(), row)]);
+        bar.write(&mut shop, &[Change::Stock(dough(), Row { used, ..Row::default() })]);
+        shop.replica = None;
+        let found = check(&shop.paths()).unwrap().problems;
+        assert_eq!(found.len(), problems, "{found:?}");
+    }
+    // What was given is gone here.
+    let mut shop = Shop::open();
+    let bar = Sibling::join(&mut shop, "B");
+    let given = Row { given: [(bar.origin, 1_001)].into(), ..Row::default().deliver(1_000) };
+    shop.commit(&[Change::Stock(dough(), given)]);
+    shop.replica = None;
+    assert_eq!(check(&shop.paths()).unwrap().problems.len(), 1);
+}
+
 /// Writes documents of orders behind the replica's back, as a disk that lies would.
 fn spoil(shop: &mut Shop, docs: Vec<(&str, Vec<u8>)>) {
     shop.replica = None;
@@ -380,6 +402,27 @@ fn i8_what_builds_on_a_branch_counts_once_wherever_each_store_ends_its_log() {
         assert_eq!((stock.used_on_branches(), stock.shortage()), (350, 0), "beyond the rows");
     }
     assert_eq!(shop.replica().site().stock(&dough()), other.replica().site().stock(&dough()));
+}
+
+#[test]
+fn i8_s9_what_was_given_on_a_branch_is_told_and_covers_what_the_receiver_has_used_of_it() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    let to = bar.origin;
+    let gives = |shop: &mut Shop| {
+        let own = shop.replica().identity().origin;
+        let row = shop.replica().site().stock(&dough()).unwrap().row(&own);
+        shop.commit(&[Change::Stock(dough(), row.give(to, 300, 1_000).unwrap())]);
+    };
+    let (old, at) = branched(&mut shop, |_| {}, gives);
+    part(&mut shop, &[(old, at)]);
+    let known = |shop: &mut Shop| {
+        let stock = shop.replica().site().stock(&dough()).unwrap();
+        (stock.last_known(&old), stock.last_known(&to), stock.shortage())
+    };
+    assert_eq!(known(&mut shop), (1_000, 0, 0), "nobody has used it");
+    bar.write(&mut shop, &[Change::Stock(dough(), Row { used: 100, ..Row::default() })]);
+    assert_eq!(known(&mut shop), (900, 0, 0));
 }
 
 fn sell_cola(shop: &mut Shop, id: &str) {

@@ -12,7 +12,6 @@ use pilotlight_sync::doc::stock_rows::StockRows;
 use pilotlight_sync::domain::id::{DeviceId, LineId, OrderId};
 use pilotlight_sync::domain::order::Status;
 use pilotlight_sync::domain::role::Actor;
-use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::NOTE_CHARS_MAX;
 
 /// Why the order goes on.
@@ -39,7 +38,6 @@ pub enum CancelRefusal {
 /// until somebody begins; of another's order it learns nothing.
 pub fn plan(
     replica: &Replica,
-    _now: Timestamp,
     by: Actor,
     id: OrderId,
     why: &str,

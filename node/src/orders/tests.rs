@@ -42,7 +42,7 @@ fn amend(shop: &mut Shop, amendment: Amendment) -> Result<Order, AmendRefusal> {
 
 fn cancel(shop: &mut Shop, order: &str) -> Result<Order, cancel::CancelRefusal> {
     let id = OrderId::derived(&[order]);
-    shop.run(|replica, now| cancel::plan(replica, now, Actor::System, id, "guest left", None))
+    shop.run(|replica, _| cancel::plan(replica, Actor::System, id, "guest left", None))
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn s3_a_guest_cancels_only_the_own_order_and_only_until_somebody_begins() {
     shop.run(|replica, now| super::place::plan(replica, now, Actor::Device(kiosk), new)).unwrap();
     let id = OrderId::derived(&["mine"]);
     let by = |device| {
-        move |replica: &_, now| cancel::plan(replica, now, Actor::Device(device), id, "changed my mind", Some(device))
+        move |replica: &_, _| cancel::plan(replica, Actor::Device(device), id, "changed my mind", Some(device))
     };
     assert_eq!(shop.run(by(other)).unwrap_err(), cancel::CancelRefusal::UnknownOrder(id));
     act(&mut shop, tap("mine", "oven", 0, Tap::Command(TicketCommand::Start))).unwrap();
@@ -218,7 +218,7 @@ fn q6_a_guest_who_did_not_hear_that_it_was_cancelled_is_answered_as_before_also_
     let new = order("mine", vec![line("a", "pizza", 1)]);
     shop.run(|replica, now| super::place::plan(replica, now, Actor::Device(kiosk), new)).unwrap();
     let id = OrderId::derived(&["mine"]);
-    let by = || move |replica: &_, now| cancel::plan(replica, now, Actor::Device(kiosk), id, "no time", Some(kiosk));
+    let by = || move |replica: &_, _| cancel::plan(replica, Actor::Device(kiosk), id, "no time", Some(kiosk));
     shop.run(by()).unwrap();
     // The cook had begun at another node, and that is heard now.
     let ticket = TicketKey { station: StationId::parse("oven").unwrap(), course: 0 };

@@ -204,8 +204,7 @@ impl Branch {
 
     /// Everything that it did, as changes of a few commits.
     fn told(&self) -> Vec<Vec<Change>> {
-        let mut commits: Vec<Vec<Change>> = vec![Vec::new()];
-        let mut bytes = 0;
+        let mut all = Vec::new();
         for entry in self.entries.values().flatten() {
             let Ok(commit) = Commit::from_bytes(&entry.bytes) else {
                 tracing::error!(origin = %entry.origin, seq = entry.head.seq, "a commit of the branch cannot be read: it cannot be told");
@@ -214,21 +213,9 @@ impl Branch {
             // What it had itself told is told again as it was.
             let retold = commit.changes.iter().filter_map(|raw| Change::from_raw(raw).ok());
             let retold = retold.filter(|change| matches!(change, Change::Recovered(_) | Change::Branch(..)));
-            let changes: Vec<Change> =
-                Recovered::of(&commit).into_iter().map(Change::Recovered).chain(retold).collect();
-            for change in changes {
-                let size = change.to_raw().body.len();
-                let full =
-                    bytes + size > TOLD_BYTES_MAX || commits.last().is_some_and(|last| last.len() >= TOLD_CHANGES_MAX);
-                if full && commits.last().is_some_and(|last| !last.is_empty()) {
-                    commits.push(Vec::new());
-                    bytes = 0;
-                }
-                bytes += size;
-                commits.last_mut().into_iter().for_each(|last| last.push(change.clone()));
-            }
+            all.extend(Recovered::of(&commit).into_iter().map(Change::Recovered).chain(retold));
         }
-        commits
+        packed(all)
     }
 
     /// What it did to the stock since it began; and how the rows of what only builds on it stand, because another store may keep more of
@@ -251,13 +238,7 @@ impl Branch {
                     continue;
                 }
                 let was = replica.site().stock(&ingredient).map(|stock| stock.row(origin)).unwrap_or_default();
-                let row = BranchRow {
-                    branch: BranchId::of(first),
-                    of: *origin,
-                    added: row.added.saturating_sub(was.added),
-                    used: row.used.saturating_sub(was.used),
-                    returned: row.returned.saturating_sub(was.returned),
-                };
+                let row = BranchRow::beyond(BranchId::of(first), *origin, &row, &was);
                 changes.push(Change::Branch(ingredient, row));
             }
         }
@@ -265,12 +246,31 @@ impl Branch {
     }
 }
 
+/// Changes as those of a few commits.
+fn packed(changes: Vec<Change>) -> Vec<Vec<Change>> {
+    let mut commits: Vec<Vec<Change>> = vec![Vec::new()];
+    let mut bytes = 0;
+    for change in changes {
+        let size = change.to_raw().body.len();
+        let full = bytes + size > TOLD_BYTES_MAX || commits.last().is_some_and(|last| last.len() >= TOLD_CHANGES_MAX);
+        if full && commits.last().is_some_and(|last| !last.is_empty()) {
+            commits.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += size;
+        if let Some(last) = commits.last_mut() {
+            last.push(change);
+        }
+    }
+    commits
+}
+
 /// Tells what only this store had, in commits of its own that are staged: first what it did, then its stock, then which orders its
 /// kitchen goes on with, because it had them on its board all the time (SPEC I9).
 pub(crate) fn tell(replica: &mut Replica, branch: &Branch, now: Timestamp) -> Result<(), StoreError> {
     let too_large = |error: CommitTooLarge| StoreError::Damaged { tree: "log-1", why: error.to_string() };
     let mut commits = branch.told();
-    commits.extend(branch.rows(replica).chunks(TOLD_CHANGES_MAX).map(<[Change]>::to_vec));
+    commits.extend(packed(branch.rows(replica)));
     for changes in commits.iter().filter(|changes| !changes.is_empty()) {
         replica.commit(Actor::System, now, changes).map_err(too_large)?;
     }

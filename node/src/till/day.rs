@@ -17,7 +17,7 @@ use std::convert::Infallible;
 
 /// By itself a day is closed later where the clock is further ahead of all others that were heard lately, in milliseconds.
 pub const CLOCK_AHEAD_MS_MAX: u64 = 3_600_000;
-/// By so much at most, in milliseconds: it may be the others that are wrong.
+/// By so much at most, in milliseconds, where one other node was heard alone: it may be that one that is wrong.
 pub const CLOCK_WAIT_MS_MAX: u64 = 24 * 3_600_000;
 /// A day that is over for longer and not closed is an alarm, in milliseconds: nothing that was sold since is archived.
 pub const OVERDUE_MS: u64 = 3 * 24 * 3_600_000;
@@ -124,12 +124,21 @@ pub fn overdue(site: &Site, now: Timestamp) -> Option<DayNumber> {
 /// When this day closes by itself. `None` while the site has no time zone.
 pub fn closes_at(replica: &Replica, now: Timestamp, day: &Day) -> Option<Timestamp> {
     let site = replica.site();
-    let ahead = replica.state().ahead_of_others(now).filter(|ahead| *ahead > CLOCK_AHEAD_MS_MAX);
     // A close that lies ahead was made while our clock did.
     let last = site.books().last().map(|last| last.report.closed_at).filter(|closed_at| *closed_at <= now);
-    let due =
-        over_at(site, day)?.plus_ms(CLOSES_AFTER_MS).plus_ms(ahead.map_or(0, |ahead| ahead.min(CLOCK_WAIT_MS_MAX)));
+    let due = over_at(site, day)?.plus_ms(CLOSES_AFTER_MS).plus_ms(put_off_ms(replica, now));
     Some(last.map_or(due, |last| due.max(last.plus_ms(CLOSE_PAUSE_MS))))
+}
+
+/// By how much later a day closes by itself, because our clock is ahead of all that were heard lately. The relay, and two others that
+/// agree, are right: then our clock closes no day that still runs, however far ahead it is.
+fn put_off_ms(replica: &Replica, now: Timestamp) -> u64 {
+    let relay = replica.site().relay();
+    let heard: Vec<(&OriginId, u64)> = replica.state().ahead_of(now).collect();
+    let least = heard.iter().map(|(_, ahead)| *ahead).min();
+    let ahead = least.filter(|ahead| *ahead > CLOCK_AHEAD_MS_MAX).unwrap_or(0);
+    let sure = heard.len() > 1 || heard.iter().any(|(origin, _)| relay.as_ref() == Some(*origin));
+    if sure { ahead } else { ahead.min(CLOCK_WAIT_MS_MAX) }
 }
 
 /// What a report of this day would book now. It looks at orders of which something came after the last report, and at those of the days
@@ -165,7 +174,7 @@ pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreErro
     };
     // The vector claims what the logs have, whether or not the document of it can be read.
     replica.orders_of_logs(&broken)?.iter().for_each(|doc| closing.order(books, doc));
-    site.unlisted_shifts().for_each(|(id, doc)| closing.shift(books, *id, doc));
+    site.unlisted_shifts().for_each(|(id, doc)| closing.shift(books, *id, doc, |fact| site.is_here(id, fact)));
     Ok(closing)
 }
 

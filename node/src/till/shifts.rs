@@ -100,7 +100,7 @@ pub fn open(replica: &Replica, now: Timestamp, by: Actor, begin: Begin) -> Plann
     let (site, node) = (replica.site(), replica.identity().origin);
     let Begin { shift, drawer, float_minor } = begin;
     let drawer = drawer.trim().to_owned();
-    if let Some(known) = site.shift(&shift).and_then(|doc| doc.view(|_| true)) {
+    if let Some(known) = site.shift_view(&shift) {
         return match &known.opening {
             opening if opening.node != node => refuse(ShiftRefusal::SameIdOther { field: "id" }),
             opening if opening.drawer != drawer => refuse(ShiftRefusal::SameIdOther { field: "drawer" }),
@@ -176,7 +176,7 @@ pub fn close(replica: &Replica, by: Actor, shift: ShiftId, counted_minor: i64) -
 }
 
 fn shown(replica: &Replica, shift: &ShiftId) -> Option<ShiftView> {
-    replica.site().shift(shift)?.view(|_| true)
+    replica.site().shift_view(shift)
 }
 
 /// A shift of this node, or of one that has ended.

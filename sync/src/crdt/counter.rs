@@ -75,7 +75,7 @@ pub struct ShortRow {
 
 /// What one branch did since it began. Its origin's row is another's: another store may go on under that name. Or how the row of a log stands
 /// that is not kept to its end, see `BranchRow::of_log`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct BranchRow {
     /// Which branch.
     #[n(0)]
@@ -92,19 +92,38 @@ pub struct BranchRow {
     /// Returned.
     #[n(4)]
     pub returned: u64,
+    /// Given to others, see `BoundedCounter::last_known`.
+    #[cbor(n(5), skip_if = "BTreeMap::is_empty")]
+    pub given: BTreeMap<OriginId, u64>,
 }
 
 impl BranchRow {
     /// How an origin's row stands at the end of a log of which there is only one, and of which some store keeps only the beginning: all
     /// that it says, since its first commit. It counts as far as it goes beyond the row, so it counts once wherever each store ends that log.
-    pub const fn of_log(origin: OriginId, row: &Row) -> Self {
-        let branch = BranchId::from_bytes(*origin.as_bytes());
-        Self { branch, of: origin, added: row.added, used: row.used, returned: row.returned }
+    pub fn of_log(origin: OriginId, row: &Row) -> Self {
+        Self::beyond(BranchId::from_bytes(*origin.as_bytes()), origin, row, &Row::default())
+    }
+
+    /// What a branch did: how the row stands at its end, beyond how it stood where it began.
+    pub fn beyond(branch: BranchId, of: OriginId, row: &Row, was: &Row) -> Self {
+        Self {
+            branch,
+            of,
+            added: row.added.saturating_sub(was.added),
+            used: row.used.saturating_sub(was.used),
+            returned: row.returned.saturating_sub(was.returned),
+            given: given_beyond(&row.given, &was.given),
+        }
     }
 
     fn is_of_log(&self) -> bool {
         self.branch.as_bytes() == self.of.as_bytes()
     }
+}
+
+fn given_beyond(given: &BTreeMap<OriginId, u64>, was: &BTreeMap<OriginId, u64>) -> BTreeMap<OriginId, u64> {
+    let beyond = |(to, amount): (&OriginId, &u64)| (*to, amount.saturating_sub(was.get(to).copied().unwrap_or(0)));
+    given.iter().map(beyond).filter(|(_, amount)| *amount > 0).collect()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
@@ -133,23 +152,23 @@ impl BoundedCounter {
 
     /// Takes in what a branch did: it explains its origin's row, and touches none (SPEC I8).
     pub fn join_branch(&mut self, row: &BranchRow) {
-        let known = self.branches.entry(row.branch).or_insert(*row);
+        let known = self.branches.entry(row.branch).or_insert_with(|| row.clone());
         known.of = known.of.max(row.of);
         known.added = known.added.max(row.added);
         known.used = known.used.max(row.used);
         known.returned = known.returned.max(row.returned);
+        for (to, amount) in &row.given {
+            let cell = known.given.entry(*to).or_default();
+            *cell = (*cell).max(*amount);
+        }
     }
 
     /// What was told of branches beyond the rows themselves.
     fn told(&self) -> impl Iterator<Item = BranchRow> {
         self.branches.values().map(|told| {
             let row = if told.is_of_log() { self.row(&told.of) } else { Row::default() };
-            BranchRow {
-                added: told.added.saturating_sub(row.added),
-                used: told.used.saturating_sub(row.used),
-                returned: told.returned.saturating_sub(row.returned),
-                ..*told
-            }
+            let cells = Row { added: told.added, used: told.used, returned: told.returned, given: told.given.clone() };
+            BranchRow::beyond(told.branch, told.of, &cells, &row)
         })
     }
 
@@ -176,6 +195,27 @@ impl BoundedCounter {
     /// What is left of an origin's rights by all that is known of it, whether it was ended or not: what branches under its name did
     /// and what was taken over counted in. Below nothing when more was sold, or taken over, than there was (SPEC S8, S9).
     pub fn last_known(&self, of: &OriginId) -> i128 {
+        self.without_gifts(of) + self.by_gifts(of)
+    }
+
+    /// What rights that were given on branches make of that. What the receiver has used, and had from there only, is gone from the giver's;
+    /// of what nobody has used the giver's row knows nothing, and has it still.
+    fn by_gifts(&self, of: &OriginId) -> i128 {
+        let mut lacking: BTreeMap<OriginId, i128> = BTreeMap::new();
+        let mut sum = 0;
+        for row in self.told() {
+            for (to, amount) in &row.given {
+                let lacks = lacking.entry(*to).or_insert_with(|| (-self.without_gifts(to)).max(0));
+                let moved = i128::from(*amount).min(*lacks);
+                *lacks -= moved;
+                sum += if to == of { moved } else { 0 };
+                sum -= if row.of == *of { moved } else { 0 };
+            }
+        }
+        sum
+    }
+
+    fn without_gifts(&self, of: &OriginId) -> i128 {
         let sum = |clock: &VClock<OriginId>| clock.dots.values().map(|n| i128::from(*n)).sum::<i128>();
         let cell = |clock: &VClock<OriginId>| i128::from(clock.get(of));
         let received: i128 = self.given.values().map(|given| i128::from(given.0.get(of))).sum();
@@ -437,7 +477,34 @@ mod tests {
     }
 
     fn branch(n: u8, of: u8, added: u64, used: u64, returned: u64) -> BranchRow {
-        BranchRow { branch: BranchId::from_bytes([n; 16]), of: origin(of), added, used, returned }
+        let given = BTreeMap::new();
+        BranchRow { branch: BranchId::from_bytes([n; 16]), of: origin(of), added, used, returned, given }
+    }
+
+    #[test]
+    fn s9_i8_what_was_given_on_a_branch_and_used_is_the_givers_and_no_shortage_while_that_has_it() {
+        let mut counter = BoundedCounter::default();
+        let row = Row::default().deliver(1_000);
+        counter.join_row(origin(1), &row);
+        let told = BranchRow { given: [(origin(2), 150)].into(), ..branch(9, 1, 0, 0, 0) };
+        counter.join_branch(&told);
+        assert_eq!(
+            (counter.last_known(&origin(1)), counter.last_known(&origin(2))),
+            (1_000, 0),
+            "nobody has heard of it"
+        );
+        // The receiver's log is kept without what builds on the branch: it has used 100.
+        let used = BranchRow::of_log(origin(2), &Row { used: 100, ..Row::default() });
+        [&used, &told].into_iter().for_each(|row| counter.join_branch(row));
+        assert_eq!((counter.last_known(&origin(1)), counter.last_known(&origin(2)), counter.shortage()), (900, 0, 0));
+        assert_eq!((counter.rights(&origin(1)), counter.rights(&origin(2))), (1_000, 0), "no right is made of it");
+        let bytes = minicbor::to_vec(&counter).unwrap();
+        assert_eq!(minicbor::decode::<BoundedCounter>(&bytes).unwrap(), counter);
+        // What gave nothing has the bytes that it always had.
+        assert_eq!(minicbor::to_vec(branch(9, 1, 0, 5, 0)).unwrap().first(), Some(&0x85), "five fields");
+        // The giver goes on, and sells all that it has.
+        counter.join_row(origin(1), &row.spend(1_000, 1_000).unwrap());
+        assert_eq!(counter.shortage(), 100);
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub(crate) struct Asks {
     refused: BTreeMap<IntentId, String>,
     withdrawn: BTreeSet<IntentId>,
     booked: BTreeSet<IntentId>,
-    /// By which commit each payment was taken first.
-    taken: BTreeMap<PaymentId, InCommit>,
+    /// By which commits each payment was taken, the first one first: two owners may, the former one not knowing.
+    taken: BTreeMap<PaymentId, Vec<InCommit>>,
 }
 
 impl Asks {
@@ -59,23 +59,30 @@ impl Asks {
         } else if let OrderFact::Booked { intent } = &fact.what {
             self.booked.insert(*intent);
         } else if let OrderFact::Payment { payment, phase: PaymentPhase::Captured, .. } = &fact.what {
-            self.taken.entry(*payment).or_insert_with(|| commit_of(fact));
+            self.taken.entry(*payment).or_default().push(commit_of(fact));
         }
     }
 
     /// Each with what became of it.
     pub(crate) fn finish(self) -> Vec<AskView> {
         let Self { mut asked, done, yes, mut refused, withdrawn, booked, taken } = self;
+        let brings = |ask: &AskView, payment: &PaymentId, commit: &InCommit| {
+            let of_it = matches!(&ask.what, Asked::Tender { payment: wanted, .. } if wanted == payment);
+            of_it && done.contains(&ask.intent) && yes.contains(&(ask.intent, *commit))
+        };
+        // Of several requests for one payment that has brought it whose answer took it first.
+        let brought: BTreeSet<IntentId> = taken
+            .iter()
+            .filter_map(|(payment, commits)| {
+                commits.iter().find_map(|commit| asked.iter().find(|ask| brings(ask, payment, commit)))
+            })
+            .map(|ask| ask.intent)
+            .collect();
         for ask in &mut asked {
             ask.booked = booked.contains(&ask.intent);
             if done.contains(&ask.intent) {
                 ask.state = AskState::Done;
-                ask.took = match &ask.what {
-                    Asked::Tender { payment, .. } => {
-                        taken.get(payment).is_some_and(|commit| yes.contains(&(ask.intent, *commit)))
-                    }
-                    Asked::Decide { .. } | Asked::Cancel { .. } | Asked::Answer { .. } => false,
-                };
+                ask.took = brought.contains(&ask.intent);
             } else if let Some(why) = refused.remove(&ask.intent) {
                 ask.state = AskState::Refused(why);
             } else if withdrawn.contains(&ask.intent) {

@@ -12,7 +12,7 @@ use crate::doc::change::{Seen, to_vec};
 use crate::doc::order::{OrderDoc, OrderFact};
 use crate::doc::order_view::{OrderView, view};
 use crate::doc::site::Day;
-use crate::doc::till::{ShiftDoc, ShiftView};
+use crate::doc::till::{ShiftDoc, ShiftView, TillFact};
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{OriginId, ReportId, ShiftId};
 use crate::domain::payment::PaymentPhase;
@@ -456,11 +456,17 @@ impl Books {
     }
 
     /// A shift as this report lists it: the first with room that knows its end, of its own day or a later one.
-    fn line(&self, id: ShiftId, doc: &ShiftDoc, now: &Closing) -> Option<ShiftLine> {
+    fn line(
+        &self,
+        id: ShiftId,
+        doc: &ShiftDoc,
+        now: &Closing,
+        counts: impl Fn(&Fact<TillFact, Actor>) -> bool,
+    ) -> Option<ShiftLine> {
         if self.lists(&id) {
             return None;
         }
-        let view = doc.view(|fact| now.covers(self, fact))?;
+        let view = doc.view(|fact| now.covers(self, fact) && counts(fact))?;
         let end = view.end.filter(|_| view.opening.day <= now.number)?;
         let (taken_minor, in_minor, out_minor) = (view.taken_minor(), view.in_minor(), view.out_minor());
         let ShiftView { opening, .. } = view;
@@ -546,10 +552,16 @@ impl Closing {
         late.totals = late.totals.plus(left);
     }
 
-    /// Lists a shift that has ended and is in no report, when there is room.
-    pub fn shift(&mut self, books: &Books, id: ShiftId, doc: &ShiftDoc) {
+    /// Lists a shift that has ended and is in no report, when there is room. Not every payment counts there, see `Site::is_here`.
+    pub fn shift(
+        &mut self,
+        books: &Books,
+        id: ShiftId,
+        doc: &ShiftDoc,
+        counts: impl Fn(&Fact<TillFact, Actor>) -> bool,
+    ) {
         self.tell(books, doc.told().copied());
-        let Some(line) = books.line(id, doc, self) else { return };
+        let Some(line) = books.line(id, doc, self, counts) else { return };
         let bytes = to_vec(&line).len();
         if self.shift_bytes + bytes <= SHIFT_BYTES_MAX {
             self.shift_bytes += bytes;

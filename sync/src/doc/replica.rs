@@ -365,11 +365,11 @@ impl Replica {
         self.heads.keys().filter(|origin| self.unread.held(origin).is_some()).copied()
     }
 
-    /// By how many milliseconds our clock is ahead of all that were heard in the last six hours: of each by what its newest commit
-    /// said when it came, which also was under way, but not of a backlog. `None`: nobody was.
-    pub fn ahead_of_others(&self, now: Timestamp) -> Option<u64> {
-        let lately = self.heard.values().filter(|heard| now.ms_since(heard.at) <= HEARD_MS);
-        lately.filter_map(|heard| heard.ahead).min()
+    /// By how many milliseconds our clock is ahead of each that was heard in the last six hours: by what its newest commit said when it
+    /// came, which also was under way, but not of a backlog.
+    pub fn ahead_of(&self, now: Timestamp) -> impl Iterator<Item = (&OriginId, u64)> {
+        let lately = self.heard.iter().filter(move |(_, heard)| now.ms_since(heard.at) <= HEARD_MS);
+        lately.filter_map(|(origin, heard)| Some((origin, heard.ahead?)))
     }
 
     /// Where the own log ends, what is staged included.

@@ -14,7 +14,7 @@ use crate::doc::key::DocKey;
 use crate::doc::origin::{OriginCard, OriginRole};
 use crate::doc::people::{Device, Person};
 use crate::doc::reading::Effect;
-use crate::doc::till::{ShiftDoc, TillFact};
+use crate::doc::till::{ShiftDoc, ShiftView, TillFact};
 use crate::domain::business_day::{DayNumber, DayRule};
 use crate::domain::id::{
     CategoryId, DeviceId, GroupId, IngredientId, MenuItemId, OriginId, PaymentId, ShiftId, SiteId, StaffId,
@@ -23,6 +23,7 @@ use crate::domain::intake::Intake;
 use crate::domain::item_field::{FieldName, FieldValue};
 use crate::domain::menu::{Category, Ingredient, Menu, MenuItem, ModifierGroup, Station, StationId};
 use crate::domain::money::Currency;
+use crate::domain::role::Actor;
 use crate::domain::timestamp::Timestamp;
 use crdts::{CmRDT, Dot, VClock};
 use minicbor::{Decode, Encode};
@@ -205,6 +206,8 @@ pub struct Site {
     books: Books,
     shifts: BTreeMap<ShiftId, ShiftDoc>,
     open_shifts: BTreeSet<ShiftId>,
+    /// In which shift each payment is; of several that have booked it the first one.
+    taken_in: BTreeMap<PaymentId, ShiftId>,
     /// By the day that they belong to; of two beginnings both.
     shift_days: BTreeSet<(DayNumber, ShiftId)>,
     /// Ended, and in no report that counts.
@@ -246,6 +249,7 @@ impl Default for Site {
             books: Books::default(),
             shifts: BTreeMap::new(),
             open_shifts: BTreeSet::new(),
+            taken_in: BTreeMap::new(),
             shift_days: BTreeSet::new(),
             unlisted_shifts: BTreeSet::new(),
             keeper: Register::default(),
@@ -342,9 +346,23 @@ impl Site {
         self.shifts.get(id)
     }
 
-    /// Whether a shift, of whatever day, has taken this payment. It looks at all of them.
+    /// A drawer's shift as everyone sees it.
+    pub fn shift_view(&self, id: &ShiftId) -> Option<ShiftView> {
+        self.shifts.get(id)?.view(|fact| self.is_here(id, fact))
+    }
+
+    /// Whether a fact of a shift counts there: not a payment that another drawer has booked before, because two nodes took it at once
+    /// (SPEC D6).
+    pub fn is_here(&self, id: &ShiftId, fact: &Fact<TillFact, Actor>) -> bool {
+        match &fact.what {
+            TillFact::Taken { payment, .. } => self.taken_in.get(payment).is_none_or(|first| first == id),
+            TillFact::Opened(_) | TillFact::Moved { .. } | TillFact::Closed { .. } => true,
+        }
+    }
+
+    /// Whether a shift, of whatever day, has taken this payment.
     pub fn is_in_a_drawer(&self, payment: &PaymentId) -> bool {
-        self.shifts.values().any(|shift| shift.has_taken(payment))
+        self.taken_in.contains_key(payment)
     }
 
     /// The shifts of a day.
@@ -595,10 +613,20 @@ impl Site {
         let turns = !matches!(fact.what, TillFact::Taken { .. } | TillFact::Moved { .. });
         let shift = self.shifts.entry(id).or_default();
         shift.insert(fact);
+        if let TillFact::Taken { payment, .. } = what {
+            self.note_taken(*payment, id);
+        }
         touched.docs.insert(DocKey::Shift(id));
         if turns {
             self.note_shift(id);
         }
+    }
+
+    /// Of several shifts that have booked one payment it is in the first, by the writers' clocks: the same on every replica.
+    fn note_taken(&mut self, payment: PaymentId, id: ShiftId) {
+        let at = |id: &ShiftId| self.shifts.get(id).and_then(|shift| shift.taken_at(&payment));
+        let first = self.taken_in.get(&payment).copied().filter(|known| at(known) <= at(&id));
+        self.taken_in.insert(payment, first.unwrap_or(id));
     }
 
     fn note_shift(&mut self, id: ShiftId) {
@@ -777,7 +805,10 @@ impl Site {
                 self.days.insert(DayNumber(u32::from_be_bytes(*number)), minicbor::decode(bytes)?);
             }
             DocKey::Shift(id) => {
-                self.shifts.insert(*id, minicbor::decode(bytes)?);
+                let shift: ShiftDoc = minicbor::decode(bytes)?;
+                let payments: Vec<PaymentId> = shift.payments().collect();
+                self.shifts.insert(*id, shift);
+                payments.into_iter().for_each(|payment| self.note_taken(payment, *id));
                 self.note_shift(*id);
             }
             DocKey::Keeper => self.keeper = minicbor::decode(bytes)?,

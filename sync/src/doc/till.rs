@@ -4,7 +4,8 @@
 //! Merge: set union of facts; what the drawer should hold is a fold.
 //! Retention: for ever.
 
-use crate::crdt::facts::{Fact, FactId};
+use crate::crdt::facts::{Fact, FactId, Way};
+use crate::crdt::hlc::Hlc;
 use crate::domain::business_day::DayNumber;
 use crate::domain::id::{IntentId, OrderId, OriginId, PaymentId};
 use crate::domain::role::Actor;
@@ -136,9 +137,18 @@ impl ShiftDoc {
         self.0.insert(fact);
     }
 
-    /// Whether it has booked this payment.
-    pub fn has_taken(&self, wanted: &PaymentId) -> bool {
-        self.0.iter().any(|fact| matches!(&fact.what, TillFact::Taken { payment, .. } if payment == wanted))
+    /// Payments that it has booked.
+    pub(crate) fn payments(&self) -> impl Iterator<Item = PaymentId> {
+        self.0.iter().filter_map(|fact| match &fact.what {
+            TillFact::Taken { payment, .. } => Some(*payment),
+            TillFact::Opened(_) | TillFact::Moved { .. } | TillFact::Closed { .. } => None,
+        })
+    }
+
+    /// When it has booked this payment, as facts are told; `None`: it has not.
+    pub(crate) fn taken_at(&self, wanted: &PaymentId) -> Option<(Hlc, Option<Way>, FactId)> {
+        let of = |what: &TillFact| matches!(what, TillFact::Taken { payment, .. } if payment == wanted);
+        self.0.iter().filter(|fact| of(&fact.what)).map(|fact| (fact.at, fact.way, fact.id)).min()
     }
 
     /// Whether it has begun and not ended.

@@ -726,7 +726,7 @@ impl World {
             return;
         }
         let id = open[self.rng.below(open.len())];
-        let plan = move |replica: &Replica, now| cancel::plan(replica, now, Actor::System, id, "no oven", None);
+        let plan = move |replica: &Replica, _| cancel::plan(replica, Actor::System, id, "no oven", None);
         self.ask(at, plan, move |world, at, outcome| match outcome {
             Ok(_) => {
                 if let Some(log) = log_of(world.boxes[at].replica.as_ref()) {

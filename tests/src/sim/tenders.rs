@@ -342,7 +342,7 @@ fn in_logs(replica: &Replica) -> BTreeMap<PaymentId, Vec<Booked>> {
             for raw in &commit.changes {
                 let Ok(Change::Till(shift, fact)) = Change::from_raw(raw) else { continue };
                 let TillFact::Taken { order, payment, amount_minor } = fact else { continue };
-                if replica.site().shift(&shift).is_some_and(|doc| doc.has_taken(&payment)) {
+                if replica.site().shift_view(&shift).is_some_and(|view| view.taken.contains_key(&payment)) {
                     all.entry(payment).or_default().push(Booked { shift, writer, order, amount_minor });
                 }
             }

@@ -57,7 +57,7 @@ impl World {
         let own = replica.identity().origin;
         let ours = |shift: &ShiftView| shift.opening.node == own || replica.site().is_fenced(&shift.opening.node);
         let drawer = crate::sim::world::SEATS[self.boxes[at].seat];
-        let open = replica.site().open_shifts().filter_map(|(id, doc)| Some((*id, doc.view(|_| true)?)));
+        let open = replica.site().open_shifts().filter_map(|(id, _)| Some((*id, replica.site().shift_view(id)?)));
         let open = open.filter(|(_, shift)| ours(shift) && shift.opening.drawer == drawer).last();
         match open {
             None => {
@@ -144,7 +144,7 @@ impl World {
     /// All drawers that may be counted here are.
     fn count_here(&mut self, at: usize) {
         let Some(replica) = &self.boxes[at].replica else { return };
-        let open = replica.site().open_shifts().filter_map(|(id, doc)| Some((*id, doc.view(|_| true)?)));
+        let open = replica.site().open_shifts().filter_map(|(id, _)| Some((*id, replica.site().shift_view(id)?)));
         let open: Vec<_> = open.map(|(id, shift)| (id, shift.expected_minor())).collect();
         for (shift, expected_minor) in open {
             self.count_drawer(at, shift, expected_minor);

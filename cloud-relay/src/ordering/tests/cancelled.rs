@@ -84,6 +84,26 @@ async fn b4_a_refused_request_changes_nothing_and_is_asked_once() {
 }
 
 #[tokio::test]
+async fn q6_a_cancellation_that_was_refused_and_is_said_again_is_answered_as_before() {
+    let mut market = Market::open(Faults::default()).await;
+    let order = market.order("one").await;
+    market.cook(order).await;
+    market.oven(order, TicketPhase::Started).await;
+    cancel(&market, &order, 1_149).await.unwrap();
+    market.node_says(order, OrderFact::Verdict { granted: false }).await;
+    market.clock.advance(60 * MINUTE);
+    market.effects().await;
+    let before = market.view(&order).await;
+    cancel(&market, &order, 1_149).await.unwrap();
+    market.effects().await;
+    assert_eq!(market.view(&order).await, before, "it changes nothing");
+    // In other words it is another request, and that is not asked.
+    let seen = market.seen(&order).await;
+    let other = market.app.desk.cancel(ada(), &seen, "too late".into(), 1_149).await;
+    assert!(matches!(other, Err(WorkError::Refused(CancelError::Refused(CancelRefusal::RefusedBefore)))));
+}
+
+#[tokio::test]
 async fn b4_without_a_verdict_it_is_resolved_in_full_when_the_restaurant_could_not_be_asked() {
     // Cases 11 and 12 of the worked examples.
     for (link_down, age_ms, by_table_minor, refund_minor) in

@@ -14,7 +14,7 @@ fn take_over(shop: &mut Shop, id: OrderId, why: &str) -> Result<u32, TakeOverRef
 }
 
 fn cancel(shop: &mut Shop, id: OrderId) -> Result<bool, CancelRefusal> {
-    let done = shop.run(|replica, now| cancel::plan(replica, now, Actor::System, id, "no oven", None));
+    let done = shop.run(|replica, _| cancel::plan(replica, Actor::System, id, "no oven", None));
     done.map(|order| order.live.view.cancelled.is_some())
 }
 

@@ -4,14 +4,14 @@ use super::*;
 use crate::orders::place;
 use crate::store::sled_store::SledStore;
 use crate::testing::{EVENING, Shop, Sibling, line, order};
-use crate::till::shifts::{self, Begin};
+use crate::till::shifts;
 use crate::till::tender::{self, Tender};
 use ed25519_dalek::Signer;
-use pilotlight_sync::doc::books::Report;
+use pilotlight_sync::doc::books::{Report, Totals};
 use pilotlight_sync::doc::change::RawChange;
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderFact;
-use pilotlight_sync::domain::id::{LineId, OrderId, PaymentId, ShiftId};
+use pilotlight_sync::domain::id::{LineId, OrderId, PaymentId};
 use pilotlight_sync::domain::payment::PaymentPhase;
 use pilotlight_sync::store::Writes;
 use std::collections::BTreeMap;
@@ -85,9 +85,7 @@ fn d3_a_day_that_nobody_closes_closes_six_hours_after_the_roll_over() {
 #[test]
 fn d3_a_person_closes_no_day_with_a_shift_that_nobody_counted_and_the_roll_over_does() {
     let mut shop = Shop::open();
-    let shift = ShiftId::derived(&["shift"]);
-    let begin = Begin { shift, drawer: "front".to_owned(), float_minor: 1_000 };
-    shop.run(|replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+    let shift = shop.begin_shift("shift", "front", 1_000);
     sell(&mut shop, "one");
     pay(&mut shop, "one");
     let letter = shop.replica().identity().letter.clone();
@@ -126,6 +124,39 @@ fn s12_d5_one_node_closes_the_days_until_a_manager_names_another() {
     bar.write(&mut shop, &[Change::DayClosed(SignedReport::sign(&theirs, |hash| key.sign(hash).to_bytes()))]);
     assert_eq!(close(&mut shop, 1), Ok(report));
     assert_eq!(shop.replica().site().days().map(|(_, day)| day.reports.len()).sum::<usize>(), 2, "both are kept");
+}
+
+#[test]
+fn d5_a_close_that_is_said_again_to_the_next_keeper_books_nothing_twice() {
+    // The bar keeps the days and closes the first; whether this node has heard of that before it closes it too, or after.
+    for heard in [true, false] {
+        let mut shop = Shop::open();
+        let mut bar = Sibling::join(&mut shop, "0");
+        sell(&mut shop, "one");
+        pay(&mut shop, "one");
+        let (now, site) = (shop.clock.now(), shop.replica().site());
+        let (books, day) = (site.books().clone(), site.closable().unwrap());
+        let closing = gather(shop.replica(), day.number).unwrap();
+        let theirs = closing.report(&books, day, (bar.origin, 0), Actor::System, now);
+        let key = bar.key();
+        let theirs = SignedReport::sign(&theirs, |hash| key.sign(hash).to_bytes());
+        let mut tell = |shop: &mut Shop| bar.write(shop, &[Change::DayClosed(theirs.clone())]);
+        if heard {
+            tell(&mut shop);
+        }
+        let own = shop.replica().identity().origin;
+        shop.run(|replica, _| plan_keeper(replica, Actor::System, own)).unwrap();
+        let again = shop.run(|replica, now| plan(replica, now, Actor::System, DayNumber(1))).unwrap();
+        assert_eq!(again == theirs, heard, "what is known is answered");
+        if !heard {
+            tell(&mut shop);
+        }
+        sell(&mut shop, "two");
+        assert_eq!(close(&mut shop, 2).unwrap().late, []);
+        let totals = shop.replica().site().books().reports().map(|booked| booked.report.totals);
+        let all = totals.fold(Totals::default(), Totals::plus);
+        assert_eq!((all.orders, all.sales_minor, all.till_minor), (2, 600, 300), "heard before: {heard}");
+    }
 }
 
 #[test]
@@ -251,6 +282,34 @@ fn d3_a_clock_that_is_behind_puts_a_close_off_for_a_day_at_most_and_a_backlog_do
 }
 
 #[test]
+fn d3_what_the_relay_or_two_others_contradict_closes_no_day_that_runs_however_far_ahead() {
+    use crate::testing::dough;
+    use pilotlight_sync::crdt::counter::Row;
+    let joined: [fn(&mut Shop) -> Vec<Sibling>; 3] = [
+        |shop| vec![Sibling::join(shop, "B")],
+        |shop| vec![Sibling::join(shop, "B"), Sibling::join(shop, "C")],
+        |shop| vec![Sibling::relay(shop)],
+    ];
+    for (join, closed) in joined.into_iter().zip([Some(DayNumber(1)), None, None]) {
+        let mut shop = Shop::open();
+        let mut others = join(&mut shop);
+        sell(&mut shop, "one");
+        // Our clock is 40 hours ahead: by it the day was over yesterday. The others go on with the evening.
+        shop.clock.set(EVENING.plus_ms(40 * HOUR));
+        for other in &mut others {
+            other.write_at(&mut shop, EVENING.plus_ms(1), &[Change::Stock(dough(), Row::default())]);
+        }
+        assert_eq!(due(&mut shop), closed, "one other may be wrong itself");
+        // In the morning, six hours after the end of the day, it closes by itself.
+        shop.clock.advance(15 * HOUR);
+        for other in &mut others {
+            other.write_at(&mut shop, EVENING.plus_ms(15 * HOUR), &[Change::Stock(dough(), Row::default())]);
+        }
+        assert_eq!(due(&mut shop).or(closed), Some(DayNumber(1)));
+    }
+}
+
+#[test]
 fn d2_a_date_years_ahead_goes_with_the_next_morning_or_with_a_close() {
     let mut shop = Shop::open();
     sell(&mut shop, "one");
@@ -366,9 +425,7 @@ fn d6_of_old_shifts_neither_a_close_nor_the_till_takes_notice() {
     let mut shop = Shop::open();
     for number in 1..=5_u32 {
         for n in 1..=3 {
-            let shift = ShiftId::derived(&[&format!("{number} {n}")]);
-            let begin = Begin { shift, drawer: "front".to_owned(), float_minor: 1_000 };
-            shop.run(|replica, now| shifts::open(replica, now, Actor::System, begin)).unwrap();
+            let shift = shop.begin_shift(&format!("{number} {n}"), "front", 1_000);
             shop.run(|replica, _| shifts::close(replica, Actor::System, shift, 1_000)).unwrap();
         }
         let site = shop.replica().site();

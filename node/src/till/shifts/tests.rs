@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::testing::{Shop, Sibling, line, order};
+use crate::till::day;
 use crate::till::tender::{self, Tender, TenderRefusal};
+use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{OrderId, OriginId, PaymentId};
+use pilotlight_sync::domain::payment::PaymentPhase;
 
 fn begin(shop: &mut Shop, id: &str, drawer: &str, float_minor: i64) -> Result<ShiftView, ShiftRefusal> {
     let begin = Begin { shift: ShiftId::derived(&[id]), drawer: drawer.to_owned(), float_minor };
@@ -80,4 +83,44 @@ fn d6_a_shift_is_worked_at_its_own_node_until_that_has_ended() {
     shop.commit(&[Change::Fence(bar.origin)]);
     assert_eq!(begin(&mut shop, "two", "bar", 0), Err(ShiftRefusal::DrawerOpen("bar".to_owned())));
     assert_eq!(end(&mut shop, "one", 700), Ok((700, 700)));
+}
+
+#[test]
+fn q4_d6_a_payment_that_two_owners_took_at_once_lies_in_one_drawer() {
+    // The bar took the order over and was paid, and this node, which had not heard of it, too: by the clocks before that, or after.
+    for (behind_ms, wanted) in [(0, (300, 0)), (30_000, (0, 300))] {
+        let mut shop = Shop::open();
+        let mut bar = Sibling::join(&mut shop, "B");
+        bar.behind_ms = behind_ms;
+        begin(&mut shop, "one", "front", 0).unwrap();
+        shop.place(order("order", vec![line("l", "pizza", 1)])).unwrap();
+        shop.clock.advance(60_000);
+        assert_eq!(pay(&mut shop, "cash", None), Ok(300));
+        shop.clock.advance(1);
+        let (order, payment) = (OrderId::derived(&["order"]), PaymentId::derived(&["cash"]));
+        let (shift, phase) = (ShiftId::derived(&["bar"]), PaymentPhase::Captured);
+        let opening = Opening { drawer: "bar".to_owned(), node: bar.origin, day: DayNumber(1), float_minor: 0 };
+        let taken_over = OrderFact::TakenOver { term: 1, owner: bar.origin, upto: Some(0), why: "silent".into() };
+        let there = [
+            Change::Order(order, taken_over),
+            Change::Till(shift, TillFact::Opened(opening)),
+            Change::Order(order, OrderFact::Payment { payment, phase, amount_minor: 300 }),
+            Change::Till(shift, TillFact::Taken { order, payment, amount_minor: 300 }),
+        ];
+        bar.write(&mut shop, &there);
+        let expected = |shop: &Shop| {
+            let in_drawer = |id: &str| shown(shop.replica.as_ref().unwrap(), &ShiftId::derived(&[id])).unwrap();
+            (in_drawer("one").expected_minor(), in_drawer("bar").expected_minor())
+        };
+        assert_eq!(expected(&shop), wanted);
+        shop.reopen();
+        assert_eq!(expected(&shop), wanted, "read from the disk");
+        assert_eq!(end(&mut shop, "one", wanted.0), Ok((wanted.0, wanted.0)));
+        let counted = TillFact::Closed { counted_minor: wanted.1, expected_minor: wanted.1 };
+        bar.write(&mut shop, &[Change::Till(shift, counted)]);
+        let signed = shop.run(|replica, now| day::plan(replica, now, Actor::System, DayNumber(1))).unwrap();
+        let report = signed.read().unwrap();
+        let in_drawers: i64 = report.shifts.iter().map(|line| line.taken_minor).sum();
+        assert_eq!((report.shifts.len(), in_drawers, report.totals.till_minor), (2, 300, 300));
+    }
 }

@@ -211,7 +211,7 @@ fn d6_of_shifts_that_do_not_fit_into_a_report_the_rest_is_in_the_next_ones() {
         let books = Books::of(reports.iter());
         let mut closing = Closing::begin(DayNumber(number), seen(&[(2, u64::MAX)]));
         late.iter().for_each(|doc| closing.order(&books, doc));
-        shifts.iter().for_each(|(id, doc)| closing.shift(&books, *id, doc));
+        shifts.iter().for_each(|(id, doc)| closing.shift(&books, *id, doc, |_| true));
         let report = closing.report(&books, day(number), (origin(1), 0), Actor::System, Timestamp(9));
         assert_eq!(report.more, (reports.is_empty()).then_some(true), "2,700 facts were told");
         listed.extend(report.shifts.iter().map(|line| line.shift));
@@ -264,7 +264,7 @@ fn d6_a_shift_tells_what_should_be_in_the_drawer_and_is_in_one_report() {
     let id = ShiftId::derived(&["s"]);
     let report = |books: &Books, number, upto| {
         let mut closing = Closing::begin(DayNumber(number), seen(&[(2, upto)]));
-        closing.shift(books, id, &doc);
+        closing.shift(books, id, &doc, |_| true);
         SignedReport::sign(&closing.report(books, day(number), (origin(1), 0), Actor::System, Timestamp(9)), |_| {
             [0; 64]
         })
