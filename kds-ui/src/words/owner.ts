@@ -51,7 +51,8 @@ export const owner = {
   // ---- what needs a decision
   decide: 'Needs a look',
   nothingToDecide: 'Nothing needs you',
-  nothingToDecideHint: 'Late stations and stock that runs out show here.',
+  nothingToDecideHint: 'Orders that wait for you, late stations and stock that runs out show here.',
+  menuConflicts: (n: number) => `${plural(n, 'thing', 'things')} on the menu changed in two places`,
   lateStation: (station: string, n: number) => `${station}: ${plural(n, 'ticket', 'tickets')} late`,
   lateOldest: (n: number) => `the oldest by ${n} min`,
   out: (name: string) => `${name} is out`,

@@ -97,7 +97,7 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     safety: told(w, { ...NO_UPLINK, state: 'online', safe_on: 2, waiting_commits: 0 }),
     sales: sales(orders, START, f.NOW, outages, yesterday),
     partial: null,
-    decisions: decisions(onBoard, stock, (key) => f.MENU.stations.find(({ id }) => id === key)?.name ?? key, f.NOW),
+    decisions: decisions(onBoard, stock, (key) => f.MENU.stations.find(({ id }) => id === key)?.name ?? key, f.NOW, { waiting: more.online?.waiting.length ?? 0, wishes: more.online?.requests.length ?? 0, conflicts: more.conflicts?.length ?? 0 }),
     orders: orderRows(orders, new Map(), ''),
     sought: '',
     shown: 6,
