@@ -58,7 +58,7 @@ const WASTED: IngredientJson[] = STOCK.map((each, index) => ({ ...each, uncounte
 const DRAWER = { opened_by: 'staff', opened_at: START + 6 * HOUR, float_minor: 15_000, taken_minor: 48_250, in_minor: 0, out_minor: 20_000, expected_minor: 43_250, counted_minor: null, ended_at: null, day: 212 }
 const TILL: TillJson = {
   keeper: { origin: 'node', letters: 'A', here: true },
-  closable: { number: 212, date: 20261121, closes_at: START + 30 * HOUR },
+  closable: { number: 212, date: 20261121, closes_at: START + 30 * HOUR, overdue: false },
   shifts: [
     { ...DRAWER, id: 's1', drawer: 'Front', node: 'A', here: true },
     { ...DRAWER, id: 's2', drawer: 'Bar', node: 'B', here: false, counted_minor: 43_200, ended_at: f.NOW - HOUR },
@@ -69,6 +69,7 @@ const TILL: TillJson = {
   ],
   held: [],
 }
+const OVERDUE = { number: 208, date: 20261117, closes_at: START - 62 * HOUR, overdue: true }
 const NO_TILL: TillJson = { ...TILL, closable: null, shifts: [], closed: [] }
 const TOTALS: TotalsJson = { orders: 148, cancelled: 3, sales_minor: 312_480, tax_minor: 20_443, tips_minor: 4_100, voids: 9, voids_minor: 8_240, payments: 151, till_minor: 214_300, online_minor: 98_180, refunds_minor: 1_250 }
 const NOTHING_SUMMED: TotalsJson = { orders: 0, cancelled: 0, sales_minor: 0, tax_minor: 0, tips_minor: 0, voids: 0, voids_minor: 0, payments: 0, till_minor: 0, online_minor: 0, refunds_minor: 0 }
@@ -179,6 +180,9 @@ export const ownerStories = [
   story('owner-other-keeper', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { till: dayCard({ ...TILL, keeper: { origin: 'bar', letters: 'B', here: false }, shifts: [] }) })),
   // What branches sold was not there, waste was booked that nobody counted, and a machine under this one's letters is off.
   story('owner-stock', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { stock: stockRows(WASTED, w.language), others: [{ origin: 'old', letters: 'B', ended: false }] })),
+  story('owner-day-overdue', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { till: dayCard({ ...TILL, shifts: [], closable: OVERDUE }) })),
+  story('owner-day-overdue-elsewhere', 'phone', 'dark', OwnerView, (w) => owner(day(4), w, { till: dayCard({ ...TILL, shifts: [], closable: OVERDUE, keeper: { origin: 'bar', letters: 'B', here: false }, held: ['B', 'ACV'] }) })),
+  story('owner-day-held', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { till: dayCard({ ...TILL, held: ['B'] }) })),
   story('owner-long-names', 'phone', 'light', OwnerView, (w) => ({
     ...owner(day(40), w),
     site: `Trattoria ${LONG}`,
