@@ -1,6 +1,6 @@
 // The real node: started, killed and asked, as a restaurant would.
-import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,6 +58,16 @@ export async function startNode(previous) {
       rmSync(home, { recursive: true, force: true })
     },
   }
+}
+
+/** A second node of the same restaurant, joined with a code of the first; its own disk, its own address. */
+export async function joinNode(asked) {
+  const home = mkdtempSync(join(tmpdir(), 'pilotlight-e2e-'))
+  const ca = join(home, 'ca.pem')
+  writeFileSync(ca, asked.ca_pem)
+  const joined = spawnSync(process.env.PILOTLIGHT_NODE_BIN, ['join', '--data', join(home, 'data'), '--with', asked.url, '--code', asked.code, '--ca', ca], { timeout: 30_000, encoding: 'utf8' })
+  if (joined.status !== 0) throw new Error(`the second node did not join:\n${joined.stdout}${joined.stderr}`)
+  return startNode({ home, url: 'https://127.0.0.1:0' })
 }
 
 /** One request to a program of ours, with its own CA. */

@@ -1,6 +1,7 @@
 // The owner's phone against the real node.
 import { join } from 'node:path'
 import { equal } from './checks.mjs'
+import { joinNode, startNode } from './node.mjs'
 import { until } from './wait.mjs'
 
 const PHONE = { width: 390, height: 844 }
@@ -89,6 +90,43 @@ export async function ownerChecks(house, check, pictures) {
     await shot('owner-away')
     await house.restart()
     await page.getByText(/^Working alone|^Safe on/).waitFor({ timeout: 30_000 })
+  })
+
+  await check('owner: what two nodes wrote at the same time is seen, and settled with one tap at both', async () => {
+    const item = (await house.menu()).items.find(({ name }) => name === 'The Greek Pizza')
+    const described = async (at) => (await at.api('GET', '/menu', undefined, house.admin.token)).items.find(({ id }) => id === item.id).description
+    const write = (at, description) => at.api('PATCH', `/items/${item.id}`, { description }, house.admin.token)
+    const manager = await house.screen('manager', 'Manager’s phone', PHONE)
+    let bar = await joinNode(await house.api('POST', '/siblings/codes', {}))
+    try {
+      // Each writes while the other is off: neither has heard of it.
+      await until('the bar has the menu', async () => (await described(bar)) === item.description, 30_000)
+      await house.kill()
+      await write(bar, 'As the bar says it')
+      await bar.kill()
+      await house.restart()
+      await write(house.node, 'As the counter says it')
+      await manager.page.goto(`${house.node.url}/owner`)
+      await manager.page.getByRole('region', { name: 'Stock' }).getByRole('listitem').first().waitFor()
+      equal(await manager.page.getByRole('region', { name: 'Menu: which is right?' }).count(), 0, 'nothing to settle yet')
+      bar = await startNode({ home: bar.home, url: bar.url })
+      const card = manager.page.getByRole('region', { name: 'Menu: which is right?' })
+      await card.getByText('The Greek Pizza').waitFor({ timeout: 30_000 })
+      await manager.page.getByText('1 thing on the menu changed in two places').waitFor()
+      await manager.page.screenshot({ path: join(pictures, 'live-owner-conflict.png'), fullPage: true })
+      const [{ values }] = (await house.api('GET', '/menu/conflicts')).conflicts
+      equal(values.map(({ text }) => text).sort(), ['As the bar says it', 'As the counter says it'], 'both are kept')
+      equal(await described(house.node), values[0].text, 'shown')
+      await card.getByRole('button', { name: `Keep ${values[1].text}` }).click()
+      await manager.page.getByText('The Greek Pizza is settled').waitFor()
+      await card.waitFor({ state: 'detached' })
+      equal((await house.api('GET', '/menu/conflicts')).conflicts, [], 'conflicts')
+      await until('both show what was kept', async () => (await described(house.node)) === values[1].text && (await described(bar)) === values[1].text, 30_000)
+      equal(manager.errors, [], 'errors')
+    } finally {
+      await manager.context.close()
+      await bar.stop()
+    }
   })
 
   await check('owner: no script failed', async () => equal(owner.errors, [], 'errors'))

@@ -166,7 +166,7 @@ export const en = {
     nothing: 'Nobody has changed it yet.',
     merged: 'It was changed in two places at the same time. Everything was kept but what is crossed out.',
     earlier: (n: number) => `Show ${plural(n, 'earlier entry', 'earlier entries')}`,
-    itself: 'by itself:',
+    itself: 'Automatically',
     at: (letters: string) => `at ${letters}`,
     concurrent: 'at the same time as somebody elsewhere',
     lost: 'had no effect',

@@ -448,7 +448,8 @@ impl App {
                 let ends = replica.site().intake().next_end(now).map(|at| at.ms_since(now));
                 Ok((online_json(replica, now), ends))
             });
-            let mut wait = Duration::from_secs(3_600);
+            // Whether one would be late changes with each ticket that is made, and with time alone: no fact of an order says so.
+            let mut wait = RELAY_LOOK;
             if let Ok((online, ends)) = read.await {
                 // Business time may run faster than the machine's: the end is looked for as often as orders of the relay are.
                 wait = ends.map_or(wait, |ms| Duration::from_millis(ms).min(RELAY_AGAIN));

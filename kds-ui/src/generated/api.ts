@@ -678,7 +678,11 @@ date: number,
 /**
  * It closes by itself then.
  */
-closes_at: number | null, };
+closes_at: number | null, 
+/**
+ * It ended more than three days ago: nothing that was sold since is archived until somebody closes it.
+ */
+overdue: boolean, };
 
 /**
  * Begins a drawer's shift.

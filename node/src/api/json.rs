@@ -695,6 +695,8 @@ shape! {
         /// It closes by itself then.
         #[ts(type = "number | null")]
         pub closes_at: Option<Millis>,
+        /// It ended more than three days ago: nothing that was sold since is archived until somebody closes it.
+        pub overdue: bool,
     }
     /// A business day that is closed.
     pub struct ClosedDayJson {

@@ -64,7 +64,8 @@ fn name_of(site: &Site, origin: &OriginId) -> String {
 
 fn open_day(replica: &Replica, now: Timestamp, day: &Day) -> OpenDayJson {
     let closes_at = day::closes_at(replica, now, day).map(|at| at.0);
-    OpenDayJson { number: day.number.0, date: day.date, closes_at }
+    let overdue = day::overdue(replica.site(), now) == Some(day.number);
+    OpenDayJson { number: day.number.0, date: day.date, closes_at, overdue }
 }
 
 fn closed_day(booked: &Booked) -> ClosedDayJson {

@@ -5,11 +5,13 @@ export type ShiftRow = { id: string; drawer: string; node: string | null; here: 
 
 export type DayCard = {
   /** The day that is closed next; null while nothing has happened since the last close. */
-  day: { number: number; date: Date; closesAt: number | null } | null
+  day: { number: number; date: Date; closesAt: number | null; /** It should have been closed days ago. */ overdue: boolean } | null
   shifts: ShiftRow[]
   /** Why the day cannot be closed yet, or which node is asked to; null: this one does it. */
   hindered: { by: 'shift'; drawer: string } | { by: 'keeper'; letters: string } | null
   closed: { number: number; date: Date; salesMinor: number; overMinor: number }[]
+  /** Nodes whose later sales no report has, before this one is updated. */
+  held: readonly string[]
 }
 
 /** `20261121` as a day of no zone: noon in UTC, to be written in UTC. */
@@ -25,10 +27,11 @@ export function dayCard(till: TillJson): DayCard {
   const day = till.closable
   const open = till.shifts.find((shift) => shift.counted_minor === null && day !== null && shift.day <= day.number)
   return {
-    day: day && { number: day.number, date: dateOf(day.date), closesAt: day.closes_at },
+    day: day && { number: day.number, date: dateOf(day.date), closesAt: day.closes_at, overdue: day.overdue },
     shifts: till.shifts.map(shiftRow),
     hindered: open ? { by: 'shift', drawer: open.drawer } : till.keeper.here ? null : { by: 'keeper', letters: till.keeper.letters },
     closed: till.closed.map((each) => ({ number: each.number, date: dateOf(each.date), salesMinor: each.sales_minor, overMinor: each.over_minor })),
+    held: till.held,
   }
 }
 

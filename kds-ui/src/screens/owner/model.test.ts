@@ -4,7 +4,7 @@ import { dayStart, hourly } from '../../kernels/business_day'
 import type { UplinkJson } from '../../generated/api'
 import { en } from '../../words'
 import { NOW, oneOfEach, placed } from '../stories/fixtures'
-import type { Outage, SafetyAsked } from './model'
+import type { Asked, Outage, SafetyAsked } from './model'
 import { amount, conflictText, decisions, noteOutage, orderRows, safety, sales, stockRows, NO_UPLINK } from './model'
 
 const HOUR = 3_600_000
@@ -73,15 +73,22 @@ describe('sales', () => {
 })
 
 describe('what needs a look', () => {
+  const NOTHING_ASKED: Asked = { waiting: 0, wishes: 0, conflicts: 0 }
   const ingredient = (name: string, rights: number, used: number, enforced = true): IngredientJson => ({ id: name, name, unit: 'g', rights, held: 0, used, enforced, uncounted: 0, missing: 0 })
   const stock = stockRows([ingredient('Ham', 500, 500), ingredient('Basil', 0, 100), ingredient('Cheese', 1_400, 8_600), ingredient('Napkins', 0, 5, false)], 'en')
   it('marks stock, the worst first', () => expect(stock.map(({ name, mark }) => [name, mark])).toEqual([['Basil', 'out'], ['Cheese', 'low'], ['Ham', 'fine'], ['Napkins', 'not_enforced']]))
   it('names late stations with their oldest ticket, then what is out, then what runs low', () => {
-    expect(decisions(oneOfEach(), stock, (key) => key.toUpperCase(), NOW)).toEqual([
+    expect(decisions(oneOfEach(), stock, (key) => key.toUpperCase(), NOW, NOTHING_ASKED)).toEqual([
       { what: 'late', key: 'late pizza', station: 'PIZZA', late: 1, oldestMinutes: 10 },
       { what: 'out', key: 'out Basil', name: 'Basil' },
       { what: 'low', key: 'low Cheese', name: 'Cheese', left: '1.4 kg', percent: 14 },
     ])
+  })
+  it('names what a guest waits for before all, the menu after what is late, and nothing of which there is none', () => {
+    const kinds = (asked: Asked) => decisions(oneOfEach(), stock, (key) => key, NOW, asked).map((each) => ('count' in each ? `${each.what} ${each.count}` : each.what))
+    expect(kinds({ waiting: 2, wishes: 1, conflicts: 3 })).toEqual(['waiting 2', 'wishes 1', 'late', 'conflicts 3', 'out', 'low'])
+    expect(decisions([], [], (key) => key, NOW, { waiting: 1, wishes: 0, conflicts: 0 })).toEqual([{ what: 'waiting', key: 'waiting', count: 1 }])
+    expect(decisions([], [], (key) => key, NOW, NOTHING_ASKED)).toEqual([])
   })
   it.each([
     [850, 'g', '850 g'],

@@ -151,11 +151,15 @@ function byNow(sums: readonly HourSum[], start: number, now: number): number {
 // ---- what needs a decision
 
 export type Decision =
+  | { what: 'waiting' | 'wishes' | 'conflicts'; key: string; count: number }
   | { what: 'late'; key: string; station: string; late: number; oldestMinutes: number }
   | { what: 'out'; key: string; name: string }
   | { what: 'low'; key: string; name: string; left: string; percent: number }
 
-export function decisions(board: Iterable<BoardOrderJson>, stock: readonly StockRow[], stationName: (key: string) => string, now: number): Decision[] {
+/** What waits for somebody's word, by how many: each has a card of its own further down. */
+export type Asked = { waiting: number; wishes: number; conflicts: number }
+
+export function decisions(board: Iterable<BoardOrderJson>, stock: readonly StockRow[], stationName: (key: string) => string, now: number, asked: Asked): Decision[] {
   const late = new Map<string, { late: number; oldestMinutes: number }>()
   for (const order of board) {
     for (const ticket of order.tickets) {
@@ -171,7 +175,9 @@ export function decisions(board: Iterable<BoardOrderJson>, stock: readonly Stock
     .map(([station, each]) => ({ what: 'late', key: `late ${station}`, station: stationName(station), ...each }))
   const out: Decision[] = stock.filter(({ mark }) => mark === 'out').map(({ id, name }) => ({ what: 'out', key: `out ${id}`, name }))
   const low: Decision[] = stock.filter(({ mark }) => mark === 'low').map(({ id, name, left, percent }) => ({ what: 'low', key: `low ${id}`, name, left, percent }))
-  return [...stations, ...out, ...low]
+  const asks = (...what: (keyof Asked)[]): Decision[] => what.filter((each) => asked[each] > 0).map((each) => ({ what: each, key: each, count: asked[each] }))
+  // A guest waits for the first, nobody for the menu.
+  return [...asks('waiting', 'wishes'), ...stations, ...asks('conflicts'), ...out, ...low]
 }
 
 // ---- orders

@@ -53,10 +53,12 @@ const STOCK: IngredientJson[] = [
   ingredient('Napkins', 'pc', 400, 0, 600, false),
 ]
 
+const WASTED: IngredientJson[] = STOCK.map((each, index) => ({ ...each, uncounted: index % 2 === 0 ? 0 : 1_250, missing: index % 3 === 0 ? 480 : 0 }))
+
 const DRAWER = { opened_by: 'staff', opened_at: START + 6 * HOUR, float_minor: 15_000, taken_minor: 48_250, in_minor: 0, out_minor: 20_000, expected_minor: 43_250, counted_minor: null, ended_at: null, day: 212 }
 const TILL: TillJson = {
   keeper: { origin: 'node', letters: 'A', here: true },
-  closable: { number: 212, date: 20261121, closes_at: START + 30 * HOUR },
+  closable: { number: 212, date: 20261121, closes_at: START + 30 * HOUR, overdue: false },
   shifts: [
     { ...DRAWER, id: 's1', drawer: 'Front', node: 'A', here: true },
     { ...DRAWER, id: 's2', drawer: 'Bar', node: 'B', here: false, counted_minor: 43_200, ended_at: f.NOW - HOUR },
@@ -67,6 +69,7 @@ const TILL: TillJson = {
   ],
   held: [],
 }
+const OVERDUE = { number: 208, date: 20261117, closes_at: START - 62 * HOUR, overdue: true }
 const NO_TILL: TillJson = { ...TILL, closable: null, shifts: [], closed: [] }
 const TOTALS: TotalsJson = { orders: 148, cancelled: 3, sales_minor: 312_480, tax_minor: 20_443, tips_minor: 4_100, voids: 9, voids_minor: 8_240, payments: 151, till_minor: 214_300, online_minor: 98_180, refunds_minor: 1_250 }
 const NOTHING_SUMMED: TotalsJson = { orders: 0, cancelled: 0, sales_minor: 0, tax_minor: 0, tips_minor: 0, voids: 0, voids_minor: 0, payments: 0, till_minor: 0, online_minor: 0, refunds_minor: 0 }
@@ -95,7 +98,7 @@ function owner(orders: OrderJson[], w: Words, more: Partial<OwnerProps> & { outa
     safety: told(w, { ...NO_UPLINK, state: 'online', safe_on: 2, waiting_commits: 0 }),
     sales: sales(orders, START, f.NOW, outages, yesterday),
     partial: null,
-    decisions: decisions(onBoard, stock, (key) => f.MENU.stations.find(({ id }) => id === key)?.name ?? key, f.NOW),
+    decisions: decisions(onBoard, stock, (key) => f.MENU.stations.find(({ id }) => id === key)?.name ?? key, f.NOW, { waiting: more.online?.waiting.length ?? 0, wishes: more.online?.requests.length ?? 0, conflicts: more.conflicts?.length ?? 0 }),
     orders: orderRows(orders, new Map(), ''),
     sought: '',
     shown: 6,
@@ -153,6 +156,7 @@ export const ownerStories = [
   story('owner-loading', 'phone', 'light', OwnerView, (w) => ({ ...owner([], w), safety: told(w, null), sales: null, decisions: null, orders: null, stock: null, till: null })),
   story('owner-conflicts', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { conflicts: f.MENU_CONFLICTS })),
   story('owner-conflicts-dark', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { conflicts: f.MENU_CONFLICTS, sending: new Set(['i2']) })),
+  story('owner-conflicts-tablet', 'tablet', 'light', OwnerView, (w) => owner(day(40), w, { conflicts: f.MENU_CONFLICTS, online: f.LATE_ONLINE })),
   story('owner-late-online', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { online: f.LATE_ONLINE })),
   story('owner-paused', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { online: f.PAUSED_ONLINE })),
   story('owner-paused-dark', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { online: f.PAUSED_ONLINE, sending: new Set(['online']) })),
@@ -161,10 +165,12 @@ export const ownerStories = [
   story('owner-connecting', 'phone', 'dark', OwnerView, (w) => owner(day(40), w, { safety: told(w, { ...NO_UPLINK, state: 'connecting', safe_on: 1, waiting_commits: 12 }) })),
   story('owner-unpaired', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { safety: { tone: 'person', text: w.owner.unpaired, action: 'pair' } })),
   story('owner-problem', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { problem: `Margherita: ${w.awayNothingChanged}` })),
+  story('owner-asked', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { problem: w.owner.ownerAsked })),
   story('owner-undo', 'phone', 'light', OwnerView, (w) => owner(day(40), w, { toasts: [{ id: 't', text: w.eightySixOff(LONG), undo: nothing }] })),
   story('owner-search', 'phone', 'light', OwnerView, (w) => ({ ...owner(day(96), w), sought: '999', orders: [] })),
   story('owner-order', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'order', id: 'o', order: one(), log: f.MERGED_LOG } })),
   story('owner-order-long-log', 'phone', 'dark', OwnerView, (w) => owner(day(4), w, { panel: { open: 'order', id: 'o', order: one(), log: f.LONG_LOG } })),
+  story('owner-order-tablet', 'tablet', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'order', id: 'o', order: one(), log: f.MERGED_LOG } })),
   story('owner-order-no-log', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'order', id: 'o', order: one(), log: 'away' } })),
   story('owner-eighty-six', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'eighty_six' } })),
   story('owner-drawer', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'drawer' } })),
@@ -172,6 +178,11 @@ export const ownerStories = [
   story('owner-day-report', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'day', number: 211, report: REPORT, closing: false } })),
   story('owner-day-close', 'phone', 'dark', OwnerView, (w) => owner(day(4), w, { panel: { open: 'day', number: 212, report: { ...REPORT, number: 212, date: 20261121, close: null, late: [] }, closing: true } })),
   story('owner-other-keeper', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { till: dayCard({ ...TILL, keeper: { origin: 'bar', letters: 'B', here: false }, shifts: [] }) })),
+  // What branches sold was not there, waste was booked that nobody counted, and a machine under this one's letters is off.
+  story('owner-stock', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { stock: stockRows(WASTED, w.language), others: [{ origin: 'old', letters: 'B', ended: false }] })),
+  story('owner-day-overdue', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { till: dayCard({ ...TILL, shifts: [], closable: OVERDUE }) })),
+  story('owner-day-overdue-elsewhere', 'phone', 'dark', OwnerView, (w) => owner(day(4), w, { till: dayCard({ ...TILL, shifts: [], closable: OVERDUE, keeper: { origin: 'bar', letters: 'B', here: false }, held: ['B', 'ACV'] }) })),
+  story('owner-day-held', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { till: dayCard({ ...TILL, held: ['B'] }) })),
   story('owner-long-names', 'phone', 'light', OwnerView, (w) => ({
     ...owner(day(40), w),
     site: `Trattoria ${LONG}`,
