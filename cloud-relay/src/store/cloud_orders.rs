@@ -184,8 +184,11 @@ pub async fn find_in(sql: &mut Sql, order: &OrderId) -> Result<Option<CloudOrder
     row.map(|row| read(&Read::new("cloud_order", &row))).transpose()
 }
 
+/// An order that the relay placed, and who brings it.
+pub type Placed = (CloudOrder, Option<Delivery>);
+
 /// Those of these orders that the relay placed, by their ids, and who brings each: in one round. Within a unit of work.
-pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<Vec<(CloudOrder, Option<Delivery>)>, StoreError> {
+pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<Vec<Placed>, StoreError> {
     let mut among = Among::default();
     for (chunk, list) in in_lists(orders) {
         let mut select = sqlx::query(AssertSqlSafe(Among::select(&list)));
@@ -202,7 +205,7 @@ pub async fn among(sql: &mut Sql, orders: &[OrderId]) -> Result<Vec<(CloudOrder,
 /// Orders and who brings each, as their rows come.
 #[derive(Debug, Default)]
 pub(super) struct Among {
-    pub(super) found: Vec<(CloudOrder, Option<Delivery>)>,
+    pub(super) found: Vec<Placed>,
     brought: BTreeMap<OrderId, Delivery>,
 }
 

@@ -3,8 +3,7 @@
 //! A unit of work takes the site's row first (`begin`), so that two processes never write one site at the same time, and the one
 //! that wrote in between is noticed. What the unit writes besides (effects, customers) goes into the same transaction.
 
-use crate::store::cloud_orders::{Among, CloudOrder};
-use crate::store::deliveries::Delivery;
+use crate::store::cloud_orders::{Among, Placed};
 use crate::store::insert::{Insert, Statements, Value, in_lists};
 use crate::store::site_rows::NodeNo;
 use crate::store::{Database, StoreError, Tx, from_sql, to_sql};
@@ -63,7 +62,7 @@ pub async fn begin(
     database: &Database,
     site: SiteNo,
     orders: &[OrderId],
-) -> Result<(Tx, Turn, Vec<(CloudOrder, Option<Delivery>)>), StoreError> {
+) -> Result<(Tx, Turn, Vec<Placed>), StoreError> {
     let mut statements = "BEGIN IMMEDIATE;
         UPDATE site SET turn = turn + 1 WHERE no = ? RETURNING turn;
         SELECT no, epoch FROM site_node WHERE site = ?;

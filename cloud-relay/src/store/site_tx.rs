@@ -3,8 +3,7 @@
 //! Whoever works with it decides first and commits then: what refuses after it has committed makes the whole group fail, because a
 //! replica in memory cannot take a commit back. Orders that are not in memory are read before a commit needs them.
 
-use crate::store::cloud_orders::{self, CloudOrder};
-use crate::store::deliveries::Delivery;
+use crate::store::cloud_orders::{self, Placed};
 use crate::store::site_rows::NodeSession;
 use crate::store::site_store::{self, SiteNo, SqlSiteStore, Turn};
 use crate::store::{Database, StoreError, Tx};
@@ -85,7 +84,7 @@ pub struct SiteTx {
     touched: BTreeSet<OrderId>,
     commits: usize,
     /// The relay's rows of these orders as they were when this unit began; none once a row may have been written.
-    begun_with: Option<(BTreeSet<OrderId>, Vec<(CloudOrder, Option<Delivery>)>)>,
+    begun_with: Option<(BTreeSet<OrderId>, Vec<Placed>)>,
 }
 
 impl SiteTx {
@@ -137,10 +136,7 @@ impl SiteTx {
     }
 
     /// Those of these orders that the relay placed, by their ids, and who brings each.
-    pub(crate) async fn placed(
-        &mut self,
-        orders: &[OrderId],
-    ) -> Result<Vec<(CloudOrder, Option<Delivery>)>, StoreError> {
+    pub(crate) async fn placed(&mut self, orders: &[OrderId]) -> Result<Vec<Placed>, StoreError> {
         match self.begun_with.take() {
             Some((read, rows)) if orders.iter().all(|id| read.contains(id)) => {
                 Ok(rows.into_iter().filter(|(kept, _)| orders.contains(&kept.order)).collect())

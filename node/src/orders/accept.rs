@@ -102,16 +102,8 @@ pub fn plan(
         due.is_none()
     });
     waiting.sort_by_key(|(placed_at, id, ..)| (*placed_at, *id));
-    if waiting.iter().any(|(.., wanted)| *wanted == Wanted::Acceptance) {
-        let before = waiting.len();
-        let mut queue = Queue::of(replica, now);
-        // A person says, or the kitchen has less to do by then; what cannot be made at all waits for nobody.
-        waiting.retain(|(_, _, view, wanted)| {
-            *wanted != Wanted::Acceptance || off_sale(replica, now, view).is_some() || queue.takes(replica, view, now)
-        });
-        let soon = (waiting.len() < before).then(|| now.plus_ms(LOOK_AGAIN_MS));
-        tended.again_at = [tended.again_at, soon].into_iter().flatten().min();
-    }
+    let soon = leave_the_late(&mut waiting, replica, now);
+    tended.again_at = [tended.again_at, soon].into_iter().flatten().min();
     if waiting.len() > PASS_ORDERS_MAX {
         waiting.truncate(PASS_ORDERS_MAX);
         tended.again_at = Some(now);
@@ -167,6 +159,23 @@ fn kitchen_from(
     last_held: Option<Timestamp>,
 ) -> Option<Timestamp> {
     requests::begins_at(replica, view, now).or_else(|| not_before(placed_at, now, last_held))
+}
+
+/// Takes out what would be late: a person says, or the kitchen has less to do by the time that this answers (SPEC Q7). What cannot be made
+/// at all waits for nobody.
+fn leave_the_late(
+    waiting: &mut Vec<(Timestamp, OrderId, &OrderView, Wanted)>,
+    replica: &Replica,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    if waiting.iter().all(|(.., wanted)| *wanted != Wanted::Acceptance) {
+        return None;
+    }
+    let (before, mut queue) = (waiting.len(), Queue::of(replica, now));
+    waiting.retain(|(_, _, view, wanted)| {
+        *wanted != Wanted::Acceptance || off_sale(replica, now, view).is_some() || queue.takes(replica, view, now)
+    });
+    (waiting.len() < before).then(|| now.plus_ms(LOOK_AGAIN_MS))
 }
 
 /// When a held order may go to the kitchen, if not now.
