@@ -54,8 +54,17 @@ async fn answered(asker: &Api, path: &str, body: &Value) -> anyhow::Result<Answe
 }
 
 async fn equal(one: &Api, other: &Api) -> anyhow::Result<()> {
-    let wanted = one.get("/api/v1/digest").await?.expect(200)?;
-    until(other, "/api/v1/digest", |digest| digest["digest"] == wanted["digest"]).await.map(drop)
+    // Both are read each time: what is on its way to the one changes it yet.
+    let looking = async {
+        loop {
+            let (here, there) = (one.get("/api/v1/digest").await?, other.get("/api/v1/digest").await?);
+            if here.expect(200)?["digest"] == there.expect(200)?["digest"] {
+                return anyhow::Ok(());
+            }
+            clock::moment(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    clock::within("both are the same", clock::PATIENCE, looking).await?
 }
 
 #[tokio::test]
