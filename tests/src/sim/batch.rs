@@ -2,6 +2,7 @@
 
 use crate::sim::checks::{self, Finding};
 use crate::sim::faults::{Fault, Faults};
+use crate::sim::till;
 use crate::sim::world::{Mode, Plan, World};
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -139,6 +140,7 @@ pub fn run(plan: &Plan) -> Outcome {
             Mode::Safety => world.look_at_disks(),
             Mode::Liveness => world.heal_and_settle(),
         }
+        till::ended(&mut world);
     }));
     if let Err(panic) = ran {
         let text = panic.downcast_ref::<String>().cloned();

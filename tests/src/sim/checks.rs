@@ -110,9 +110,12 @@ pub fn order(world: &mut World, replica: &'static str, id: &OrderId, live: &Live
     let online = view.header.owner.is_some();
     // Who voids what was begun, or made, and adds something else has an order of which nothing was begun.
     let voids = view.lines.iter().any(|line| line.voided.is_some());
+    // A rider takes what was ready, and has not heard that it was called back.
+    let was_ready = view.history.iter().any(|change| change.to == Status::ReadyForPickup);
     let apart = |from, to| {
         (online || siblings) && (from, to) == (Status::Completed, Status::Cancelled)
             || voids && to == Status::OrderConfirmed
+            || online && was_ready && (from, to) == (Status::Preparing, Status::PickedUp)
     };
     let wrong_pairs = pairs.filter(|(from, to)| !may_follow(*from, *to) && !apart(*from, *to));
     for (from, to) in wrong_pairs.filter(|_| !out_of_order) {

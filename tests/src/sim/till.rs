@@ -238,6 +238,16 @@ fn wrong_indexes(replica: &Replica) -> Option<(&'static str, String)> {
     differs.then(|| ("a close overlooks orders", format!("{:?}, and {:?} of all", (found.0, found.1), (all.0, all.1))))
 }
 
+/// At the end of a run: of two closes of one day one counts.
+pub(super) fn ended(world: &mut World) {
+    let Some(replica) = &world.boxes[world.main].replica else { return };
+    let site = replica.site();
+    let there: BTreeSet<ReportId> = site.days().flat_map(|(_, day)| day.all().map(SignedReport::id)).collect();
+    if there.len() > site.books().reports().count() {
+        world.trace.rare("report that counts nothing");
+    }
+}
+
 /// When all is quiet: what somebody holds in hand is there as it was, and everything is booked by one more close of every day.
 pub(super) fn settled(world: &mut World) {
     books(world, world.main);
@@ -252,9 +262,6 @@ pub(super) fn settled(world: &mut World) {
     if let Some(lost) = lost {
         let what = format!("the report of day {} that was handed out is gone", lost.number.0);
         return world.found(Finding::new("report lost", what));
-    }
-    if there.len() > site.books().reports().count() {
-        world.trace.rare("report that counts nothing");
     }
     let Some(last) = site.day().day().map(|day| day.number) else { return };
     let Ok(closing) = day::gather(replica, last) else {
