@@ -4,9 +4,10 @@ use super::amend::{AddLine, AmendRefusal, Amendment, AmendmentField, VoidLine};
 use super::place::{CartField, PlaceRefusal, Placed};
 use super::{Order, amend, cancel, place};
 use crate::kitchen::act::{self, ActRefusal, KitchenAction, Outcome, Tap};
-use crate::testing::{Shop, dough, line, order};
+use crate::testing::{Shop, Sibling, dough, line, order};
 use pilotlight_edge::availability::{Unavailable, unavailable};
-use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::change::{Change, Seen};
+use pilotlight_sync::doc::merge_log::merge_log;
 use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::site::Receipt;
 use pilotlight_sync::domain::id::{DeviceId, IntentId, LineId, MenuItemId, OrderId};
@@ -256,6 +257,29 @@ fn v1_an_amendment_voids_by_name_adds_and_returns_stock_and_is_done_once() {
         AmendRefusal::Place(PlaceRefusal::SoldOut { .. })
     ));
     assert_eq!(shop.rights(), 400, "a refused amendment returns nothing");
+}
+
+#[test]
+fn v3_what_is_changed_here_says_what_of_the_other_nodes_was_known() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    now_placed(shop.place(order("one", vec![line("a", "pizza", 1), line("b", "cola", 1), line("c", "cola", 1)])));
+    let (id, own) = (OrderId::derived(&["one"]), shop.replica().identity().origin);
+    let there = |name: &str, seen: Vec<Seen>| {
+        let added = OrderFact::LinesAdded { intent: IntentId::derived(&[name]), lines: Vec::new() };
+        [Change::Order(id, added), Change::Order(id, OrderFact::Knew { seen })]
+    };
+    amend(&mut shop, amendment("one", "here first", &["a"], vec![])).unwrap();
+    bar.write(&mut shop, &there("it has heard of nothing", Vec::new()));
+    amend(&mut shop, amendment("one", "here second", &["b"], vec![])).unwrap();
+    let seq = shop.replica().state().heads()[&own].seq;
+    cancel(&mut shop, "one").unwrap();
+    bar.write(&mut shop, &there("nor of the end", vec![Seen { origin: own, seq }]));
+    let live = shop.replica().order(&id).unwrap().unwrap();
+    let here = merge_log(&live.doc).entries.into_iter().filter(|entry| entry.origin == own);
+    let told: Vec<(String, bool)> = here.map(|entry| (entry.what, entry.concurrent)).collect();
+    let at_once: Vec<bool> = told.iter().map(|(_, concurrent)| *concurrent).collect();
+    assert_eq!(at_once, [false, false, true, false, true], "{told:?}");
 }
 
 #[test]

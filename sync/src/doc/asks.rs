@@ -92,3 +92,28 @@ impl Asks {
         asked
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crdt::facts::{Fact, FactId};
+    use crate::domain::role::Actor;
+    use crate::domain::timestamp::Timestamp;
+
+    #[test]
+    fn q5_of_one_request_told_twice_there_is_one_and_what_was_recovered_asks_nobody() {
+        let asks = |seq, way| {
+            let (origin, what) = (OriginId::from_bytes([2; 16]), Asked::Decide { rejected: None });
+            let what = OrderFact::Asked { intent: IntentId::derived(&["yes"]), what };
+            let at = Hlc::default().tick(Timestamp(seq));
+            Fact { id: FactId { origin, seq, index: 0 }, at, by: Actor::System, way, what }
+        };
+        let asked = |facts: &[StampedOrderFact]| {
+            let mut asks = Asks::default();
+            facts.iter().for_each(|fact| asks.take(fact));
+            asks.finish().len()
+        };
+        assert_eq!(asked(&[asks(1, None), asks(2, None)]), 1);
+        assert_eq!(asked(&[asks(1, Some(Way::Recovered))]), 0);
+    }
+}
