@@ -16,7 +16,10 @@ use pilotlight_sync::domain::id::OrderId;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
 use tokio::time::timeout;
 use warp::ws::{Message, WebSocket};
 
@@ -91,7 +94,7 @@ async fn run(
     let mut changes = call.app.sites.changes();
     let (mut sent, mut told) = (Value::Null, None);
     loop {
-        let state = match state(call, token, shows, told.take()).await {
+        let state = match state(call, token, shows, newest(shows, &mut changes, told.take())).await {
             Ok(state) => state,
             Err(end) => return end,
         };
@@ -132,6 +135,26 @@ async fn concerns(shows: &Shows, changes: &mut broadcast::Receiver<Arc<SiteChang
     }
 }
 
+/// The socket's order as the last of the changes says it that have come meanwhile: what is shown never goes back. `None`: it is to be asked
+/// for.
+fn newest(
+    shows: &Shows,
+    changes: &mut broadcast::Receiver<Arc<SiteChange>>,
+    mut told: Option<Arc<LiveOrder>>,
+) -> Option<Arc<LiveOrder>> {
+    let Shows::Order(order) = shows else { return None };
+    loop {
+        match changes.try_recv() {
+            Ok(change) => {
+                let live = change.orders.iter().find(|(id, _)| id == order).map(|(_, live)| live.clone());
+                told = live.or(told);
+            }
+            Err(TryRecvError::Lagged(_)) => told = None,
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return told,
+        }
+    }
+}
+
 /// What is to be shown now; the token is checked each time.
 async fn state(call: &Call, token: &str, shows: &Shows, told: Option<Arc<LiveOrder>>) -> Result<Value, End> {
     let (owner, order) = match shows {
@@ -151,4 +174,29 @@ async fn state(call: &Call, token: &str, shows: &Shows, told: Option<Arc<LiveOrd
         }
     };
     json.map_err(|_| End::Gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payments::sandbox::faults::Faults;
+    use crate::testing::Market;
+
+    #[tokio::test]
+    async fn l3_of_several_changes_that_wait_for_a_guests_screen_the_last_one_is_shown() {
+        let mut market = Market::open(Faults::default()).await;
+        let (mut changes, mut late) = (market.app.sites.changes(), market.app.sites.changes());
+        let order = market.order("one").await;
+        let first = newest(&Shows::Order(order), &mut changes, None).unwrap();
+        market.cook(order).await;
+        let now = market.seen(&order).await.live;
+        assert!(!Arc::ptr_eq(&first, &now), "it has changed");
+        for (told, changes) in [(Some(first.clone()), &mut changes), (None, &mut late)] {
+            let last = newest(&Shows::Order(order), changes, told);
+            assert!(last.is_some_and(|last| Arc::ptr_eq(&last, &now)));
+        }
+        let kept = newest(&Shows::Order(order), &mut changes, Some(now.clone()));
+        assert!(kept.is_some_and(|kept| Arc::ptr_eq(&kept, &now)), "nothing has come since");
+        assert!(newest(&Shows::Order(OrderId::derived(&["other"])), &mut market.app.sites.changes(), None).is_none());
+    }
 }
