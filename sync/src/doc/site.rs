@@ -624,9 +624,12 @@ impl Site {
 
     /// Of several shifts that have booked one payment it is in the first, by the writers' clocks: the same on every replica.
     fn note_taken(&mut self, payment: PaymentId, id: ShiftId) {
+        // A shift's payments are looked through only when two have the same one.
         let at = |id: &ShiftId| self.shifts.get(id).and_then(|shift| shift.taken_at(&payment));
-        let first = self.taken_in.get(&payment).copied().filter(|known| at(known) <= at(&id));
-        self.taken_in.insert(payment, first.unwrap_or(id));
+        let known = self.taken_in.get(&payment).copied();
+        if known.is_none_or(|known| known != id && at(&id) < at(&known)) {
+            self.taken_in.insert(payment, id);
+        }
     }
 
     fn note_shift(&mut self, id: ShiftId) {
