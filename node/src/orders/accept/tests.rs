@@ -326,6 +326,18 @@ fn n2_n5_a_commit_that_is_not_understood_damages_nothing_and_what_its_writer_may
 }
 
 #[test]
+fn q7_where_nobody_looks_everything_is_accepted() {
+    let mut shop = Shop::open();
+    let settings = shop.replica().site().settings().cloned().unwrap();
+    let nobody = shop.replica().site().write_settings(Settings { side_by_side: Some(0), ..settings });
+    shop.commit(&[nobody]);
+    let mut relay = Relay::new(&mut shop);
+    let ids: Vec<OrderId> = (0..20).map(|n| relay.order(&mut shop, &format!("order {n}"))).collect();
+    tend(&mut shop, None);
+    assert!(ids.iter().all(|id| seen(&mut shop, id).accepted));
+}
+
+#[test]
 fn q7_an_order_that_would_be_late_waits_for_a_person_until_the_kitchen_has_less_to_do() {
     let mut shop = Shop::open();
     let settings = shop.replica().site().settings().cloned().unwrap();

@@ -241,6 +241,21 @@ fn d3_a_report_is_its_bytes_and_one_that_was_changed_is_not_signed() {
 }
 
 #[test]
+fn d6_of_two_beginnings_of_one_shift_the_first_counts() {
+    let opening = |drawer: &str, float_minor| {
+        let (node, day) = (origin(2), DayNumber(3));
+        TillFact::Opened(Opening { drawer: drawer.to_owned(), node, day, float_minor })
+    };
+    let told = [fact(2, 1, opening("front", 5_000)), fact(3, 2, opening("bar", 7_000))];
+    for order in [[0, 1], [1, 0]] {
+        let mut doc = ShiftDoc::default();
+        order.iter().for_each(|at: &usize| drop(doc.insert(told[*at].clone())));
+        let (begun, shown) = (doc.opening().unwrap(), doc.view(|_| true).unwrap());
+        assert_eq!((begun.drawer.as_str(), shown.opening.float_minor), ("front", 5_000));
+    }
+}
+
+#[test]
 fn d6_a_shift_tells_what_should_be_in_the_drawer_and_is_in_one_report() {
     let opening = Opening { drawer: "front".to_owned(), node: origin(2), day: DayNumber(3), float_minor: 5_000 };
     let moved = |name: &str, amount_minor| TillFact::Moved {

@@ -308,6 +308,18 @@ fn d2_a_number_counts_also_when_its_log_is_read_before_the_one_that_opened_its_d
 }
 
 #[test]
+fn d2_of_a_day_that_two_nodes_open_with_two_dates_the_later_counts() {
+    let day = |date| Change::Day(Day { number: DayNumber(7), date });
+    for dates in [[20_261_121, 20_261_122], [20_261_122, 20_261_121]] {
+        let mut site = Site::default();
+        for (from, date) in (1..).zip(dates) {
+            apply(&mut site, from, 1, &day(date));
+        }
+        assert_eq!(site.day().day(), Some(Day { number: DayNumber(7), date: 20_261_122 }));
+    }
+}
+
+#[test]
 fn d2_two_clocks_that_are_days_apart_begin_no_days_in_turn() {
     const DAY_MS: i64 = 86_400_000;
     // 2026-11-21T18:00:00Z. Clocks five and eleven days ahead, one that lost its battery, and three at once.
