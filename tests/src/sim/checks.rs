@@ -377,11 +377,26 @@ pub fn unrest(world: &mut World) -> Option<String> {
         return Some(waits);
     }
     let Some(replica) = &world.boxes[world.main].replica else { return Some("the node is off".to_owned()) };
-    let unended = orders_of(replica).into_iter().find(|(_, view)| !is_at_rest(view));
+    let orders = orders_of(replica);
+    if let Some(waits) = orders.iter().find_map(|(id, view)| waits_for_owner(world, id, view)) {
+        return Some(format!("nobody answers: {waits}"));
+    }
+    let unended = orders.into_iter().find(|(_, view)| !is_at_rest(view));
     unended.map(|(id, view)| {
         let (board, tickets) = (view.on_board(), &view.tickets);
         format!("order {id} is {:?}, {:?}; on the board: {board}; {tickets:?}", view.status, view.commercial)
     })
+}
+
+/// A request to the order's owner that is open although somebody is there who answers it: soon, because who goes on for a fenced node looks
+/// after its orders from time to time. A node that is gone and was not fenced answers nobody: its order waits for a manager, and the
+/// request runs out.
+fn waits_for_owner(world: &World, id: &OrderId, view: &OrderView) -> Option<String> {
+    let ask = view.open_asks().next().filter(|_| !view.is_history())?;
+    let mut running = world.boxes.iter().filter_map(|node| node.replica.as_ref());
+    let answers =
+        running.any(|replica| replica.identity().origin == view.owner || replica.site().is_fenced(&view.owner));
+    answers.then(|| format!("{id} of {}: {:?}", view.owner, ask.what))
 }
 
 /// Ended, or waiting for a person: what did not reach the customer is looked at by somebody.
@@ -463,15 +478,8 @@ fn promises_everywhere(world: &mut World, both: &Both) {
         }
     }
     let mut numbers: BTreeMap<_, OrderId> = BTreeMap::new();
-    let running = || world.boxes.iter().filter_map(|node| node.replica.as_ref());
-    let living: BTreeSet<OriginId> = running().map(|replica| replica.identity().origin).collect();
-    let fenced = |owner: &OriginId| running().any(|replica| replica.site().is_fenced(owner));
     for (id, view) in &both.node {
-        // A node that is gone and was not fenced answers nobody: its order waits for a manager, and the request runs out.
-        let answers = living.contains(&view.owner) || fenced(&view.owner);
-        if let Some(ask) = view.open_asks().next().filter(|_| answers && !view.is_history()) {
-            wrong.push(("asked and never answered", format!("{id} of {}: {:?}", view.owner, ask.what)));
-        }
+        wrong.extend(waits_for_owner(world, id, view).map(|what| ("asked and never answered", what)));
         for number in view.numbers().filter(|_| !both.apart.contains(id)) {
             if let Some(other) = numbers.insert(number.clone(), *id) {
                 wrong.push(("number given twice", format!("{number:?} to {other} and {id}")));

@@ -17,7 +17,7 @@ use pilotlight_node::store::store_handle::{Plan, PlanError, RunError};
 use pilotlight_sync::crdt::counter::BoundedCounter;
 use pilotlight_sync::doc::change::{Change, Commit};
 use pilotlight_sync::doc::site::{Counted, Receipt};
-use pilotlight_sync::domain::id::{IngredientId, IntentId, OrderId};
+use pilotlight_sync::domain::id::{IngredientId, IntentId, OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -276,26 +276,30 @@ pub(super) fn ever_short(replica: &Replica, ingredient: &IngredientId) -> u64 {
 }
 
 /// What was booked, and in which commit: what was told of a branch is in no log of its own.
-fn in_logs(replica: &Replica) -> Vec<(IntentId, Receipt, String)> {
+fn in_logs(replica: &Replica) -> Vec<(IntentId, Receipt, OriginId, u64)> {
     let mut all = Vec::new();
     for origin in replica.state().heads().keys() {
         for entry in replica.log(origin, 1, usize::MAX).unwrap_or_default() {
             let Ok(commit) = Commit::from_bytes(&entry.bytes) else { continue };
             for raw in &commit.changes {
                 let Ok(Change::Receipt(intent, receipt)) = Change::from_raw(raw) else { continue };
-                all.push((intent, receipt, format!("commit {} of {origin}", entry.head.seq)));
+                all.push((intent, receipt, *origin, entry.head.seq));
             }
         }
     }
     all
 }
 
-/// Nothing is booked twice: one commit of all logs has it (SPEC O6, S13).
+/// Nothing is booked twice: one commit of all logs has it (SPEC O6, S13). A store that began anew may not have heard what it had booked under
+/// its former name when somebody says it again; a count puts that right (S12).
 pub(super) fn once(world: &World, replica: &Replica) -> Option<(&'static str, String)> {
-    let mut seen: BTreeMap<IntentId, String> = BTreeMap::new();
-    for (intent, receipt, here) in in_logs(replica) {
-        if let Some(before) = seen.insert(intent, here.clone()) {
-            return Some(("booked twice", format!("{receipt:?} in {before} and in {here}")));
+    let mut seen: BTreeMap<IntentId, (OriginId, u64)> = BTreeMap::new();
+    for (intent, receipt, origin, seq) in in_logs(replica) {
+        let Some((other, before)) = seen.insert(intent, (origin, seq)) else { continue };
+        let began_anew = origin != other && [origin, other].iter().any(|one| replica.site().is_fenced(one));
+        if !began_anew {
+            let what = format!("{receipt:?} in commit {before} of {other} and in commit {seq} of {origin}");
+            return Some(("booked twice", what));
         }
     }
     let known = |intent: &&IntentId| seen.contains_key(intent);

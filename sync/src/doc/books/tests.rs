@@ -247,9 +247,11 @@ fn d6_of_two_beginnings_of_one_shift_the_first_counts() {
         TillFact::Opened(Opening { drawer: drawer.to_owned(), node, day, float_minor })
     };
     let told = [fact(2, 1, opening("front", 5_000)), fact(3, 2, opening("bar", 7_000))];
-    for order in [[0, 1], [1, 0]] {
+    for order in [[0_usize, 1], [1, 0]] {
         let mut doc = ShiftDoc::default();
-        order.iter().for_each(|at: &usize| drop(doc.insert(told[*at].clone())));
+        for at in order {
+            doc.insert(told[at].clone());
+        }
         let (begun, shown) = (doc.opening().unwrap(), doc.view(|_| true).unwrap());
         assert_eq!((begun.drawer.as_str(), shown.opening.float_minor), ("front", 5_000));
     }
