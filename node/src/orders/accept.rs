@@ -217,11 +217,12 @@ pub fn waiting(replica: &Replica, now: Timestamp) -> Vec<(OrderId, &OrderView, W
         .map(|(id, order)| (*id, &order.view))
         .collect();
     waiting.sort_by_key(|(id, view)| (view.header.placed_at, *id));
-    let mut queue = if waiting.is_empty() { Queue::default() } else { Queue::of(replica, now) };
-    let mut waits = Vec::new();
+    if paused || waiting.is_empty() {
+        return waiting.into_iter().map(|(id, view)| (id, view, Waits::Paused)).collect();
+    }
+    let (mut queue, mut waits) = (Queue::of(replica, now), Vec::new());
     for (id, view) in waiting {
         match queue.late_by_minutes(replica, view, now) {
-            _ if paused => waits.push((id, view, Waits::Paused)),
             Some(minutes) => waits.push((id, view, Waits::Late(minutes))),
             None => queue.open.extend(needs(view)),
         }
@@ -230,7 +231,7 @@ pub fn waiting(replica: &Replica, now: Timestamp) -> Vec<(OrderId, &OrderView, W
 }
 
 /// What the kitchen has to do, in the order in which it was sent there (SPEC Q7).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
     open: Vec<Work>,
     side_by_side: u32,

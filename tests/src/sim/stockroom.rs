@@ -275,15 +275,30 @@ pub(super) fn ever_short(replica: &Replica, ingredient: &IngredientId) -> u64 {
     stock.shortage() + covered
 }
 
+/// A commit, and how much of each other log its writer had heard of.
+struct InLog {
+    origin: OriginId,
+    seq: u64,
+    heard: BTreeMap<OriginId, u64>,
+}
+
+impl InLog {
+    fn has_heard_of(&self, other: &Self) -> bool {
+        self.origin == other.origin || self.heard.get(&other.origin).is_some_and(|seq| *seq >= other.seq)
+    }
+}
+
 /// What was booked, and in which commit: what was told of a branch is in no log of its own.
-fn in_logs(replica: &Replica) -> Vec<(IntentId, Receipt, OriginId, u64)> {
+fn in_logs(replica: &Replica) -> Vec<(IntentId, Receipt, InLog)> {
     let mut all = Vec::new();
     for origin in replica.state().heads().keys() {
+        let mut heard = BTreeMap::new();
         for entry in replica.log(origin, 1, usize::MAX).unwrap_or_default() {
             let Ok(commit) = Commit::from_bytes(&entry.bytes) else { continue };
+            heard.extend(commit.seen.iter().map(|seen| (seen.origin, seen.seq)));
             for raw in &commit.changes {
                 let Ok(Change::Receipt(intent, receipt)) = Change::from_raw(raw) else { continue };
-                all.push((intent, receipt, *origin, entry.head.seq));
+                all.push((intent, receipt, InLog { origin: *origin, seq: entry.head.seq, heard: heard.clone() }));
             }
         }
     }
@@ -293,14 +308,16 @@ fn in_logs(replica: &Replica) -> Vec<(IntentId, Receipt, OriginId, u64)> {
 /// Nothing is booked twice: one commit of all logs has it (SPEC O6, S13). A store that began anew may not have heard what it had booked under
 /// its former name when somebody says it again; a count puts that right (S12).
 pub(super) fn once(world: &World, replica: &Replica) -> Option<(&'static str, String)> {
-    let mut seen: BTreeMap<IntentId, (OriginId, u64)> = BTreeMap::new();
-    for (intent, receipt, origin, seq) in in_logs(replica) {
-        let Some((other, before)) = seen.insert(intent, (origin, seq)) else { continue };
-        let began_anew = origin != other && [origin, other].iter().any(|one| replica.site().is_fenced(one));
-        if !began_anew {
-            let what = format!("{receipt:?} in commit {before} of {other} and in commit {seq} of {origin}");
-            return Some(("booked twice", what));
+    let mut seen: BTreeMap<IntentId, Vec<InLog>> = BTreeMap::new();
+    for (intent, receipt, one) in in_logs(replica) {
+        let before = seen.entry(intent).or_default();
+        let began_anew = |other: &InLog| [&one, other].iter().any(|at| replica.site().is_fenced(&at.origin));
+        let knew = |other: &InLog| one.has_heard_of(other) || other.has_heard_of(&one);
+        if let Some(other) = before.iter().find(|other| knew(other) || !began_anew(other)) {
+            let (here, there) = ((one.seq, one.origin), (other.seq, other.origin));
+            return Some(("booked twice", format!("{receipt:?} in commits {here:?} and {there:?}")));
         }
+        before.push(one);
     }
     let known = |intent: &&IntentId| seen.contains_key(intent);
     let lost =
