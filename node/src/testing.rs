@@ -8,10 +8,11 @@ use crate::till::day;
 use crate::till::shifts::{self, Begin};
 use ed25519_dalek::SigningKey;
 use pilotlight_edge::clock::Clock;
+use pilotlight_sync::crdt::chain::ChainHash;
 use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
-use pilotlight_sync::doc::replica::{Loading, ReadOrder};
+use pilotlight_sync::doc::replica::{Loading, ReadStored};
 use pilotlight_sync::doc::site::Settings;
 use pilotlight_sync::domain::id::{
     CategoryId, IngredientId, LineId, MenuItemId, OrderId, OriginId, ShiftId, SiteId, VariantId,
@@ -203,8 +204,12 @@ pub(crate) struct Sibling {
 /// Nothing of it is stored.
 struct NoDisk;
 
-impl ReadOrder for NoDisk {
+impl ReadStored for NoDisk {
     type Error = Infallible;
+
+    fn read_hash(&self, _: &OriginId, _: u64) -> Result<Option<ChainHash>, Infallible> {
+        Ok(None)
+    }
 
     fn read_order(&self, _: &OrderId) -> Result<Option<Vec<u8>>, Infallible> {
         Ok(None)

@@ -17,7 +17,7 @@ use pilotlight_sync::doc::digest::{Digest, Digesting};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::{Charges, Header, OrderFact};
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
-use pilotlight_sync::doc::replica::{Loading, ReadOrder, Replica};
+use pilotlight_sync::doc::replica::{Loading, ReadStored, Replica};
 use pilotlight_sync::domain::id::{LineId, MenuItemId, OrderId, OriginId, SiteId, VariantId};
 use pilotlight_sync::domain::menu::StationId;
 use pilotlight_sync::domain::money::{BasisPoints, Currency};
@@ -121,8 +121,13 @@ pub(crate) struct Disk {
     pub(crate) seals: Vec<Seal>,
 }
 
-impl ReadOrder for Disk {
+impl ReadStored for Disk {
     type Error = Infallible;
+
+    fn read_hash(&self, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, Infallible> {
+        let log = self.logs.get(origin).into_iter().flatten();
+        Ok(log.map(|entry| entry.head).find(|head| head.seq == seq).map(|head| head.hash))
+    }
 
     fn read_order(&self, id: &OrderId) -> Result<Option<Vec<u8>>, Infallible> {
         Ok(self.docs.get(&DocKey::Order(*id)).cloned())

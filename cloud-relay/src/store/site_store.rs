@@ -11,7 +11,7 @@ use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::store::{CommitError, LogEntry, Seal, SiteStore, Writes};
-use sqlx::{AssertSqlSafe, Executor, Row as _, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Executor, Row as _, Sqlite, SqliteConnection, SqliteExecutor};
 use std::collections::BTreeMap;
 
 const LOG: Insert =
@@ -106,14 +106,7 @@ impl SqlSiteStore {
 
     /// The chain's hash after this commit, if the log has it.
     pub async fn hash_at(&self, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, StoreError> {
-        let hash: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT hash FROM site_log WHERE site = ?1 AND origin = ?2 AND seq = ?3")
-                .bind(self.site.0)
-                .bind(&origin.as_bytes()[..])
-                .bind(to_sql(seq))
-                .fetch_optional(self.database.pool())
-                .await?;
-        hash.map(|hash| chain_hash("site_log", hash)).transpose()
+        hash_at(self.database.pool(), self.site, origin, seq).await
     }
 
     /// An origin's log from this number on: at most so many entries and so many bytes of commits, but one at least.
@@ -134,6 +127,23 @@ impl SqlSiteStore {
         page.truncate(count);
         Ok(page)
     }
+}
+
+/// The chain's hash after this commit, if the log has it.
+pub(super) async fn hash_at(
+    rows: impl SqliteExecutor<'_>,
+    site: SiteNo,
+    origin: &OriginId,
+    seq: u64,
+) -> Result<Option<ChainHash>, StoreError> {
+    let hash: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT hash FROM site_log WHERE site = ?1 AND origin = ?2 AND seq = ?3")
+            .bind(site.0)
+            .bind(&origin.as_bytes()[..])
+            .bind(to_sql(seq))
+            .fetch_optional(rows)
+            .await?;
+    hash.map(|hash| chain_hash("site_log", hash)).transpose()
 }
 
 fn head((origin, seq, hash): (Vec<u8>, i64, Vec<u8>)) -> Result<(OriginId, Head), StoreError> {

@@ -7,12 +7,12 @@ use crate::store::cloud_orders::{self, Placed};
 use crate::store::site_rows::NodeSession;
 use crate::store::site_store::{self, SiteNo, SqlSiteStore, Turn};
 use crate::store::{Database, StoreError, Tx};
-use pilotlight_sync::crdt::chain::Head;
+use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::key::DocKey;
-use pilotlight_sync::doc::reading;
+use pilotlight_sync::doc::reading::Needs;
 use pilotlight_sync::doc::replica::{
-    Applied, Flushed, LiveOrder, Loading, NOTES, ReadOrder, Replica, UnreadableOrder, order_of_key,
+    Applied, Flushed, LiveOrder, Loading, NOTES, ReadStored, Replica, UnreadableOrder, order_of_key,
 };
 use pilotlight_sync::doc::site::{Site, UnreadableDoc};
 use pilotlight_sync::domain::id::{OrderId, OriginId};
@@ -55,20 +55,28 @@ pub struct OldSession {
     pub newest: Option<u64>,
 }
 
-/// Orders read for the replica before it asks.
+/// What is read for the replica before it asks.
 #[derive(Debug, Default)]
-struct Fetched(BTreeMap<OrderId, Option<Vec<u8>>>);
+struct Fetched {
+    orders: BTreeMap<OrderId, Option<Vec<u8>>>,
+    /// Of logs, after these commits.
+    hashes: BTreeMap<(OriginId, u64), Option<ChainHash>>,
+}
 
-/// An order was needed that nobody had read.
+/// Something was needed that nobody had read.
 #[derive(Debug, thiserror::Error)]
-#[error("the order was not read beforehand")]
+#[error("it was not read beforehand")]
 struct NotFetched;
 
-impl ReadOrder for Fetched {
+impl ReadStored for Fetched {
     type Error = NotFetched;
 
+    fn read_hash(&self, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, NotFetched> {
+        self.hashes.get(&(*origin, seq)).copied().ok_or(NotFetched)
+    }
+
     fn read_order(&self, id: &OrderId) -> Result<Option<Vec<u8>>, NotFetched> {
-        self.0.get(id).cloned().ok_or(NotFetched)
+        self.orders.get(id).cloned().ok_or(NotFetched)
     }
 }
 
@@ -151,7 +159,7 @@ impl SiteTx {
         if let Some(order) = self.replica.live(id) {
             return Ok(Some(order.clone()));
         }
-        let Some(Some(bytes)) = self.fetched.0.get(id) else { return Ok(None) };
+        let Some(Some(bytes)) = self.fetched.orders.get(id) else { return Ok(None) };
         stored_order(id, bytes)
     }
 
@@ -176,8 +184,12 @@ impl SiteTx {
         if newest.is_none_or(|newest| session.number < newest) {
             return Err(WorkError::Refused(OldSession { session, newest }));
         }
-        let orders: BTreeSet<OrderId> = entries.iter().flat_map(reading::orders_of).collect();
+        let Needs { orders, hashes } = entries.iter().map(Needs::of).collect();
         self.fetch(orders.iter().copied()).await?;
+        for (origin, seq) in hashes {
+            let hash = site_store::hash_at(&mut *self.tx, self.site, &origin, seq).await?;
+            self.fetched.hashes.insert((origin, seq), hash);
+        }
         let applied = self.replica.apply(self.now, entries, seal, &self.fetched);
         if applied.new > 0 {
             self.touched.extend(orders);
@@ -240,10 +252,10 @@ impl SiteTx {
 
     /// Reads orders that are not in memory.
     async fn fetch(&mut self, ids: impl IntoIterator<Item = OrderId>) -> Result<(), StoreError> {
-        let unknown = |id: &OrderId| self.replica.live(id).is_none() && !self.fetched.0.contains_key(id);
+        let unknown = |id: &OrderId| self.replica.live(id).is_none() && !self.fetched.orders.contains_key(id);
         let ids: Vec<OrderId> = ids.into_iter().filter(unknown).collect();
         let mut stored = site_store::orders(&mut self.tx, self.site, &ids).await?;
-        self.fetched.0.extend(ids.into_iter().map(|id| (id, stored.remove(&id))));
+        self.fetched.orders.extend(ids.into_iter().map(|id| (id, stored.remove(&id))));
         Ok(())
     }
 }
@@ -315,8 +327,12 @@ async fn reread(store: &SqlSiteStore, replica: &mut Replica) -> Result<BTreeSet<
             next = last.head.seq.saturating_add(1);
             for entry in &page {
                 let mut stored = Fetched::default();
-                for id in reading::orders_of(entry).filter(|id| replica.live(id).is_none()).collect::<BTreeSet<_>>() {
-                    stored.0.insert(id, store.load(&[DocKey::Order(id)]).await?.into_iter().next().flatten());
+                let needs = Needs::of(entry);
+                for id in needs.orders.into_iter().filter(|id| replica.live(id).is_none()) {
+                    stored.orders.insert(id, store.load(&[DocKey::Order(id)]).await?.into_iter().next().flatten());
+                }
+                for (origin, seq) in needs.hashes {
+                    stored.hashes.insert((origin, seq), store.hash_at(&origin, seq).await?);
                 }
                 touched.extend(replica.reread(entry, &stored));
             }

@@ -10,7 +10,7 @@ use crate::store::replica::each_entry;
 use pilotlight_sync::crdt::facts::FactId;
 use pilotlight_sync::doc::order::StampedOrderFact;
 use pilotlight_sync::doc::reading::{self, Effect};
-use pilotlight_sync::doc::replica::{LiveOrder, ReadOrder, Replica};
+use pilotlight_sync::doc::replica::{LiveOrder, ReadStored, Replica};
 use pilotlight_sync::doc::site::Site;
 use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::store::LogEntry;

@@ -9,7 +9,7 @@ use crate::store::identity::Identity;
 use crate::store::joined::Joined;
 use crate::store::node_store::{NodeStore, Rewind};
 use crate::store::replica::{LiveOrder, Replica, each_entry};
-use pilotlight_sync::crdt::chain::Head;
+use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::crdt::counter::{BranchRow, Row};
 use pilotlight_sync::crdt::facts::FactId;
 use pilotlight_sync::doc::change::{Change, Commit, CommitTooLarge};
@@ -17,7 +17,7 @@ use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::{OrderDoc, OrderFact};
 use pilotlight_sync::doc::reading::orders_of;
 use pilotlight_sync::doc::recovered::Recovered;
-use pilotlight_sync::doc::replica::{Loading, NOTES, ReadOrder, index_keys, order_of_key};
+use pilotlight_sync::doc::replica::{Loading, NOTES, ReadStored, index_keys, order_of_key};
 use pilotlight_sync::domain::id::{BranchId, IngredientId, OrderId, OriginId};
 use pilotlight_sync::domain::role::Actor;
 use pilotlight_sync::domain::timestamp::Timestamp;
@@ -117,8 +117,13 @@ impl Without<'_> {
     }
 }
 
-impl ReadOrder for Without<'_> {
+impl ReadStored for Without<'_> {
     type Error = StoreError;
+
+    fn read_hash(&self, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, StoreError> {
+        let stays = self.ends.get(origin).is_none_or(|end| seq <= *end);
+        if stays { self.joined.read_hash(origin, seq) } else { Ok(None) }
+    }
 
     fn read_order(&self, id: &OrderId) -> Result<Option<Vec<u8>>, StoreError> {
         let stored = self.joined.read_order(id)?;
@@ -152,9 +157,10 @@ pub(crate) fn read_without(
             each_entry(store, origin, end + 1, u64::MAX, &mut |entry| beyond.push(entry.clone()))?;
         }
     }
-    let mut state = loading.finish(own, heads);
     let joined = Joined::new(store, archive);
     let without = Without { joined: &joined, ends: &branch.ends };
+    loading.check_reports(&without)?;
+    let mut state = loading.finish(own, heads);
     for key in store.index_range(b"o", b"p", usize::MAX)? {
         let Some(id) = order_of_key(&key) else { continue };
         let left = without.read_order(&id)?.and_then(|bytes| LiveOrder::from_bytes(&bytes).ok());

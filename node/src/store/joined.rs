@@ -3,10 +3,17 @@
 use crate::archive::Archive;
 use crate::store::StoreError;
 use crate::store::node_store::NodeStore;
+use pilotlight_sync::crdt::chain::ChainHash;
 use pilotlight_sync::doc::key::DocKey;
-use pilotlight_sync::doc::replica::ReadOrder;
-use pilotlight_sync::domain::id::OrderId;
+use pilotlight_sync::doc::replica::ReadStored;
+use pilotlight_sync::domain::id::{OrderId, OriginId};
 use std::cell::RefCell;
+
+/// The chain's hash after this commit, if the stored log has it.
+pub(super) fn read_hash(store: &dyn NodeStore, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, StoreError> {
+    let entry = store.log_from(origin, seq, 1)?.into_iter().next();
+    Ok(entry.filter(|entry| entry.head.seq == seq).map(|entry| entry.head.hash))
+}
 
 /// Reads through both, and remembers what it had to take from the archive: when that is written, its index entries are written too.
 #[derive(Debug)]
@@ -28,8 +35,12 @@ impl<'a> Joined<'a> {
     }
 }
 
-impl ReadOrder for Joined<'_> {
+impl ReadStored for Joined<'_> {
     type Error = StoreError;
+
+    fn read_hash(&self, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, StoreError> {
+        read_hash(self.store, origin, seq)
+    }
 
     fn read_order(&self, id: &OrderId) -> Result<Option<Vec<u8>>, StoreError> {
         if let Some(document) = self.store.get(&DocKey::Order(*id))? {

@@ -10,8 +10,9 @@ use crate::store::StoreError;
 use crate::store::board_check;
 use crate::store::branch::{self, Branch, PARTED_NOTE, Without};
 use crate::store::identity::Identity;
-use crate::store::joined::Joined;
+use crate::store::joined::{self, Joined};
 use crate::store::node_store::NodeStore;
+use pilotlight_sync::crdt::chain::ChainHash;
 use pilotlight_sync::doc::books::Cover;
 use pilotlight_sync::doc::change::{Change, CommitTooLarge};
 use pilotlight_sync::doc::key::DocKey;
@@ -408,6 +409,16 @@ impl Replica {
     /// An origin's log from this number on, at most `limit` entries: what others are sent.
     pub fn log(&self, origin: &OriginId, from: u64, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
         self.store.log_from(origin, from, limit)
+    }
+
+    /// The chain's hash after this commit, if the stored log has it: what others are told.
+    pub fn stored_hash(&self, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, StoreError> {
+        joined::read_hash(self.store.as_ref(), origin, seq)
+    }
+
+    /// The chain's hash after this commit, if the log has it; what this group has staged included.
+    pub fn hash_at(&self, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, StoreError> {
+        self.state.hash_at(origin, seq, &Joined::new(self.store.as_ref(), &self.archive))
     }
 
     /// The seals of an origin's log from this number on, up to and with another.

@@ -5,7 +5,7 @@ use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use pilotlight_sync::crdt::chain::ChainHash;
 use pilotlight_sync::doc::books::{Closing, Cover, SignedReport};
-use pilotlight_sync::doc::change::Change;
+use pilotlight_sync::doc::change::{Change, Seen};
 use pilotlight_sync::doc::origin::OriginRole;
 use pilotlight_sync::doc::site::{Day, Site};
 use pilotlight_sync::domain::business_day::{CLOSES_AFTER_MS, DayNumber, DayRule};
@@ -149,7 +149,7 @@ pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreErro
     // What the last report claims, which a later version may have made, this one does as well.
     let last = books.last().map(|last| &last.report);
     let seen = last.map(|last| last.seen.as_slice()).unwrap_or_default();
-    let claimed = seen.iter().filter(|seen| state.heads().contains_key(&seen.origin)).copied();
+    let claimed = seen.iter().filter(|seen| state.heads().contains_key(&seen.origin)).map(|upto| Seen::from(*upto));
     let mut closing = Closing::begin(number, state.understood().chain(claimed));
     let broken = match last.filter(|last| last.more.is_none()) {
         // What the last one had no room for came before it.
@@ -181,7 +181,9 @@ pub fn gather(replica: &Replica, number: DayNumber) -> Result<Closing, StoreErro
 fn signed(replica: &Replica, now: Timestamp, by: Actor, day: Day) -> Result<SignedReport, StoreError> {
     let (site, identity) = (replica.site(), replica.identity());
     let keeper = (identity.origin, site.keeper().1);
-    let report = gather(replica, day.number)?.report(site.books(), day, keeper, by, now);
+    let mut closing = gather(replica, day.number)?;
+    closing.name_logs(|origin, seq| replica.hash_at(origin, seq))?;
+    let report = closing.report(site.books(), day, keeper, by, now);
     Ok(SignedReport::sign(&report, |hash| identity.sign(&ChainHash(*hash))))
 }
 

@@ -58,7 +58,7 @@ pub enum Errand {
         /// At most so many bytes of commits, but one commit at least.
         bytes_max: usize,
     },
-    /// Look a hash up: see `read_hash`.
+    /// Look a hash up: see `Replica::stored_hash`.
     Hash {
         /// Whose log.
         origin: OriginId,
@@ -359,12 +359,6 @@ pub fn read_page(
     }
     let seals = replica.seals(origin, from, from + entries.len() as u64)?;
     Ok((entries, seals))
-}
-
-/// The chain's hash after this commit, if the log has it.
-pub fn read_hash(replica: &Replica, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, StoreError> {
-    let entry = replica.log(origin, seq, 1)?.into_iter().next();
-    Ok(entry.filter(|entry| entry.head.seq == seq).map(|entry| entry.head.hash))
 }
 
 #[cfg(test)]

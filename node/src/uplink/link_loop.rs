@@ -5,7 +5,7 @@
 
 use crate::store::replica::{Replica, Tail};
 use crate::store::store_handle::{RunError, StoreHandle};
-use crate::uplink::link_core::{Done, Errand, LinkCore, LinkFault, News, read_hash, read_page};
+use crate::uplink::link_core::{Done, Errand, LinkCore, LinkFault, News, read_page};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, SplitSink};
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
@@ -310,7 +310,7 @@ fn run(store: StoreHandle, tail: &Tail, errand: Errand) -> BoxFuture<'static, Do
             read.boxed()
         }
         Errand::Hash { origin, seq } => async move {
-            let found = store.read(move |replica, _| read_hash(replica, &origin, seq)).await;
+            let found = store.read(move |replica, _| replica.stored_hash(&origin, seq)).await;
             found.map_or(Done::Failed, |hash| Done::Hash { origin, seq, hash })
         }
         .boxed(),

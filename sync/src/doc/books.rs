@@ -4,9 +4,11 @@
 //! Writers: the keeper's node. Readers: the owner, whoever audits.
 //! Merge: reports are a set. Those that count are a chain: each builds on the one before it. Where two build on one, it is that of the
 //! later keeper, else the lower day, else the lower name; the other, and what builds on it, is shown and counts nothing. What such a one
-//! had booked the next report books. So it is with a report that was told of a branch: its vector names commits that no log has.
+//! had booked the next report books. So it is with a report of which the vector names commits that no log has: one that was told of a
+//! branch, and one that looked at a log of which the site has another.
 //! Retention: for ever.
 
+use crate::crdt::chain::ChainHash;
 use crate::crdt::facts::{Fact, FactId, Way};
 use crate::doc::change::{Seen, to_vec};
 use crate::doc::order::{OrderDoc, OrderFact};
@@ -20,7 +22,7 @@ use crate::domain::role::Actor;
 use crate::domain::timestamp::Timestamp;
 use crate::limits::{ORIGINS_MAX, OWN_COMMIT_BYTES_MAX};
 use ed25519_dalek::{Signature, VerifyingKey};
-use minicbor::bytes::ByteVec;
+use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,9 +35,9 @@ pub const LATE_MAX: usize = 128;
 /// Bytes of shifts in one report; further ones are listed by the next.
 pub const SHIFT_BYTES_MAX: usize = 24 * 1024;
 
-// A name in a vector takes 27 bytes, a late day 120; a vector is in the report and in its commit.
+// A name in a vector takes 27 bytes, in the report with a hash 44; a late day 120. A vector is in the report and in its commit.
 const _: () =
-    assert!(TOLD_MAX * 27 + LATE_MAX * 120 + SHIFT_BYTES_MAX + 2 * ORIGINS_MAX * 27 + 1024 <= OWN_COMMIT_BYTES_MAX);
+    assert!(TOLD_MAX * 27 + LATE_MAX * 120 + SHIFT_BYTES_MAX + ORIGINS_MAX * (27 + 44) + 1024 <= OWN_COMMIT_BYTES_MAX);
 
 /// Sums over orders: amounts in minor units. A correction of what is booked may be below zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
@@ -192,6 +194,34 @@ pub struct ShiftLine {
     pub counted_minor: i64,
 }
 
+/// Up to where a log is booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Upto {
+    /// Whose log; of a recovered fact, its name.
+    #[n(0)]
+    pub origin: OriginId,
+    /// The last number.
+    #[n(1)]
+    pub seq: u64,
+    /// How the chain's hash begins there: another log with that number is not the one that was looked at. `None` of a recovered fact,
+    /// and in reports of older versions.
+    #[n(2)]
+    pub hash: Option<ByteArray<16>>,
+}
+
+impl Upto {
+    /// Whether it is of the log that has this hash there.
+    pub fn is_of(&self, found: Option<ChainHash>) -> bool {
+        self.hash.is_none_or(|hash| found.is_some_and(|found| found.0.starts_with(&*hash)))
+    }
+}
+
+impl From<Upto> for Seen {
+    fn from(upto: Upto) -> Self {
+        Self { origin: upto.origin, seq: upto.seq }
+    }
+}
+
 /// What a day was, as it was known where and when it was closed.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Report {
@@ -215,7 +245,7 @@ pub struct Report {
     pub keeper_version: u64,
     /// Up to where each log is booked; of recovered facts each by its name.
     #[n(6)]
-    pub seen: Vec<Seen>,
+    pub seen: Vec<Upto>,
     /// The day's own.
     #[n(7)]
     pub totals: Totals,
@@ -289,12 +319,15 @@ pub struct BusinessDay {
     /// Those that were told of a branch: they count nothing. `None` when there are none.
     #[n(2)]
     pub told: Option<BTreeSet<SignedReport>>,
+    /// Those that looked at another log than the site has: they count nothing. `None` when there are none.
+    #[n(3)]
+    pub belied: Option<BTreeSet<SignedReport>>,
 }
 
 impl BusinessDay {
     /// All its reports, those that count nothing included.
     pub fn all(&self) -> impl Iterator<Item = &SignedReport> {
-        self.reports.iter().chain(self.told.iter().flatten())
+        self.reports.iter().chain(self.told.iter().flatten()).chain(self.belied.iter().flatten())
     }
 }
 
@@ -304,9 +337,9 @@ pub struct Cover(BTreeMap<OriginId, u64>);
 
 impl Cover {
     /// This vector.
-    pub fn of(seen: impl IntoIterator<Item = Seen>) -> Self {
+    pub fn of<S: Into<Seen>>(seen: impl IntoIterator<Item = S>) -> Self {
         let mut cover = Self::default();
-        for seen in seen {
+        for seen in seen.into_iter().map(Into::into) {
             let upto = cover.0.entry(seen.origin).or_default();
             *upto = seen.seq.max(*upto);
         }
@@ -490,6 +523,7 @@ impl Books {
 pub struct Closing {
     number: DayNumber,
     heads: Cover,
+    hashes: BTreeMap<OriginId, ByteArray<16>>,
     told: BTreeMap<OriginId, u64>,
     totals: Totals,
     late: BTreeMap<DayNumber, Late>,
@@ -505,6 +539,7 @@ impl Closing {
         Self {
             number,
             heads: Cover::of(read),
+            hashes: BTreeMap::new(),
             told: BTreeMap::new(),
             totals: Totals::default(),
             late: BTreeMap::new(),
@@ -584,6 +619,18 @@ impl Closing {
         self.looked
     }
 
+    /// Names the logs that it looked at, by the chain's hash after a commit: see [`Upto`].
+    pub fn name_logs<E>(
+        &mut self,
+        hash: impl Fn(&OriginId, u64) -> Result<Option<ChainHash>, E>,
+    ) -> Result<(), E> {
+        for (origin, seq) in &self.heads.0 {
+            let found = hash(origin, *seq)?.and_then(|hash| hash.0.first_chunk().copied());
+            self.hashes.extend(found.map(|hash| (*origin, ByteArray::from(hash))));
+        }
+        Ok(())
+    }
+
     /// The report.
     pub fn report(
         self,
@@ -593,7 +640,10 @@ impl Closing {
         by: Actor,
         now: Timestamp,
     ) -> Report {
-        let seen = self.heads.0.into_iter().chain(self.told).map(|(origin, seq)| Seen { origin, seq });
+        let hashes = self.hashes;
+        let logs = self.heads.0.into_iter();
+        let logs = logs.map(|(origin, seq)| Upto { origin, seq, hash: hashes.get(&origin).copied() });
+        let seen = logs.chain(self.told.into_iter().map(|(origin, seq)| Upto { origin, seq, hash: None }));
         Report {
             day,
             closed_at: now,

@@ -402,7 +402,7 @@ pub(crate) fn to_vec<T: Encode<()>>(value: T) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doc::books::{Late, Report, ShiftLine, Totals};
+    use crate::doc::books::{Late, Report, ShiftLine, Totals, Upto};
     use crate::doc::till::Opening;
     use crate::domain::amendment::Amendment;
     use crate::domain::asked::Asked;
@@ -508,7 +508,7 @@ mod tests {
             node,
             after: Some(ReportId::from_bytes([9; 16])),
             keeper_version: 1,
-            seen: vec![Seen { origin: node, seq: 7 }],
+            seen: vec![Upto { origin: node, seq: 7, hash: None }],
             totals: totals(1),
             late: vec![Late { day: DayNumber(2), changed: 1, totals: totals(-1) }],
             shifts: vec![line],
@@ -531,7 +531,11 @@ mod tests {
         let (report, bytes) = released_report();
         assert_eq!(hex(&report), bytes);
         let more = format!("8b{}f5", bytes.strip_prefix("8a").unwrap());
-        assert_eq!(hex(&Report { more: Some(true), ..report }), more);
+        assert_eq!(hex(&Report { more: Some(true), ..report.clone() }), more);
+        let node = "50".to_owned() + &"02".repeat(16);
+        let (was, is) = (format!("8182{node}07"), format!("8183{node}0750{}", "08".repeat(16)));
+        let seen = vec![Upto { hash: Some([8; 16].into()), ..report.seen[0] }];
+        assert_eq!(hex(&Report { seen, ..report }), bytes.replace(&was, &is));
     }
 
     #[test]

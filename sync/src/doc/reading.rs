@@ -16,7 +16,7 @@ use crate::limits::UNREAD_COMMITS_MAX;
 use crate::store::LogEntry;
 use minicbor::decode::Error as DecodeError;
 use minicbor::{Decode, Encode};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads one stored change: `Change::from_raw`, or in tests what an older version made of it.
 pub(crate) type ReadChange = fn(&RawChange) -> Result<Change, DecodeError>;
@@ -148,6 +148,44 @@ pub fn orders_of(entry: &LogEntry) -> impl Iterator<Item = OrderId> {
     let changes = commit_of(entry).map(|commit| commit.changes).unwrap_or_default();
     // What cannot be read has no effect, so it touches no order.
     changes.into_iter().filter_map(|raw| Some(Change::from_raw(&raw).ok()?.orders())).flatten()
+}
+
+/// What must be read before a commit can be applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Needs {
+    /// The orders that it may change.
+    pub orders: BTreeSet<OrderId>,
+    /// After which commits it needs the chain's hash: up to where its report has looked at logs.
+    pub hashes: BTreeSet<(OriginId, u64)>,
+}
+
+impl Needs {
+    /// Of this commit.
+    pub fn of(entry: &LogEntry) -> Self {
+        let mut needs = Self::default();
+        // What cannot be read has no effect, so it needs nothing.
+        for raw in commit_of(entry).map(|commit| commit.changes).unwrap_or_default() {
+            let Ok(change) = Change::from_raw(&raw) else { continue };
+            needs.orders.extend(change.orders());
+            if let Change::DayClosed(signed) = &change {
+                let logs = signed.read().into_iter().flat_map(|report| report.seen);
+                let logs = logs.filter(|upto| upto.hash.is_some());
+                needs.hashes.extend(logs.map(|upto| (upto.origin, upto.seq)));
+            }
+        }
+        needs
+    }
+}
+
+impl FromIterator<Needs> for Needs {
+    fn from_iter<I: IntoIterator<Item = Needs>>(all: I) -> Self {
+        let mut sum = Self::default();
+        for needs in all {
+            sum.orders.extend(needs.orders);
+            sum.hashes.extend(needs.hashes);
+        }
+        sum
+    }
 }
 
 /// Whether a change of this commit counts.

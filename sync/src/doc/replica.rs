@@ -1,12 +1,13 @@
 //! One replica's live state in memory: what plans are run on, what is staged to be written, and how others' commits come in.
 //!
-//! No IO: whoever owns a replica reads orders for it (`ReadOrder`) and writes what it stages (`take_writes`). A plan sees everything
+//! No IO: whoever owns a replica reads for it (`ReadStored`) and writes what it stages (`take_writes`). A plan sees everything
 //! staged before it; nothing staged is confirmed before it is on the disk. When a write fails the replica is dropped and read again.
 //!
 //! Index entries, big-endian: `o` placed-at order: still open; `s` placed-at order: every order; `n` day number 0 order.
 
-use crate::crdt::chain::Head;
+use crate::crdt::chain::{ChainHash, Head};
 use crate::crdt::hlc::Hlc;
+use crate::doc::books::SignedReport;
 use crate::doc::change::{Change, Commit, CommitTooLarge, Seen};
 use crate::doc::key::DocKey;
 use crate::doc::order::{OrderDoc, StampedOrderFact};
@@ -46,10 +47,13 @@ const HEARD_MS: u64 = 6 * 3_600_000;
 /// Commits that come faster than they were made, by more than this, come from a backlog, in milliseconds.
 const BACKLOG_MS: u64 = 1_000;
 
-/// Reads stored orders for a replica.
-pub trait ReadOrder {
+/// Reads for a replica what is stored.
+pub trait ReadStored {
     /// What can go wrong.
     type Error: std::fmt::Display;
+
+    /// The chain's hash after this commit, if the stored log has it.
+    fn read_hash(&self, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, Self::Error>;
 
     /// The order's document, if it is stored.
     fn read_order(&self, id: &OrderId) -> Result<Option<Vec<u8>>, Self::Error>;
@@ -304,6 +308,11 @@ impl Loading {
         }
     }
 
+    /// Once whole logs are in: which of their reports looked at other logs.
+    pub fn check_reports<R: ReadStored>(&mut self, read: &R) -> Result<(), R::Error> {
+        self.site.check_reports(|origin, seq| read.read_hash(origin, seq))
+    }
+
     /// The small documents, once the tails are in.
     pub fn into_site(self) -> Site {
         self.site
@@ -399,7 +408,7 @@ impl Replica {
     }
 
     /// Applies changes as one commit of this replica and stages it. Nothing is durable, or may be told, before it is written.
-    pub fn commit<R: ReadOrder>(
+    pub fn commit<R: ReadStored>(
         &mut self,
         by: Actor,
         now: Timestamp,
@@ -435,7 +444,7 @@ impl Replica {
     /// Applies consecutive commits of another origin and stages them with the seal over the last one. What is known already is
     /// skipped; a gap or a fork stages nothing, because the seal is over the whole chain (SPEC N1). A commit that waits for another
     /// origin's ends the batch, and those before it are staged (SPEC N3). The caller has checked the seal.
-    pub fn apply<R: ReadOrder>(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal, read: &R) -> Applied {
+    pub fn apply<R: ReadStored>(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal, read: &R) -> Applied {
         let fresh = match self.fresh(entries) {
             Ok(fresh) => fresh,
             Err(refused) => return Applied { new: 0, refused: Some(refused) },
@@ -572,7 +581,7 @@ impl Replica {
 
     /// Reads an applied commit once more, and stages what is understood of it by now. Nothing else changes: what took effect
     /// already does so once (SPEC F1, S1, W1). Answers the orders that it is about.
-    pub fn reread<R: ReadOrder>(&mut self, entry: &LogEntry, read: &R) -> BTreeSet<OrderId> {
+    pub fn reread<R: ReadStored>(&mut self, entry: &LogEntry, read: &R) -> BTreeSet<OrderId> {
         let reading = reading::read_as(entry, &self.site, self.reader);
         let before = self.unread_stored.effects(&entry.origin, entry.head.seq);
         let more = before.is_none_or(|before| before as usize != reading.effects.len());
@@ -587,10 +596,13 @@ impl Replica {
         orders
     }
 
-    fn effect<R: ReadOrder>(&mut self, effects: Vec<Effect>, read: &R) {
+    fn effect<R: ReadStored>(&mut self, effects: Vec<Effect>, read: &R) {
         let mut facts: BTreeMap<OrderId, Vec<StampedOrderFact>> = BTreeMap::new();
         for effect in effects {
             self.site.apply(&effect, &mut self.staged.touched);
+            if let Change::DayClosed(signed) = &effect.change {
+                self.check_report(signed, read);
+            }
             if let Change::Receipt(intent, receipt) = &effect.change {
                 let bytes = minicbor::to_vec(receipt).unwrap_or_default();
                 self.staged.receipts.insert(DocKey::Receipt(*intent), bytes);
@@ -609,15 +621,44 @@ impl Replica {
         }
     }
 
+    /// A report counts only when it looked at the logs that are here (SPEC D5).
+    fn check_report<R: ReadStored>(&mut self, signed: &SignedReport, read: &R) {
+        let Some(report) = signed.read() else { return };
+        for upto in &report.seen {
+            match self.hash_at(&upto.origin, upto.seq, read) {
+                Ok(found) if upto.is_of(found) => {}
+                Ok(_) => return self.site.belie(signed, &mut self.staged.touched),
+                Err(error) => {
+                    tracing::error!(origin = %upto.origin, seq = upto.seq, %error, "a log cannot be read: whether a report looked at it is not known");
+                }
+            }
+        }
+    }
+
+    /// The chain's hash after this commit, what is staged included; `None`: the log does not have it.
+    pub fn hash_at<R: ReadStored>(
+        &self,
+        origin: &OriginId,
+        seq: u64,
+        read: &R,
+    ) -> Result<Option<ChainHash>, R::Error> {
+        let Some(head) = self.heads.get(origin).filter(|head| seq <= head.seq) else { return Ok(None) };
+        if head.seq == seq {
+            return Ok(Some(head.hash));
+        }
+        let staged = self.staged.writes.log.iter().find(|entry| entry.origin == *origin && entry.head.seq == seq);
+        staged.map_or_else(|| read.read_hash(origin, seq), |entry| Ok(Some(entry.head.hash)))
+    }
+
     /// Facts that the log has and the stored document lacks: put in, and written with the next group (SPEC X7).
-    pub fn mend_order<R: ReadOrder>(&mut self, id: &OrderId, facts: Vec<StampedOrderFact>, read: &R) {
+    pub fn mend_order<R: ReadStored>(&mut self, id: &OrderId, facts: Vec<StampedOrderFact>, read: &R) {
         // One that cannot be read is put together anew.
         let known = self.known_order(id, read).unwrap_or_default();
         self.add_facts(id, known, facts);
     }
 
     /// What is known of an order, and its index entries; nothing of one that begins now.
-    fn known_order<R: ReadOrder>(&self, id: &OrderId, read: &R) -> Result<(OrderDoc, BTreeSet<Vec<u8>>), String> {
+    fn known_order<R: ReadStored>(&self, id: &OrderId, read: &R) -> Result<(OrderDoc, BTreeSet<Vec<u8>>), String> {
         if let Some(order) = self.orders.get(id) {
             return Ok((order.doc.clone(), index_keys(id, &order.view)));
         }

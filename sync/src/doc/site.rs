@@ -4,6 +4,7 @@
 //! Merge: registers and counters, document by document; the menu is derived from its registers.
 //! Retention: for ever, but receipts (as SPEC, Compaction).
 
+use crate::crdt::chain::ChainHash;
 use crate::crdt::counter::{BoundedCounter, Row};
 use crate::crdt::facts::{Fact, Way};
 use crate::crdt::register::{Register, Stamp};
@@ -574,12 +575,44 @@ impl Site {
         match effect.way {
             Some(Way::Recovered) => drop(day.told.get_or_insert_default().insert(signed.clone())),
             None => {
-                if day.reports.insert(signed.clone()) {
+                let belied = day.belied.as_ref().is_some_and(|belied| belied.contains(signed));
+                if !belied && day.reports.insert(signed.clone()) {
                     self.book(signed);
                     self.strike_listed_shifts();
                 }
             }
         }
+    }
+
+    /// A report that looked at another log than the site has counts nothing (SPEC D5).
+    pub(crate) fn belie(&mut self, signed: &SignedReport, touched: &mut Touched) {
+        let Some(number) = signed.read().map(|report| report.day.number) else { return };
+        let Some(day) = self.days.get_mut(&number) else { return };
+        if day.reports.remove(signed) {
+            day.belied.get_or_insert_default().insert(signed.clone());
+            touched.docs.insert(DocKey::BusinessDay(number.0.to_be_bytes()));
+            self.books = Books::default();
+            self.unlisted_shifts = self.shifts.keys().filter(|id| !self.open_shifts.contains(id)).copied().collect();
+            self.keep_books();
+        }
+    }
+
+    /// Finds the reports that looked at other logs, by the chain's hash after a commit.
+    pub(crate) fn check_reports<E>(
+        &mut self,
+        hash: impl Fn(&OriginId, u64) -> Result<Option<ChainHash>, E>,
+    ) -> Result<(), E> {
+        let mut belied = Vec::new();
+        for signed in self.days.values().flat_map(|day| &day.reports) {
+            for upto in signed.read().into_iter().flat_map(|report| report.seen).filter(|upto| upto.hash.is_some()) {
+                if !upto.is_of(hash(&upto.origin, upto.seq)?) {
+                    belied.push(signed.clone());
+                    break;
+                }
+            }
+        }
+        belied.iter().for_each(|signed| self.belie(signed, &mut Touched::default()));
+        Ok(())
     }
 
     fn is_signed(&self, signed: &SignedReport) -> bool {

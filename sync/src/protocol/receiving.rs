@@ -46,8 +46,8 @@ pub(crate) struct Receiving {
     applies: VecDeque<(Vec<LogEntry>, Seal)>,
     unacknowledged: BTreeSet<OriginId>,
     needs: BTreeMap<OriginId, u64>,
-    /// What to ask for again once there is hope that it will be taken.
-    parked: BTreeMap<OriginId, u64>,
+    /// What to ask for again once there is hope that it will be taken: from where to where.
+    parked: BTreeMap<OriginId, (u64, u64)>,
 }
 
 impl Receiving {
@@ -156,9 +156,12 @@ impl Receiving {
         if origin != self.own {
             self.unacknowledged.insert(origin);
         }
-        let own_need = self.parked.remove_entry(&origin);
+        let waits = self.parked.remove(&origin);
         self.retry();
-        self.parked.extend(own_need.filter(|(_, from)| *from > head.seq));
+        // Another peer may have brought some of it: the rest only this one sends again.
+        if let Some((from, to)) = waits.filter(|(_, to)| *to > head.seq) {
+            self.parked.insert(origin, (from.max(head.seq + 1), to));
+        }
     }
 
     /// What was handed over of this origin after `head` was not applied: it waits for another origin's log.
@@ -169,14 +172,16 @@ impl Receiving {
         }
         self.applies.retain(|(_, seal)| seal.origin != origin);
         self.freed += tail.waiting.drain(..).map(|(_, cost)| cost).sum::<u64>();
+        let to = self.parked.get(&origin).map_or(tail.received.seq, |(_, to)| tail.received.seq.max(*to));
         tail.received = head;
         tail.asked = true;
-        self.parked.insert(origin, head.seq + 1);
+        self.parked.insert(origin, (head.seq + 1, to));
     }
 
     /// What was parked is asked for.
     pub(crate) fn retry(&mut self) {
-        self.needs.append(&mut self.parked);
+        let parked = std::mem::take(&mut self.parked);
+        self.needs.extend(parked.into_iter().map(|(origin, (from, _))| (origin, from)));
     }
 
     /// What to acknowledge.

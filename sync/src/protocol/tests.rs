@@ -451,6 +451,28 @@ fn n3_y7_of_a_batch_that_waits_in_the_middle_what_came_before_is_acknowledged_an
 }
 
 #[test]
+fn y7_of_what_the_store_did_not_take_the_rest_is_asked_for_when_another_has_brought_some_of_it() {
+    let (mut node, relay) = node_and_relay();
+    node.write(100, 600);
+    let (mut a, mut b) = connect(node, relay);
+    b.slow_disk = true;
+    settle(&mut a, &mut b);
+    b.forget_pending();
+    b.slow_disk = false;
+    let own = a.replica.own;
+    b.session.handle_dropped(own, Head::start(&own));
+    let brought = a.replica.logs[&own][..40].to_vec();
+    let head = brought[39].head;
+    b.replica.logs.insert(own, brought);
+    b.session.handle_durable(own, head);
+    settle(&mut a, &mut b);
+    assert_eq!(b.replica.heads()[&own], head, "it may wait still");
+    b.write(1, 10);
+    settle(&mut a, &mut b);
+    assert_same(&a.replica, &b.replica);
+}
+
+#[test]
 fn y7_a_batch_twice_is_taken_once() {
     let (mut node, relay) = node_and_relay();
     node.write(900, 200);

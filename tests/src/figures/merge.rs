@@ -13,7 +13,7 @@ use pilotlight_sync::crdt::chain::{ChainHash, Head};
 use pilotlight_sync::doc::change::{Change, Commit};
 use pilotlight_sync::doc::key::DocKey;
 use pilotlight_sync::doc::order::OrderDoc;
-use pilotlight_sync::doc::replica::{LiveOrder, Loading, ReadOrder, Replica};
+use pilotlight_sync::doc::replica::{LiveOrder, Loading, ReadStored, Replica};
 use pilotlight_sync::domain::id::{OrderId, OriginId};
 use pilotlight_sync::domain::timestamp::Timestamp;
 use pilotlight_sync::limits::BATCH_COMMITS_MAX;
@@ -74,8 +74,12 @@ struct Disk {
     docs: BTreeMap<DocKey, Vec<u8>>,
 }
 
-impl ReadOrder for Disk {
+impl ReadStored for Disk {
     type Error = Infallible;
+
+    fn read_hash(&self, _: &OriginId, _: u64) -> Result<Option<ChainHash>, Infallible> {
+        Ok(None)
+    }
 
     fn read_order(&self, id: &OrderId) -> Result<Option<Vec<u8>>, Infallible> {
         Ok(self.docs.get(&DocKey::Order(*id)).cloned())

@@ -309,7 +309,7 @@ impl World {
         errand: node_core::Errand,
         then: impl FnOnce(&mut Self, node_core::Done) + 'static,
     ) {
-        use node_core::{Done, Errand, read_hash, read_page};
+        use node_core::{Done, Errand, read_page};
         match errand {
             Errand::Page { origin, from, commits_max, bytes_max } => self.ask(
                 at,
@@ -325,7 +325,7 @@ impl World {
             ),
             Errand::Hash { origin, seq } => self.ask(
                 at,
-                move |replica, _| Ok::<_, PlanError<Infallible>>(answer(read_hash(replica, &origin, seq)?)),
+                move |replica, _| Ok::<_, PlanError<Infallible>>(answer(replica.stored_hash(&origin, seq)?)),
                 move |world, _, hash| {
                     then(world, hash.map_or(Done::Failed, |hash| Done::Hash { origin, seq, hash }));
                 },

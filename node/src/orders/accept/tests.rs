@@ -4,9 +4,10 @@ use super::*;
 use crate::inventory::share;
 use crate::orders::{intake, ownership};
 use crate::testing::{Shop, Sibling, dough, line};
+use pilotlight_sync::crdt::chain::ChainHash;
 use pilotlight_sync::doc::order::{Charges, Header};
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
-use pilotlight_sync::doc::replica::{Loading, ReadOrder, Replica};
+use pilotlight_sync::doc::replica::{Loading, ReadStored, Replica};
 use pilotlight_sync::doc::site::{Off, Settings};
 use pilotlight_sync::domain::id::{MenuItemId, OriginId};
 use pilotlight_sync::domain::intake::{IntakeCommand, PauseFor};
@@ -24,8 +25,12 @@ pub(crate) struct Relay {
 
 struct NothingStored;
 
-impl ReadOrder for NothingStored {
+impl ReadStored for NothingStored {
     type Error = Infallible;
+
+    fn read_hash(&self, _: &OriginId, _: u64) -> Result<Option<ChainHash>, Self::Error> {
+        Ok(None)
+    }
 
     fn read_order(&self, _: &OrderId) -> Result<Option<Vec<u8>>, Self::Error> {
         Ok(None)

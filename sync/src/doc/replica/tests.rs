@@ -31,8 +31,13 @@ struct Disk {
     seals: Vec<Seal>,
 }
 
-impl ReadOrder for Disk {
+impl ReadStored for Disk {
     type Error = Infallible;
+
+    fn read_hash(&self, origin: &OriginId, seq: u64) -> Result<Option<ChainHash>, Infallible> {
+        let found = self.log.iter().find(|entry| entry.origin == *origin && entry.head.seq == seq);
+        Ok(found.map(|entry| entry.head.hash))
+    }
 
     fn read_order(&self, id: &OrderId) -> Result<Option<Vec<u8>>, Infallible> {
         Ok(self.docs.get(&DocKey::Order(*id)).cloned())

@@ -89,8 +89,14 @@ fn of_the_till(side: &Side, (kind, a, b): (u8, u8, u8), name: String) -> Change 
         }
         24 => {
             let day = Day { number: DayNumber(u32::from(b)), date: 20_260_101 };
-            let report = Closing::begin(day.number, side.replica.understood());
-            let report = report.report(site.books(), day, (me, u64::from(a)), Actor::System, NOW);
+            let mut closing = Closing::begin(day.number, side.replica.understood());
+            // Now and then one that looked at other logs.
+            let hash = |origin: &OriginId, seq| match a {
+                2 => Ok(Some(ChainHash([b; 32]))),
+                _ => side.replica.hash_at(origin, seq, &side.disk),
+            };
+            closing.name_logs(hash).unwrap();
+            let report = closing.report(site.books(), day, (me, u64::from(a)), Actor::System, NOW);
             // Now and then one that is not signed.
             let key = signing_key(if a == 3 { OriginId::derived(&["nobody"]) } else { me });
             Change::DayClosed(SignedReport::sign(&report, |hash| key.sign(hash).to_bytes()))

@@ -34,6 +34,7 @@ fn n5_a_replica_that_knows_no_drawers_takes_their_cash_and_has_drawers_and_repor
     let mut closing = Closing::begin(day.number, node.replica.understood());
     closing.order(site.books(), &node.replica.live(&order).unwrap().doc);
     site.unlisted_shifts().for_each(|(id, doc)| closing.shift(site.books(), *id, doc, |fact| site.is_here(id, fact)));
+    closing.name_logs(|origin, seq| node.replica.hash_at(origin, seq, &node.disk)).unwrap();
     let report = closing.report(site.books(), day, (me, 0), Actor::System, NOW);
     let signed = SignedReport::sign(&report, |hash| signing_key(me).sign(hash).to_bytes());
     node.write(&[Change::DayClosed(signed.clone()), keeper]);
