@@ -5,9 +5,11 @@ use crate::check::check;
 use crate::orders::place::Placed;
 use crate::store::sled_store::SledStore;
 use crate::testing::{Shop, Sibling, dough, line, order};
+use crate::till::day;
 use pilotlight_sync::crdt::counter::Row;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::doc::site::Off;
+use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{MenuItemId, OrderId, SiteId};
 use pilotlight_sync::protocol::Parted;
 use pilotlight_sync::store::Seal;
@@ -327,6 +329,49 @@ fn i8_a_later_name_that_has_seen_the_branch_ends_with_it() {
         assert!(view_of(&mut shop, id).recovered, "{id}");
     }
     assert_eq!(shop.replica().site().stock(&dough()).unwrap().used_on_branches(), 200);
+}
+
+#[test]
+fn d5_a_report_that_looked_at_a_branch_counts_nothing_and_the_next_one_books_what_it_had() {
+    let mut shop = Shop::open();
+    let close = |shop: &mut Shop| {
+        let signed = shop.run(|replica, now| day::plan(replica, now, Actor::System, DayNumber(1))).unwrap();
+        signed.read().unwrap()
+    };
+    sell(&mut shop, "one");
+    let (old, at) = branched(
+        &mut shop,
+        |shop| {
+            sell(shop, "theirs");
+            sell(shop, "too");
+        },
+        |shop| sell(shop, "mine"),
+    );
+    fs::remove_file(shop.paths().identity()).unwrap();
+    shop.reopen();
+    // Under its second name it closes the day, and the relay has that before anybody finds out where the first one's logs part.
+    let report = close(&mut shop);
+    assert_eq!(report.totals.orders, 2);
+    let second = shop.replica().position();
+    let (cuts, shared) = ([(old, at)].into(), [(second.origin, second.head.seq)].into());
+    shop.replica().part(&Parted { cuts, shared });
+    shop.replica().flush().unwrap();
+    shop.reopen();
+    let third = shop.replica().identity().origin;
+    let site = shop.replica().site();
+    assert_eq!((site.report_of(DayNumber(1)), site.books().reports().count()), (None, 0));
+    assert_eq!(site.day_of(DayNumber(1)).unwrap().all().count(), 1, "it is kept and shown");
+    // The commits under those numbers come that the site has.
+    let other = SledStore::open(&Paths { data: shop.dir.path().join("other") }.store()).unwrap();
+    let entries = other.log_from(&old, at + 1, usize::MAX).unwrap();
+    let last = entries.last().unwrap().head.seq;
+    assert!(last >= report.seen.iter().find(|upto| upto.origin == old).unwrap().seq, "the number that it names is there");
+    shop.hear(&entries, &other.seals_between(&old, last, last).unwrap()[0]);
+    assert_eq!(shop.replica().site().books().reports().count(), 0);
+    let again = close(&mut shop);
+    assert_eq!((again.node, again.totals.orders, again.late.len()), (third, 4, 0), "once, with what was told of the branch");
+    shop.reopen();
+    assert_eq!(shop.replica().site().books().reports().count(), 1, "on the disk too");
 }
 
 #[test]

@@ -129,4 +129,28 @@ pub const NAMED: &[Named] = &[
         lan: false,
         why: "the same, found while faults go on",
     },
+    Named {
+        seed: 1_000_912,
+        mode: Mode::Liveness,
+        steps: 2_000,
+        nodes: 1,
+        lan: false,
+        why: "a report had looked at a branch and was believed: what the site's log has under those numbers was in no report",
+    },
+    Named {
+        seed: 1_011_841,
+        mode: Mode::Safety,
+        steps: 2_000,
+        nodes: 1,
+        lan: false,
+        why: "the same, found while faults go on",
+    },
+    Named {
+        seed: 1_001_723,
+        mode: Mode::Liveness,
+        steps: 2_000,
+        nodes: 2,
+        lan: true,
+        why: "what a session had dropped was never asked for again, because another one had brought some of it",
+    },
 ];

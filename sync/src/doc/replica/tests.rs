@@ -266,6 +266,42 @@ fn n3_a_commit_waits_for_what_its_writer_had_seen() {
 }
 
 #[test]
+fn d5_a_report_counts_only_where_the_logs_are_those_that_it_looked_at() {
+    use crate::doc::books::Closing;
+    use crate::doc::site::Day;
+    use ed25519_dalek::Signer;
+    let day = Day { number: DayNumber(1), date: 20_261_122 };
+    let closed = |side: &Side| {
+        let me = side.replica.origin();
+        let mut closing = Closing::begin(day.number, side.replica.understood());
+        closing.name_logs(|origin, seq| side.replica.hash_at(origin, seq, &side.disk)).unwrap();
+        let report = closing.report(side.replica.site().books(), day, (me, 0), Actor::System, NOW);
+        Change::DayClosed(SignedReport::sign(&report, |hash| signing_key(me).sign(hash).to_bytes()))
+    };
+    // The bar has another log of the shop than the relay, which has gone on since.
+    let (mut shop, mut branch) = (Side::new("shop", OriginRole::Node), Side::new("shop", OriginRole::Node));
+    let mut relay = Side::new("relay", OriginRole::Relay);
+    shop.write(&[shop.replica.site().write_settings(settings("one"))]);
+    branch.write(&[branch.replica.site().write_settings(settings("other"))]);
+    for (name, has, counts) in [("bar", &branch, 0), ("terrace", &shop, 1)] {
+        let mut keeper = Side::new(name, OriginRole::Node);
+        pass(has, &mut keeper);
+        let close = closed(&keeper);
+        // In one group with what comes after what it looked at.
+        keeper.write(&[Change::Day(day), close]);
+        assert_eq!(keeper.replica.site().books().reports().count(), 1, "{name}: there it is what the logs say");
+        pass(&shop, &mut relay);
+        pass(&keeper, &mut relay);
+        let known = relay.replica.site();
+        assert_eq!((known.books().reports().count(), known.day_of(day.number).unwrap().all().count() > counts), (counts, true));
+    }
+    relay.reopen(Change::from_raw);
+    let known = relay.replica.site();
+    let kept = known.day_of(day.number).unwrap();
+    assert_eq!((known.books().reports().count(), kept.reports.len(), kept.all().count()), (1, 1, 2));
+}
+
+#[test]
 fn n2_a_change_that_its_kind_of_writer_may_not_make_takes_its_number_and_has_no_effect() {
     let (mut node, mut relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
     let id = OrderId::derived(&["order"]);
