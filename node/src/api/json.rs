@@ -772,7 +772,8 @@ shape! {
         pub shifts: Vec<ShiftLineJson>,
         /// None: the day is open.
         pub close: Option<DayCloseJson>,
-        /// Other reports of this day, which count nothing: their node had been replaced as keeper and did not know.
+        /// Other reports of this day, which count nothing: their node had been replaced as keeper and did not know,
+        /// or had looked at logs that turned out to be another store's.
         pub void: u32,
     }
     /// Who closed a day, when, and the signed bytes.
