@@ -365,11 +365,18 @@ fn d5_a_report_that_looked_at_a_branch_counts_nothing_and_the_next_one_books_wha
     let other = SledStore::open(&Paths { data: shop.dir.path().join("other") }.store()).unwrap();
     let entries = other.log_from(&old, at + 1, usize::MAX).unwrap();
     let last = entries.last().unwrap().head.seq;
-    assert!(last >= report.seen.iter().find(|upto| upto.origin == old).unwrap().seq, "the number that it names is there");
+    assert!(
+        last >= report.seen.iter().find(|upto| upto.origin == old).unwrap().seq,
+        "the number that it names is there"
+    );
     shop.hear(&entries, &other.seals_between(&old, last, last).unwrap()[0]);
     assert_eq!(shop.replica().site().books().reports().count(), 0);
     let again = close(&mut shop);
-    assert_eq!((again.node, again.totals.orders, again.late.len()), (third, 4, 0), "once, with what was told of the branch");
+    assert_eq!(
+        (again.node, again.totals.orders, again.late.len()),
+        (third, 4, 0),
+        "once, with what was told of the branch"
+    );
     shop.reopen();
     assert_eq!(shop.replica().site().books().reports().count(), 1, "on the disk too");
 }

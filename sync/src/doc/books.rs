@@ -620,10 +620,7 @@ impl Closing {
     }
 
     /// Names the logs that it looked at, by the chain's hash after a commit: see [`Upto`].
-    pub fn name_logs<E>(
-        &mut self,
-        hash: impl Fn(&OriginId, u64) -> Result<Option<ChainHash>, E>,
-    ) -> Result<(), E> {
+    pub fn name_logs<E>(&mut self, hash: impl Fn(&OriginId, u64) -> Result<Option<ChainHash>, E>) -> Result<(), E> {
         for (origin, seq) in &self.heads.0 {
             let found = hash(origin, *seq)?.and_then(|hash| hash.0.first_chunk().copied());
             self.hashes.extend(found.map(|hash| (*origin, ByteArray::from(hash))));

@@ -636,12 +636,7 @@ impl Replica {
     }
 
     /// The chain's hash after this commit, what is staged included; `None`: the log does not have it.
-    pub fn hash_at<R: ReadStored>(
-        &self,
-        origin: &OriginId,
-        seq: u64,
-        read: &R,
-    ) -> Result<Option<ChainHash>, R::Error> {
+    pub fn hash_at<R: ReadStored>(&self, origin: &OriginId, seq: u64, read: &R) -> Result<Option<ChainHash>, R::Error> {
         let Some(head) = self.heads.get(origin).filter(|head| seq <= head.seq) else { return Ok(None) };
         if head.seq == seq {
             return Ok(Some(head.hash));

@@ -293,7 +293,10 @@ fn d5_a_report_counts_only_where_the_logs_are_those_that_it_looked_at() {
         pass(&shop, &mut relay);
         pass(&keeper, &mut relay);
         let known = relay.replica.site();
-        assert_eq!((known.books().reports().count(), known.day_of(day.number).unwrap().all().count() > counts), (counts, true));
+        assert_eq!(
+            (known.books().reports().count(), known.day_of(day.number).unwrap().all().count() > counts),
+            (counts, true)
+        );
     }
     relay.reopen(Change::from_raw);
     let known = relay.replica.site();
