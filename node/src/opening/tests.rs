@@ -7,10 +7,12 @@ use crate::store::sled_store::SledStore;
 use crate::testing::{Shop, Sibling, dough, line, order};
 use crate::till::day;
 use pilotlight_sync::crdt::counter::Row;
+use pilotlight_sync::doc::order::OrderFact;
 use pilotlight_sync::doc::order_view::OrderView;
 use pilotlight_sync::doc::site::Off;
 use pilotlight_sync::domain::business_day::DayNumber;
 use pilotlight_sync::domain::id::{MenuItemId, OrderId, SiteId};
+use pilotlight_sync::domain::payment::DeliveryPhase;
 use pilotlight_sync::protocol::Parted;
 use pilotlight_sync::store::Seal;
 use std::fs;
@@ -409,6 +411,30 @@ fn i8_what_is_kept_of_a_log_that_builds_on_a_branch_ends_where_its_origin_has_si
     for item in items {
         assert!(shop.replica().site().off_sale(&item, now).is_some(), "what the bar did is told: nothing is lost");
     }
+}
+
+#[test]
+fn i8_an_order_of_which_nothing_is_told_stays_without_what_the_branch_did_to_it() {
+    let mut shop = Shop::open();
+    let mut relay = Sibling::relay(&mut shop);
+    sell(&mut shop, "one");
+    let one = OrderId::derived(&["one"]);
+    shop.commit(&[Change::Order(one, OrderFact::Cancelled { why: "a guest left".to_owned() })]);
+    let (old, at) = branched(&mut shop, |_| {}, |shop| sell(shop, "mine"));
+    // What the relay says no node tells; and here it has heard of the branch.
+    let phases = [DeliveryPhase::Assigned, DeliveryPhase::PickedUp];
+    let delivery = phases.map(|phase| Change::Order(one, OrderFact::Delivery { attempt: 1, phase }));
+    let (entries, seal) = relay.write_around_what_the_shop_has(&mut shop, delivery);
+    shop.hear(&entries, &seal);
+    // After this it is not in memory: it is over.
+    shop.reopen();
+    part(&mut shop, &[(old, at)]);
+    let stored = shop.replica().order_docs_after(None, usize::MAX).unwrap();
+    assert_eq!(stored.len(), 2, "each is in the index");
+    let order = shop.replica().order(&one).unwrap().unwrap();
+    assert!(order.doc.in_order().iter().all(|fact| fact.id.origin != relay.origin), "that log ended before");
+    shop.replica = None;
+    assert_eq!(check(&shop.paths()).unwrap().problems, Vec::<String>::new());
 }
 
 /// All that the other one told since it goes on under another name.

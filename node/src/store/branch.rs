@@ -166,16 +166,24 @@ pub(crate) fn read_without(
         let left = without.read_order(&id)?.and_then(|bytes| LiveOrder::from_bytes(&bytes).ok());
         left.into_iter().for_each(|order| state.admit(id, order));
     }
+    let mut nothing_left = BTreeSet::new();
     let touched: BTreeSet<OrderId> = branch.entries.values().flatten().flat_map(orders_of).collect();
     for id in touched {
         let was = joined.read_order(&id)?.and_then(|bytes| LiveOrder::from_bytes(&bytes).ok());
         let keys = was.as_ref().map(|order| index_keys(&id, &order.view)).unwrap_or_default();
         branch.keys.insert(id, keys);
         branch.open.extend(was.filter(|order| order.view.is_open()).map(|_| id));
+        // What is left of it is written, also where nothing is told of it: another's log may come again.
+        match without.read_order(&id)?.map(|bytes| minicbor::decode::<OrderDoc>(&bytes)) {
+            Some(Ok(left)) if left.is_empty() => drop(nothing_left.insert(DocKey::Order(id))),
+            Some(_) => state.mend_order(&id, Vec::new(), &without),
+            None => {}
+        }
     }
     state.restage_site();
     let here: BTreeSet<DocKey> = state.site().docs().map(|(key, _)| key).collect();
     branch.gone = store.site_docs()?.into_iter().map(|(key, _)| key).filter(|key| !here.contains(key)).collect();
+    branch.gone.extend(nothing_left);
     state.note(PARTED_NOTE, Vec::new());
     Ok((state, branch, joined.taken_from_archive()))
 }

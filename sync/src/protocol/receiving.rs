@@ -20,6 +20,8 @@ struct Tail {
     received: Head,
     /// Up to here it is on the disk.
     durable: u64,
+    /// Up to here it came from this peer, which has it then.
+    from_peer: u64,
     /// Batches that wait for the disk: their last number, and their share of the window.
     waiting: VecDeque<(u64, u64)>,
     /// The peer was asked to go back, and has not done so yet.
@@ -28,7 +30,7 @@ struct Tail {
 
 impl Tail {
     const fn at(head: Head) -> Self {
-        Self { received: head, durable: head.seq, waiting: VecDeque::new(), asked: false }
+        Self { received: head, durable: head.seq, from_peer: 0, waiting: VecDeque::new(), asked: false }
     }
 }
 
@@ -83,6 +85,12 @@ impl Receiving {
         self.parked.remove(&origin);
     }
 
+    /// Up to where each log came from this peer.
+    pub(crate) fn from_peer(&self) -> impl Iterator<Item = (OriginId, u64)> {
+        let tails = self.tails.iter().filter(|(origin, _)| !self.forked.contains(*origin));
+        tails.map(|(origin, tail)| (*origin, tail.from_peer))
+    }
+
     pub(crate) fn is_forked(&self, origin: &OriginId) -> bool {
         self.forked.contains(origin)
     }
@@ -129,6 +137,7 @@ impl Receiving {
         codec::verify(&key, &batch.end, &batch.signature)?;
         self.keys.insert(batch.origin, key);
         tail.received = Head { seq: last, hash: batch.end };
+        tail.from_peer = last;
         tail.asked = false;
         tail.waiting.push_back((last, cost));
         self.applies.push_back((entries, Seal { origin: batch.origin, seq: last, signature: batch.signature }));

@@ -134,7 +134,7 @@ pub struct Parted {
     /// The last commit that both have of each origin whose logs differ.
     #[n(0)]
     pub cuts: BTreeMap<OriginId, u64>,
-    /// Up to where the peer's disk has the other logs.
+    /// Up to where the peer has the other logs: what it has acknowledged, or sent.
     #[n(1)]
     pub shared: BTreeMap<OriginId, u64>,
 }
@@ -636,7 +636,12 @@ impl Session {
     fn conclude(&mut self) {
         if self.searches.is_empty() && self.comparisons.is_empty() && !self.parted.is_empty() {
             let cuts = std::mem::take(&mut self.parted);
-            self.events.push_back(Event::Parted(Parted { cuts, shared: self.sending.shared() }));
+            let mut shared = self.sending.shared();
+            for (origin, seq) in self.receiving.from_peer() {
+                let upto = shared.entry(origin).or_default();
+                *upto = seq.max(*upto);
+            }
+            self.events.push_back(Event::Parted(Parted { cuts, shared }));
         }
     }
 

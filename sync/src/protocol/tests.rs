@@ -290,6 +290,22 @@ fn y2_what_a_node_wrote_after_it_had_greeted_and_a_sibling_brought_sooner_is_no_
 }
 
 #[test]
+fn y12_what_comes_from_the_peer_while_it_is_searched_the_peer_has() {
+    let (mut node, mut relay) = node_and_relay();
+    let mut twin = node.clone();
+    node.write(30, 50);
+    twin.write(40, 60);
+    relay.logs.extend(twin.logs.clone());
+    relay.seals.extend(twin.seals.clone());
+    relay.write(3, 10);
+    let third = relay.own;
+    let (mut a, mut b) = connect(node, relay);
+    b.write(2, 10);
+    settle(&mut a, &mut b);
+    assert_eq!(a.parted.first().unwrap().shared, [(third, 5)].into());
+}
+
+#[test]
 fn y12_where_logs_part_is_found_by_the_one_that_dials_in_a_few_questions() {
     for (common, here, there) in [(1, 5, 9), (37, 60, 20), (99, 1, 1), (0, 3, 4), (40, 0, 7), (64, 900, 900)] {
         let (mut node, mut relay) = node_and_relay();

@@ -241,7 +241,7 @@ pub(super) struct Written {
 /// What was booked, by ingredient.
 pub(super) fn written(world: &World, replica: &Replica) -> BTreeMap<IngredientId, Written> {
     let mut all: BTreeMap<IngredientId, Written> = BTreeMap::new();
-    let here: BTreeSet<IntentId> = in_logs(replica).into_iter().map(|(intent, ..)| intent).collect();
+    let here: BTreeSet<IntentId> = in_logs(replica).booked.into_iter().map(|(intent, ..)| intent).collect();
     for intent in &world.stockroom.asked {
         let Some(receipt) = replica.receipt(intent).ok().flatten() else { continue };
         let written = all.entry(receipt.ingredient).or_default();
@@ -284,21 +284,46 @@ struct InLog {
 
 impl InLog {
     fn has_heard_of(&self, other: &Self) -> bool {
-        self.origin == other.origin || self.heard.get(&other.origin).is_some_and(|seq| *seq >= other.seq)
+        let before = self.origin == other.origin && self.seq >= other.seq;
+        before || self.heard.get(&other.origin).is_some_and(|seq| *seq >= other.seq)
     }
 }
 
-/// What was booked, and in which commit: what was told of a branch is in no log of its own.
-fn in_logs(replica: &Replica) -> Vec<(IntentId, Receipt, InLog)> {
-    let mut all = Vec::new();
+/// What is in all logs: what was told of a branch is in none.
+#[derive(Default)]
+struct Logged {
+    /// What was booked, and in which commit.
+    booked: Vec<(IntentId, Receipt, InLog)>,
+    /// Which node was named the keeper, as how many-th.
+    named: Vec<(OriginId, u64, InLog)>,
+}
+
+impl Logged {
+    /// Whether this commit's writer keeps the stock, as far as it had heard who was named.
+    fn keeps(&self, at: &InLog) -> bool {
+        let heard = || self.named.iter().filter(|(_, _, naming)| at.has_heard_of(naming));
+        let last = heard().map(|(_, version, _)| *version).max();
+        heard().filter(|(_, version, _)| Some(*version) == last).any(|(keeper, ..)| *keeper == at.origin)
+            || last.is_none()
+    }
+}
+
+fn in_logs(replica: &Replica) -> Logged {
+    let mut all = Logged::default();
     for origin in replica.state().heads().keys() {
         let mut heard = BTreeMap::new();
         for entry in replica.log(origin, 1, usize::MAX).unwrap_or_default() {
             let Ok(commit) = Commit::from_bytes(&entry.bytes) else { continue };
             heard.extend(commit.seen.iter().map(|seen| (seen.origin, seen.seq)));
             for raw in &commit.changes {
-                let Ok(Change::Receipt(intent, receipt)) = Change::from_raw(raw) else { continue };
-                all.push((intent, receipt, InLog { origin: *origin, seq: entry.head.seq, heard: heard.clone() }));
+                let here = || InLog { origin: *origin, seq: entry.head.seq, heard: heard.clone() };
+                match Change::from_raw(raw) {
+                    Ok(Change::Receipt(intent, receipt)) => all.booked.push((intent, receipt, here())),
+                    Ok(Change::Keeper(write)) => {
+                        all.named.extend(write.value.map(|keeper| (keeper, write.version, here())));
+                    }
+                    Ok(_) | Err(_) => {}
+                }
             }
         }
     }
@@ -306,14 +331,16 @@ fn in_logs(replica: &Replica) -> Vec<(IntentId, Receipt, InLog)> {
 }
 
 /// Nothing is booked twice: one commit of all logs has it (SPEC O6, S13). A store that began anew may not have heard what it had booked under
-/// its former name when somebody says it again; a count puts that right (S12).
+/// its former name when somebody says it again, and one that was named the keeper what the former one had; a count puts that right (S12).
 pub(super) fn once(world: &World, replica: &Replica) -> Option<(&'static str, String)> {
     let mut seen: BTreeMap<IntentId, Vec<InLog>> = BTreeMap::new();
-    for (intent, receipt, one) in in_logs(replica) {
+    let mut logged = in_logs(replica);
+    for (intent, receipt, one) in std::mem::take(&mut logged.booked) {
         let before = seen.entry(intent).or_default();
         let began_anew = |other: &InLog| [&one, other].iter().any(|at| replica.site().is_fenced(&at.origin));
+        let both_keep = |other: &InLog| !logged.named.is_empty() && logged.keeps(&one) && logged.keeps(other);
         let knew = |other: &InLog| one.has_heard_of(other) || other.has_heard_of(&one);
-        if let Some(other) = before.iter().find(|other| knew(other) || !began_anew(other)) {
+        if let Some(other) = before.iter().find(|other| knew(other) || !began_anew(other) && !both_keep(other)) {
             let (here, there) = ((one.seq, one.origin), (other.seq, other.origin));
             return Some(("booked twice", format!("{receipt:?} in commits {here:?} and {there:?}")));
         }
