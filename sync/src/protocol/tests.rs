@@ -300,6 +300,14 @@ fn y12_what_comes_from_the_peer_while_it_is_searched_the_peer_has() {
     relay.write(3, 10);
     let third = relay.own;
     let (mut a, mut b) = connect(node, relay);
+    for frame in a.frames(NOW) {
+        b.session.handle_frame(&frame, NOW).unwrap();
+    }
+    for frame in b.frames(NOW) {
+        a.session.handle_frame(&frame, NOW).unwrap();
+    }
+    a.events(NOW);
+    assert!(a.opened.is_some() && a.parted.is_empty(), "both have greeted, and it is searched");
     b.write(2, 10);
     settle(&mut a, &mut b);
     assert_eq!(a.parted.first().unwrap().shared, [(third, 5)].into());
