@@ -6,14 +6,15 @@ use crate::store::replica::Replica;
 use crate::store::store_handle::{Plan, PlanError};
 use crate::till::day;
 use crate::till::shifts::{self, Begin};
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer, SigningKey};
 use pilotlight_edge::clock::Clock;
 use pilotlight_sync::crdt::chain::ChainHash;
 use pilotlight_sync::crdt::counter::Row;
+use pilotlight_sync::doc::books::{Closing, SignedReport};
 use pilotlight_sync::doc::change::Change;
 use pilotlight_sync::doc::origin::{OriginCard, OriginRole};
 use pilotlight_sync::doc::replica::{Loading, ReadStored};
-use pilotlight_sync::doc::site::Settings;
+use pilotlight_sync::doc::site::{Day, Settings};
 use pilotlight_sync::domain::id::{
     CategoryId, IngredientId, LineId, MenuItemId, OrderId, OriginId, ShiftId, SiteId, VariantId,
 };
@@ -253,6 +254,19 @@ impl Sibling {
         self.state.commit(Actor::System, at, changes, &NoDisk).unwrap();
         let (writes, _) = self.state.take_writes(|_| [0; 64]);
         shop.hear(&writes.log, &writes.seals[0]);
+    }
+
+    /// It hears commits of another origin.
+    pub(crate) fn hear(&mut self, now: Timestamp, entries: &[LogEntry], seal: &Seal) {
+        self.state.apply(now, entries, seal, &NoDisk).whole().unwrap();
+    }
+
+    /// A report of this day up to where it has the logs.
+    pub(crate) fn closes(&self, now: Timestamp, day: Day) -> Change {
+        let mut closing = Closing::begin(day.number, self.state.understood());
+        closing.name_logs(|origin, seq| self.state.hash_at(origin, seq, &NoDisk)).unwrap();
+        let report = closing.report(self.state.site().books(), day, (self.origin, 0), Actor::System, now);
+        Change::DayClosed(SignedReport::sign(&report, |hash| self.key().sign(hash).to_bytes()))
     }
 
     /// It writes, hears all that the shop has, writes again, and closes both commits with one signature.

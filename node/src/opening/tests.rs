@@ -384,6 +384,49 @@ fn d5_a_report_that_looked_at_a_branch_counts_nothing_and_the_next_one_books_wha
 }
 
 #[test]
+fn d5_a_report_is_believed_again_when_the_log_that_it_looked_at_comes_in_place_of_a_branch() {
+    let mut shop = Shop::open();
+    let mut bar = Sibling::join(&mut shop, "B");
+    let own = shop.replica().identity().origin;
+    let log = |shop: &mut Shop, from| {
+        let entries = shop.replica().log(&own, from, usize::MAX).unwrap();
+        let last = entries.last().unwrap().head.seq;
+        (entries, shop.replica().seals(&own, last, last).unwrap().pop().unwrap())
+    };
+    let now = shop.clock.now();
+    let (mut theirs, mut day) = (None, None);
+    let (old, at) = branched(
+        &mut shop,
+        |shop| {
+            sell(shop, "theirs");
+            day = shop.replica().site().closable();
+            theirs = Some(log(shop, 1));
+        },
+        |shop| ["mine", "too", "three"].into_iter().for_each(|id| sell(shop, id)),
+    );
+    let ((entries, seal), day) = theirs.zip(day).unwrap();
+    // The bar knows nothing of the branch, and closes the day.
+    bar.hear(now, &entries, &seal);
+    let close = bar.closes(now, day);
+    bar.write(&mut shop, &[close]);
+    let counts = |shop: &mut Shop| shop.replica().site().books().reports().count();
+    assert_eq!(counts(&mut shop), 0, "here are other commits under those numbers");
+    let shared = [(bar.origin, shop.replica().state().heads()[&bar.origin].seq)].into();
+    shop.replica().part(&Parted { cuts: [(old, at)].into(), shared });
+    shop.replica().flush().unwrap();
+    shop.reopen();
+    assert_eq!(counts(&mut shop), 0, "nobody knows yet");
+    shop.reopen();
+    let new: Vec<_> = entries.into_iter().filter(|entry| entry.head.seq > at).collect();
+    shop.hear(&new, &seal);
+    assert_eq!(counts(&mut shop), 1);
+    shop.reopen();
+    assert_eq!(counts(&mut shop), 1, "on the disk too");
+    let kept = shop.replica().site().day_of(day.number).unwrap();
+    assert_eq!((kept.reports.len(), kept.belied.as_ref()), (1, None));
+}
+
+#[test]
 fn i8_a_log_that_only_ended_earlier_is_told_nothing_of_and_ends() {
     let mut shop = Shop::open();
     sell(&mut shop, "one");

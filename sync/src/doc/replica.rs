@@ -198,6 +198,8 @@ pub struct Replica {
     reader: ReadChange,
     /// What the newest commit of each other origin said of clocks.
     heard: BTreeMap<OriginId, Heard>,
+    /// Where reports that are not believed have looked and logs have not come to: after a branch was cut.
+    belied_beyond: BTreeSet<(OriginId, u64)>,
     staged: Staged,
 }
 
@@ -323,6 +325,7 @@ impl Loading {
         let unread = self.unread.unwrap_or_else(|| Unread::whole_logs(heads.keys()));
         Replica {
             origin,
+            belied_beyond: beyond(&self.site, &heads),
             site: self.site,
             heads,
             hlc: self.hlc,
@@ -469,6 +472,9 @@ impl Replica {
             self.take(entry.clone());
             self.note_unread(entry, &reading);
             self.effect(reading.effects, read);
+            if self.belied_beyond.contains(&(entry.origin, entry.head.seq)) {
+                self.check_belied(read);
+            }
             applied.new += 1;
         }
         if applied.new > 0 && applied.refused.is_none() {
@@ -623,16 +629,31 @@ impl Replica {
 
     /// A report counts only when it looked at the logs that are here (SPEC D5).
     fn check_report<R: ReadStored>(&mut self, signed: &SignedReport, read: &R) {
-        let Some(report) = signed.read() else { return };
-        for upto in &report.seen {
-            match self.hash_at(&upto.origin, upto.seq, read) {
-                Ok(found) if upto.is_of(found) => {}
-                Ok(_) => return self.site.belie(signed, &mut self.staged.touched),
-                Err(error) => {
-                    tracing::error!(origin = %upto.origin, seq = upto.seq, %error, "a log cannot be read: whether a report looked at it is not known");
-                }
-            }
+        if !self.looked_here(signed, read) {
+            self.site.belie(signed, &mut self.staged.touched);
+            self.belied_beyond = beyond(&self.site, &self.heads);
         }
+    }
+
+    /// A log has come to where a report had looked that was not believed: after a branch was cut, logs come again (SPEC I8).
+    fn check_belied<R: ReadStored>(&mut self, read: &R) {
+        let belied: Vec<SignedReport> = self.site.belied().cloned().collect();
+        for signed in belied.iter().filter(|signed| self.looked_here(signed, read)).collect::<Vec<_>>() {
+            self.site.believe(signed, &mut self.staged.touched);
+        }
+        self.belied_beyond = beyond(&self.site, &self.heads);
+    }
+
+    /// Whether the logs that a report names are those that are here.
+    fn looked_here<R: ReadStored>(&self, signed: &SignedReport, read: &R) -> bool {
+        let seen = signed.read().map(|report| report.seen).unwrap_or_default();
+        seen.iter().filter(|upto| upto.hash.is_some()).all(|upto| {
+            let found = self.hash_at(&upto.origin, upto.seq, read);
+            found.map(|found| upto.is_of(found)).unwrap_or_else(|error| {
+                tracing::error!(origin = %upto.origin, seq = upto.seq, %error, "a log cannot be read: a report that looked at it is believed");
+                true
+            })
+        })
     }
 
     /// The chain's hash after this commit, what is staged included; `None`: the log does not have it.
@@ -799,6 +820,13 @@ impl Replica {
             whole: false,
         }
     }
+}
+
+/// Where reports that are not believed have looked beyond the ends of logs.
+fn beyond(site: &Site, heads: &BTreeMap<OriginId, Head>) -> BTreeSet<(OriginId, u64)> {
+    let seen = site.belied().filter_map(SignedReport::read).flat_map(|report| report.seen);
+    let ends = seen.filter(|upto| upto.hash.is_some()).map(|upto| (upto.origin, upto.seq));
+    ends.filter(|(origin, seq)| heads.get(origin).is_none_or(|head| head.seq < *seq)).collect()
 }
 
 /// The index entries that an order has.

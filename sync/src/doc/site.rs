@@ -597,6 +597,24 @@ impl Site {
         }
     }
 
+    /// Reports that looked at another log than the site has.
+    pub(crate) fn belied(&self) -> impl Iterator<Item = &SignedReport> {
+        self.days.values().flat_map(|day| day.belied.iter().flatten())
+    }
+
+    /// One that did not: the log had only not come as far (SPEC D5).
+    pub(crate) fn believe(&mut self, signed: &SignedReport, touched: &mut Touched) {
+        let Some(number) = signed.read().map(|report| report.day.number) else { return };
+        let Some(day) = self.days.get_mut(&number) else { return };
+        if day.belied.as_mut().is_some_and(|belied| belied.remove(signed)) {
+            day.belied = day.belied.take().filter(|belied| !belied.is_empty());
+            day.reports.insert(signed.clone());
+            touched.docs.insert(DocKey::BusinessDay(number.0.to_be_bytes()));
+            self.book(signed);
+            self.strike_listed_shifts();
+        }
+    }
+
     /// Finds the reports that looked at other logs, by the chain's hash after a commit.
     pub(crate) fn check_reports<E>(
         &mut self,

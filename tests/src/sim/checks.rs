@@ -423,7 +423,12 @@ pub fn settled(world: &mut World) {
         let stored = replica.order_docs_after(None, usize::MAX).unwrap_or_default();
         stored.iter().for_each(|order| digesting.add(&DocKey::Order(order.id), &order.document));
         if digesting.finish() != theirs {
-            let what = format!("{} orders at box {at}, {count} at the relay", stored.len());
+            let mut here: BTreeMap<DocKey, Vec<u8>> = replica.site().docs().collect();
+            here.extend(stored.into_iter().map(|order| (DocKey::Order(order.id), order.document)));
+            let there = world.at_relay(machine, relay::docs).flatten().unwrap_or_default();
+            let differs = |key: &&DocKey| here.get(key) != there.get(key);
+            let keys: BTreeSet<&DocKey> = here.keys().chain(there.keys()).filter(differs).collect();
+            let what = format!("box {at} and the relay, which has {count} orders: {keys:?}");
             return world.found(Finding::new("replicas differ", what));
         }
     }
@@ -510,7 +515,7 @@ fn shelf(world: &mut World, both: &Both) {
         let sold = sold.get(ingredient).copied().unwrap_or(0);
         // What a branch booked is in the branch's rows too.
         let (gone, all_gone) = (written.gone, written.gone + written.gone_apart);
-        let (there, known) = (came + written.surplus, stockroom::ever_short(replica, ingredient));
+        let (there, known) = (came + written.beyond, stockroom::ever_short(replica, ingredient));
         // Known to miss is no more than what somebody saw to be gone, what a branch sold, and what was taken over: the product's own figure
         // excuses nothing beyond.
         let apart = apart.get(ingredient).copied().unwrap_or(0);
@@ -562,7 +567,7 @@ fn books(world: &mut World, both: &Both) {
     let written = stockroom::written(world, replica);
     for (ingredient, stock) in site.stocks() {
         let added: u64 = site.origins().map(|card| stock.row(&card.origin).added).sum();
-        let found = written.get(ingredient).map_or(0, |written| written.surplus);
+        let found = written.get(ingredient).map_or(0, |written| written.beyond);
         let there = world.reference.shelf.get(ingredient).copied().unwrap_or(0) + found;
         if added > there {
             wrong.push(("delivered more than came", format!("{added} of {ingredient}, {there} came")));

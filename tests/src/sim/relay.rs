@@ -22,8 +22,11 @@ use pilotlight_relay::store::Database;
 use pilotlight_relay::store::people::{self, Rider};
 use pilotlight_relay::store::site_rows::{self, NewSecrets, NewSite};
 use pilotlight_relay::store::site_tx::{SiteTx, WorkError};
+use pilotlight_sync::doc::key::DocKey;
+use pilotlight_sync::doc::replica::order_of_key;
 use pilotlight_sync::domain::id::{OrderId, OriginId, RiderId, SiteId};
 use pilotlight_sync::domain::timestamp::Timestamp;
+use pilotlight_sync::store::SiteStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::future::Future;
@@ -159,6 +162,20 @@ pub struct Process {
     claims: u64,
     /// What the rounds know of links.
     known: BTreeMap<SiteId, bool>,
+}
+
+/// Every document of the site.
+pub fn docs(process: &mut Process) -> Option<Option<BTreeMap<DocKey, Vec<u8>>>> {
+    let (site, store) = (process.site.clone(), process.site.store(&process.database));
+    process.block(async move {
+        let mut docs: BTreeMap<DocKey, Vec<u8>> = site.read(|replica, _| replica.site().docs().collect()).await.ok()?;
+        for key in store.index(b"s", b"t", usize::MAX).await.ok()? {
+            let key = DocKey::Order(order_of_key(&key)?);
+            let bytes = store.load(std::slice::from_ref(&key)).await.ok()?.pop()??;
+            docs.insert(key, bytes);
+        }
+        Some(docs)
+    })
 }
 
 impl Process {

@@ -234,23 +234,29 @@ pub(super) struct Written {
     pub(super) gone: u64,
     /// The same on a branch.
     pub(super) gone_apart: u64,
-    /// Found by counts beyond the books.
-    pub(super) surplus: u64,
+    /// Booked beyond what came: what counts found beyond the books, and what a keeper that had not heard of it booked again (S12).
+    pub(super) beyond: u64,
 }
 
 /// What was booked, by ingredient.
 pub(super) fn written(world: &World, replica: &Replica) -> BTreeMap<IngredientId, Written> {
     let mut all: BTreeMap<IngredientId, Written> = BTreeMap::new();
-    let here: BTreeSet<IntentId> = in_logs(replica).booked.into_iter().map(|(intent, ..)| intent).collect();
+    let mut here: BTreeMap<IntentId, u64> = BTreeMap::new();
+    for (intent, ..) in in_logs(replica).booked {
+        *here.entry(intent).or_default() += 1;
+    }
     for intent in &world.stockroom.asked {
         let Some(receipt) = replica.receipt(intent).ok().flatten() else { continue };
         let written = all.entry(receipt.ingredient).or_default();
-        let gone = if here.contains(intent) { &mut written.gone } else { &mut written.gone_apart };
+        let times = here.get(intent).copied().unwrap_or(0);
+        let gone = if times > 0 { &mut written.gone } else { &mut written.gone_apart };
         if receipt.wasted.is_some() {
             *gone += receipt.amount;
         } else if let Some(counted) = receipt.counted {
             *gone += counted.books.saturating_sub(counted.shelf);
-            written.surplus += counted.shelf.saturating_sub(counted.books);
+            written.beyond += counted.shelf.saturating_sub(counted.books);
+        } else {
+            written.beyond += receipt.amount * times.saturating_sub(1);
         }
     }
     all
