@@ -186,7 +186,7 @@ impl SiteTx {
         }
         let Needs { orders, hashes } = entries.iter().map(Needs::of).collect();
         self.fetch(orders.iter().copied()).await?;
-        for (origin, seq) in hashes {
+        for (origin, seq) in hashes.into_iter().chain(self.replica.looks_again(entries)) {
             let hash = site_store::hash_at(&mut *self.tx, self.site, &origin, seq).await?;
             self.fetched.hashes.insert((origin, seq), hash);
         }

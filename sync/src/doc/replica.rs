@@ -644,6 +644,16 @@ impl Replica {
         self.belied_beyond = beyond(&self.site, &self.heads);
     }
 
+    /// After which commits hashes are looked up when these are applied, beside those that they need themselves: where they bring a log to
+    /// what a report had looked at that was not believed.
+    pub fn looks_again(&self, entries: &[LogEntry]) -> BTreeSet<(OriginId, u64)> {
+        if !entries.iter().any(|entry| self.belied_beyond.contains(&(entry.origin, entry.head.seq))) {
+            return BTreeSet::new();
+        }
+        let seen = self.site.belied().filter_map(SignedReport::read).flat_map(|report| report.seen);
+        seen.filter(|upto| upto.hash.is_some()).map(|upto| (upto.origin, upto.seq)).collect()
+    }
+
     /// Whether the logs that a report names are those that are here.
     fn looked_here<R: ReadStored>(&self, signed: &SignedReport, read: &R) -> bool {
         let seen = signed.read().map(|report| report.seen).unwrap_or_default();

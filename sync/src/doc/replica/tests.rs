@@ -305,6 +305,32 @@ fn d5_a_report_counts_only_where_the_logs_are_those_that_it_looked_at() {
 }
 
 #[test]
+fn d5_a_report_that_names_what_its_writer_never_heard_counts_from_when_the_logs_are_so() {
+    use crate::doc::books::Closing;
+    use crate::doc::site::Day;
+    use ed25519_dalek::Signer;
+    let day = Day { number: DayNumber(1), date: 20_261_122 };
+    let (mut shop, mut bar) = (Side::new("shop", OriginRole::Node), Side::new("bar", OriginRole::Node));
+    let mut relay = Side::new("relay", OriginRole::Relay);
+    shop.write(&[shop.replica.site().write_settings(settings("one"))]);
+    let (own, me) = (shop.replica.origin(), bar.replica.origin());
+    // Nothing that the bar's commit says it had seen holds it back.
+    let mut closing = Closing::begin(day.number, shop.replica.understood());
+    closing.name_logs(|origin, seq| shop.replica.hash_at(origin, seq, &shop.disk)).unwrap();
+    let report = closing.report(bar.replica.site().books(), day, (me, 0), Actor::System, NOW);
+    let signed = SignedReport::sign(&report, |hash| signing_key(me).sign(hash).to_bytes());
+    bar.write(&[Change::Day(day), Change::DayClosed(signed)]);
+    pass(&bar, &mut relay);
+    assert_eq!(relay.replica.site().books().reports().count(), 0);
+    let log = shop.log(own, 1);
+    assert_eq!(relay.replica.looks_again(&log[..1]), [].into());
+    assert_eq!(relay.replica.looks_again(&log), [(own, 2)].into(), "who reads beforehand reads this");
+    relay.take(&log).unwrap();
+    assert_eq!(relay.replica.site().books().reports().count(), 1);
+    assert_eq!(relay.replica.looks_again(&log), [].into());
+}
+
+#[test]
 fn n2_a_change_that_its_kind_of_writer_may_not_make_takes_its_number_and_has_no_effect() {
     let (mut node, mut relay) = (Side::new("node", OriginRole::Node), Side::new("relay", OriginRole::Relay));
     let id = OrderId::derived(&["order"]);
