@@ -395,7 +395,14 @@ impl World {
         let empty = disk.look(|kept| kept.heads().is_empty());
         let verdict = opening::judge(&disk.open(), known.as_ref(), said.map(|(_, head)| head));
         let identity = match (verdict, known) {
-            (Ok(Verdict::GoesOn), Some(identity)) => identity,
+            (Ok(Verdict::GoesOn), Some(identity)) => {
+                let ends = disk.look(|kept| kept.heads().get(&identity.origin).map_or(0, |head| head.seq));
+                if let Some((_, head)) = said.filter(|(_, head)| head.seq > ends) {
+                    let what = format!("box {at} goes on at {ends}, and its witness has seen {}", head.seq);
+                    return self.found(Finding::new("goes on under a name that is further", what));
+                }
+                identity
+            }
             (Ok(Verdict::GoesOn | Verdict::Anew), known) => {
                 let identity = self.new_identity(self.boxes[at].seat, known.as_ref(), empty);
                 self.boxes[at].disk.set_identity(identity.clone());
