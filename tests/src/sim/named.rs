@@ -153,4 +153,20 @@ pub const NAMED: &[Named] = &[
         lan: true,
         why: "what a session had dropped was never asked for again, because another one had brought some of it",
     },
+    Named {
+        seed: 1_102_128,
+        mode: Mode::Liveness,
+        steps: 2_000,
+        nodes: 1,
+        lan: false,
+        why: "an order of which nothing was told of a branch lost its place in the index",
+    },
+    Named {
+        seed: 1_104_706,
+        mode: Mode::Liveness,
+        steps: 2_000,
+        nodes: 2,
+        lan: true,
+        why: "a report that counts was not believed where a branch had been cut before the log came again",
+    },
 ];
