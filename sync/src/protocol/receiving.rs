@@ -86,7 +86,7 @@ impl Receiving {
     }
 
     /// Up to where each log came from this peer.
-    pub(crate) fn from_peer(&self) -> impl Iterator<Item = (OriginId, u64)> {
+    pub(crate) fn brought(&self) -> impl Iterator<Item = (OriginId, u64)> {
         let tails = self.tails.iter().filter(|(origin, _)| !self.forked.contains(*origin));
         tails.map(|(origin, tail)| (*origin, tail.from_peer))
     }

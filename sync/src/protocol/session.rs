@@ -637,7 +637,7 @@ impl Session {
         if self.searches.is_empty() && self.comparisons.is_empty() && !self.parted.is_empty() {
             let cuts = std::mem::take(&mut self.parted);
             let mut shared = self.sending.shared();
-            for (origin, seq) in self.receiving.from_peer() {
+            for (origin, seq) in self.receiving.brought() {
                 let upto = shared.entry(origin).or_default();
                 *upto = seq.max(*upto);
             }
