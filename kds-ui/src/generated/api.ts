@@ -228,7 +228,8 @@ shifts: Array<ShiftLineJson>,
  */
 close: DayCloseJson | null, 
 /**
- * Other reports of this day, which count nothing: their node had been replaced as keeper and did not know.
+ * Other reports of this day, which count nothing: their node had been replaced as keeper and did not know,
+ * or had looked at logs that turned out to be another store's.
  */
 void: number, };
 
