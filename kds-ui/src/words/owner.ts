@@ -166,7 +166,7 @@ export const owner = {
     closedAt: (time: string, alone: boolean) => (alone ? `Closed by itself at ${time}` : `Closed at ${time}`),
     signed: (report: string) => `Signed report ${report}`,
     late: (n: number) => `late for day ${n}`,
-    void: (n: number) => (n === 1 ? 'Another report of this day was made and does not count. Keep this one.' : `${n} other reports of this day were made and do not count. Keep this one.`),
+    void: (n: number, closed: boolean) => `${n === 1 ? 'Another report of this day was made and does' : `${n} other reports of this day were made and do`} not count. ${closed ? 'Keep this one.' : 'Close the day again.'}`,
     cameLate: (n: number) => `Came late, for day ${n}`,
     sales: 'Sales',
     tax: 'of it tax',

@@ -177,6 +177,7 @@ export const ownerStories = [
   story('owner-count', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'count', shift: { id: 's1', drawer: LONG, node: null, here: true, expectedMinor: 43_250, countedMinor: null, overMinor: null } } })),
   story('owner-day-report', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'day', number: 211, report: REPORT, closing: false } })),
   story('owner-day-void', 'phone', 'dark', OwnerView, (w) => owner(day(4), w, { panel: { open: 'day', number: 211, report: { ...REPORT, void: 1 }, closing: false } })),
+  story('owner-day-again', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { panel: { open: 'day', number: 211, report: { ...REPORT, void: 2, close: null, late: [] }, closing: true } })),
   story('owner-day-close', 'phone', 'dark', OwnerView, (w) => owner(day(4), w, { panel: { open: 'day', number: 212, report: { ...REPORT, number: 212, date: 20261121, close: null, late: [] }, closing: true } })),
   story('owner-other-keeper', 'phone', 'light', OwnerView, (w) => owner(day(4), w, { till: dayCard({ ...TILL, keeper: { origin: 'bar', letters: 'B', here: false }, shifts: [] }) })),
   // What branches sold was not there, waste was booked that nobody counted, and a machine under this one's letters is off.
