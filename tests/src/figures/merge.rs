@@ -154,7 +154,6 @@ fn memory(disk: &Disk) -> anyhow::Result<Vec<Figure>> {
     let bytes = closed.iter().map(|bytes| bytes.len()).sum::<usize>() as f64 / closed.len() as f64 / 1_024.0;
     // The small ones first: what was let go of the larger would be room for them.
     let docs = kilobytes(&closed, |bytes| Ok(packed(bytes)?.doc))?;
-    ensure!(docs > bytes / 4.0, "{docs} KB for documents of {bytes} KB: there was memory left to reuse");
     let open = kilobytes(&closed, |bytes| Ok(minicbor::decode::<OrderDoc>(bytes)?))?;
     let live = kilobytes(&closed, packed)?;
     let what = format!("a closed order's document in memory, of {}", closed.len());
